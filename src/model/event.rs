@@ -1,0 +1,203 @@
+//! An event, one type per stage: as it came, as parsed, as saved.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::ser::{Error, SerializeMap};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use crate::model::ems::Ems;
+use crate::model::value::{Record, Value};
+
+/// A message as its provider sent it: bytes in, bytes out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NativeEvent {
+    /// The JSON text, exactly as it came.
+    pub body: Arc<str>,
+}
+
+/// What makes two messages the same event; unique per manager, and kept so by the database.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EventKey(pub Arc<str>);
+
+/// The number of a saved event; ascending in the order of saving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EventId(pub i64);
+
+/// Which of ManageIQ's event classes it is; decides the namespace of its rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EventClass {
+    /// From a provider.
+    #[default]
+    EmsEvent,
+    /// Raised by policy.
+    MiqEvent,
+    /// From the life of a request.
+    RequestEvent,
+    /// From an alert.
+    CustomEvent,
+    /// From a button.
+    CustomButtonEvent,
+}
+
+impl EventClass {
+    /// The name, as in `/System/Event/<name>/...`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::EmsEvent => "EmsEvent",
+            Self::MiqEvent => "MiqEvent",
+            Self::RequestEvent => "RequestEvent",
+            Self::CustomEvent => "CustomEvent",
+            Self::CustomButtonEvent => "CustomButtonEvent",
+        }
+    }
+}
+
+impl FromStr for EventClass {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        [Self::EmsEvent, Self::MiqEvent, Self::RequestEvent, Self::CustomEvent, Self::CustomButtonEvent]
+            .into_iter()
+            .find(|class| class.as_str() == name)
+            .ok_or_else(|| {
+                format!("`{name}` is no event class; EmsEvent, MiqEvent, RequestEvent, CustomEvent or CustomButtonEvent is expected")
+            })
+    }
+}
+
+/// An event as its parser gave it (`event_to_hash`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventHash {
+    /// The name that groups, filters and rules go by.
+    pub event_type: Arc<str>,
+    /// The provider's tag, for example `AWESOME_CLOUD`: the class of its rules.
+    pub source: Arc<str>,
+    /// What the parser says is the event's key.
+    pub event_key: Option<EventKey>,
+    /// The provider's own number for the event.
+    pub ems_ref: Option<Arc<str>>,
+    /// When it happened, as the provider says.
+    pub timestamp: Option<Timestamp>,
+    /// Every other key: `message`, `chain_id`, `vm_ems_ref`, ...; what the reference does not list is kept too (L12).
+    pub attributes: BTreeMap<Arc<str>, Value>,
+    /// The native event as JSON text, as it came.
+    pub full_data: Arc<str>,
+}
+
+impl EventHash {
+    /// A key of the hash; `full_data` is not reached this way.
+    pub fn get(&self, key: &str) -> Option<Value> {
+        match key {
+            "event_type" => Some(Value::Text(self.event_type.clone())),
+            "source" => Some(Value::Text(self.source.clone())),
+            "ems_ref" => self.ems_ref.clone().map(Value::Text),
+            "timestamp" => self.timestamp.map(Value::Time),
+            "event_key" => self.event_key.clone().map(|key| Value::Text(key.0)),
+            other => self.attributes.get(other).cloned(),
+        }
+    }
+
+    /// A key of the hash that holds a text which is not blank.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        match key {
+            "ems_ref" => self.ems_ref.as_deref(),
+            other => self.attributes.get(other)?.as_str(),
+        }
+        .filter(|text| !text.trim().is_empty())
+    }
+
+    fn serialize_keys<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry("event_type", &self.event_type)?;
+        map.serialize_entry("source", &self.source)?;
+        map.serialize_entry("ems_ref", &self.ems_ref)?;
+        map.serialize_entry("timestamp", &self.timestamp)?;
+        if let Some(key) = &self.event_key {
+            map.serialize_entry("event_key", key)?;
+        }
+        for (key, value) in &self.attributes {
+            map.serialize_entry(key, value)?;
+        }
+        Ok(())
+    }
+
+    /// The hash without `full_data`, as `event list` shows it.
+    pub fn without_full_data(&self) -> impl Serialize + '_ {
+        struct Keys<'a>(&'a EventHash);
+        impl Serialize for Keys<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut map = serializer.serialize_map(None)?;
+                self.0.serialize_keys(&mut map)?;
+                map.end()
+            }
+        }
+        Keys(self)
+    }
+}
+
+/// The hash with `full_data` as it came, byte for byte.
+impl Serialize for EventHash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let full_data: &RawValue = serde_json::from_str(&self.full_data).map_err(S::Error::custom)?;
+        let mut map = serializer.serialize_map(None)?;
+        self.serialize_keys(&mut map)?;
+        map.serialize_entry("full_data", full_data)?;
+        map.end()
+    }
+}
+
+/// An event as it is saved, and as rules see it: ManageIQ's EventStream.
+#[derive(Clone)]
+pub struct EmsEvent {
+    /// Its number, once saved.
+    pub id: Option<EventId>,
+    /// Its class.
+    pub class: EventClass,
+    /// Whose it is; none in a simulation without a manager.
+    pub ems: Option<Arc<Ems>>,
+    /// What the parser gave.
+    pub hash: EventHash,
+    /// Ids of the inventory that it was related to: `vm_or_template_id`, `host_id`, ...
+    pub links: BTreeMap<&'static str, i64>,
+    /// When it was received; stands in for a missing `timestamp`.
+    pub received_at: Timestamp,
+}
+
+impl fmt::Debug for EmsEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "EmsEvent({:?} {} {})",
+            self.id, self.hash.source, self.hash.event_type
+        )
+    }
+}
+
+impl Record for EmsEvent {
+    fn class(&self) -> Arc<str> {
+        Arc::from(self.class.as_str())
+    }
+
+    fn id(&self) -> Option<i64> {
+        self.id.map(|id| id.0)
+    }
+
+    /// The columns that the reference offers on an event object (7.3), `full_data` apart.
+    fn column(&self, name: &str) -> Option<Value> {
+        let found = match name {
+            "id" => self.id.map(|id| Value::Int(id.0)),
+            "event_namespace" => Some(Value::text(self.class.as_str())),
+            "type" => Some(Value::text(self.class.as_str())),
+            "ems_id" => self.ems.as_ref().map(|ems| Value::Int(ems.id.0)),
+            "received_at" | "created_on" => Some(Value::Time(self.received_at)),
+            other => self.links.get(other).map(|id| Value::Int(*id)),
+        };
+        found.or_else(|| self.hash.get(name))
+    }
+}

@@ -1,0 +1,15 @@
+//! The words: plain data that every stage shares. No files, no clock of its own, no scripts, no tables.
+//!
+//! A [`ems::Ems`] emits a [`event::NativeEvent`]; parsed it is an [`event::EventHash`], saved it is an
+//! [`event::EmsEvent`]. Rules answer it with a [`delivery::Delivery`], whose effects often carry a
+//! [`target::TargetCollection`]; a refresh turns targets into [`inventory`] rows.
+
+pub mod ae_path;
+pub mod clock;
+pub mod delivery;
+pub mod ems;
+pub mod event;
+pub mod event_group;
+pub mod inventory;
+pub mod target;
+pub mod value;

@@ -1,0 +1,102 @@
+//! Target and TargetCollection: what a refresh is asked to look at again (`inventory_refresh`).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// The natural key of an object within its association, for example `{"ems_ref": "i-1"}`.
+///
+/// Values are text, as ManageIQ's indexes hold them. An empty one means "all of this association".
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ManagerRef(pub BTreeMap<Arc<str>, Arc<str>>);
+
+impl ManagerRef {
+    /// The common case: one `ems_ref`.
+    pub fn ems_ref(value: impl Into<Arc<str>>) -> Self {
+        Self(BTreeMap::from([(Arc::from("ems_ref"), value.into())]))
+    }
+
+    /// Whether it stands for the whole association (C106).
+    pub fn is_whole_association(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// One object, or one whole association, to be refreshed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The collection it belongs to: `vms`, `cloud_volumes`, ...
+    pub association: Arc<str>,
+    /// Its key in that collection.
+    pub manager_ref: ManagerRef,
+    /// Another manager by name, where the object is not the event's own manager's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ems: Option<Arc<str>>,
+    /// What the collector may use instead of asking, or must know to ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<serde_json::Value>,
+}
+
+impl Target {
+    /// A target without options.
+    pub fn new(association: impl Into<Arc<str>>, manager_ref: ManagerRef) -> Self {
+        Self {
+            association: association.into(),
+            manager_ref,
+            ems: None,
+            options: None,
+        }
+    }
+
+    fn key(&self) -> (&str, &ManagerRef, Option<&str>) {
+        (&self.association, &self.manager_ref, self.ems.as_deref())
+    }
+}
+
+/// Targets without duplicates, in the order in which they were added; composite keys stay whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct TargetCollection {
+    targets: Vec<Target>,
+}
+
+impl TargetCollection {
+    /// Adds a target unless an equal one (association, key, manager) is there; says whether it was new.
+    pub fn add(&mut self, target: Target) -> bool {
+        // A handful of targets is the rule, so a scan is cheaper than an index; the refresh queue has one.
+        let is_new = self.targets.iter().all(|known| known.key() != target.key());
+        if is_new {
+            self.targets.push(target);
+        }
+        is_new
+    }
+
+    /// The targets in the order in which they were added.
+    pub fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+
+    /// Whether there is nothing to refresh.
+    pub fn is_empty(&self) -> bool {
+        self.targets.is_empty()
+    }
+
+    /// The targets by association, then key: the order of every printed list.
+    pub fn sorted(&self) -> Vec<&Target> {
+        let mut sorted: Vec<&Target> = self.targets.iter().collect();
+        sorted.sort_by_key(|target| target.key());
+        sorted
+    }
+}
+
+impl FromIterator<Target> for TargetCollection {
+    fn from_iter<I: IntoIterator<Item = Target>>(targets: I) -> Self {
+        let mut collection = Self::default();
+        for target in targets {
+            collection.add(target);
+        }
+        collection
+    }
+}
