@@ -4,6 +4,7 @@ mod beneath;
 pub mod diagnostic;
 mod disk;
 mod file;
+pub mod locate;
 mod origin;
 pub mod suggest;
 pub mod tree;
