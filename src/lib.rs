@@ -2,4 +2,6 @@
 
 pub mod model;
 pub mod source;
+mod script;
+mod provider;
 pub mod switchboard;
