@@ -6,3 +6,4 @@ pub mod settings;
 mod script;
 mod provider;
 pub mod switchboard;
+pub mod reload;
