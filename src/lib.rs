@@ -4,4 +4,5 @@ pub mod model;
 pub mod source;
 mod script;
 mod provider;
+mod automate;
 pub mod switchboard;
