@@ -5,5 +5,6 @@ pub mod source;
 pub mod settings;
 mod script;
 mod provider;
+mod automate;
 pub mod switchboard;
 pub mod reload;
