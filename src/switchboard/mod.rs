@@ -1,6 +1,7 @@
 //! One immutable set of rules: parse a message, deliver an event.
 
 pub mod active;
+pub mod simulation;
 
 pub use active::ActiveSwitchboard;
 
