@@ -1,1 +1,3 @@
-//! t
+//! Every test that needs more than one module: one binary, so that it links once.
+
+mod source_tree;
