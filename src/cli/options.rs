@@ -42,33 +42,25 @@ pub(crate) struct GlobalOptions {
 }
 
 impl GlobalOptions {
-    /// The folders that rules and scripts are read from.
-    ///
-    /// # Errors
-    /// When a folder that was named, or the default one of rules, is not there.
-    pub(crate) fn roots(&self) -> Result<Vec<Root>, CliError> {
-        let default = [PathBuf::from(AUTOMATE)];
-        let automate = if self.automate.is_empty() {
-            default.as_slice()
-        } else {
-            &self.automate
+    /// The folders that rules and scripts are read from; one that was named has to be there, and so has `automate`.
+    pub(crate) fn roots(&self) -> Vec<Root> {
+        let root = |kind, folder: &Path, required| Root {
+            kind,
+            folder: folder.to_owned(),
+            required,
         };
-        let mut roots = Vec::new();
-        for folder in automate {
-            roots.push(existing(RootKind::Automate, folder, "--automate")?);
+        let mut roots: Vec<Root> = self
+            .automate
+            .iter()
+            .map(|folder| root(RootKind::Automate, folder, true))
+            .collect();
+        if roots.is_empty() {
+            roots.push(root(RootKind::Automate, Path::new(AUTOMATE), true));
         }
-        match &self.scripts {
-            Some(folder) => roots.push(existing(RootKind::Scripts, folder, "--scripts")?),
-            // Rules without scripts are fine; a folder that somebody named is not.
-            None if Path::new(SCRIPTS).is_dir() => {
-                roots.push(Root {
-                    kind: RootKind::Scripts,
-                    folder: PathBuf::from(SCRIPTS),
-                });
-            }
-            None => (),
-        }
-        Ok(roots)
+        // Rules without scripts are fine; a folder that somebody named is not optional.
+        let scripts = self.scripts.as_deref().unwrap_or(Path::new(SCRIPTS));
+        roots.push(root(RootKind::Scripts, scripts, self.scripts.is_some()));
+        roots
     }
 
     /// The text of every rule and script.
@@ -76,24 +68,9 @@ impl GlobalOptions {
     /// # Errors
     /// When a folder cannot be read at all; a file that cannot is a finding of the tree.
     pub(crate) fn source_tree(&self) -> Result<SourceTree, CliError> {
-        Ok(SourceTree::from_disk(&self.roots()?))
+        SourceTree::from_disk(&self.roots()).map_err(|error| {
+            let help = "name the folders with --automate DIR and --scripts DIR, or run this where they are";
+            CliError::usage(error.to_string(), help)
+        })
     }
-}
-
-fn existing(kind: RootKind, folder: &Path, option: &str) -> Result<Root, CliError> {
-    if folder.is_dir() {
-        return Ok(Root {
-            kind,
-            folder: folder.to_owned(),
-        });
-    }
-    let problem = if folder.exists() {
-        "is no folder"
-    } else {
-        "does not exist"
-    };
-    Err(CliError::usage(
-        format!("`{}` {problem}", folder.display()),
-        format!("name the folder with {option} DIR, or run this where it is"),
-    ))
 }
