@@ -5,4 +5,7 @@ pub mod source;
 mod script;
 mod provider;
 pub mod switchboard;
+pub mod vmdb;
+pub mod catcher;
+mod web;
 pub mod cli;
