@@ -2,6 +2,7 @@
 
 pub mod model;
 pub mod source;
+pub mod settings;
 mod script;
 mod provider;
 pub mod switchboard;

@@ -1,10 +1,16 @@
 //! Opens and reads files strictly below an open folder. Knows nothing of roots and rules.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
+use std::io::Read;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, openat};
+use rustix::fs::FileType;
+use rustix::fs::Mode;
+use rustix::fs::OFlags;
+use rustix::fs::Stat;
+use rustix::fs::fstat;
+use rustix::fs::openat;
 
 /// The longest file that is read, in bytes.
 const MAX_FILE_BYTES: usize = 1 << 20;

@@ -5,15 +5,34 @@
 //! the root is walked to in the same way (Kubernetes' `..data`), any other is a finding.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, openat, statat};
+use rustix::fs::AtFlags;
+use rustix::fs::CWD;
+use rustix::fs::Dir;
+use rustix::fs::FileType;
+use rustix::fs::Mode;
+use rustix::fs::openat;
+use rustix::fs::statat;
 
-use crate::source::beneath::{FILE, FOLDER, FolderId, file_type, folder_id, open_beneath, read};
+use crate::source::beneath::FILE;
+use crate::source::beneath::FOLDER;
+use crate::source::beneath::FolderId;
+use crate::source::beneath::file_type;
+use crate::source::beneath::folder_id;
+use crate::source::beneath::open_beneath;
+use crate::source::beneath::read;
 use crate::source::diagnostic::Diagnostic;
-use crate::source::file::{Root, RootKind, SourceFile, is_skipped, join};
+use crate::source::file::Root;
+use crate::source::file::RootKind;
+use crate::source::file::SourceFile;
+use crate::source::file::is_skipped;
+use crate::source::file::join;
 
 /// The most text that one scan reads, in bytes.
 const MAX_SCAN_BYTES: usize = 256 << 20;

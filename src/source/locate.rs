@@ -259,9 +259,12 @@ last:
       value: y
 ";
 
+    type Position = (u32, u32);
+    type Case = (&'static [Step<'static>], Option<(Position, Position)>);
+
     #[test]
     fn keys_and_items_are_found_where_they_stand() {
-        let cases: [(&[Step<'_>], Option<((u32, u32), (u32, u32))>); 21] = [
+        let cases: [Case; 21] = [
             (&[Key("ems")], Some(((3, 1), (3, 1)))),
             (&[Key(":ems"), Key("ems_awesome_cloud")], Some(((4, 3), (4, 3)))),
             (

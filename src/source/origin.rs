@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::source::diagnostic::Diagnostic;
 use crate::source::disk::Scanner;
-use crate::source::file::{Root, SourceFile, is_skipped};
+use crate::source::file::Root;
+use crate::source::file::SourceFile;
+use crate::source::file::is_skipped;
 
 /// What one root gave: the next `count` files of the tree, and what has to be known to read parts of it again.
 #[derive(Clone, Debug)]

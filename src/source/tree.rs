@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::source::diagnostic::Diagnostic;
-use crate::source::disk::{Found, Scanner};
-use crate::source::file::{Root, RootKind, SourceFile};
+use crate::source::disk::Found;
+use crate::source::disk::Scanner;
+use crate::source::file::Root;
+use crate::source::file::RootKind;
+use crate::source::file::SourceFile;
 use crate::source::origin::Origin;
 
 /// All files of all roots at one moment.

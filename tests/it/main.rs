@@ -1,4 +1,5 @@
 //! Every test that needs more than one module: one binary, so that it links once.
 
+mod settings;
 mod source_tree;
 mod tidy;

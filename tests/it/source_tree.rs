@@ -4,10 +4,14 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use switchboard::source::{Root, RootKind, SourceFile, SourceTree};
+use switchboard::source::Root;
+use switchboard::source::RootKind;
+use switchboard::source::SourceFile;
+use switchboard::source::SourceTree;
 use tempfile::TempDir;
 
 /// A temporary folder with `automate/` and `scripts/` in it.
