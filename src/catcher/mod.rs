@@ -17,9 +17,6 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tracing::error;
 
-pub use filter::Filter;
-pub use filter::FilterError;
-pub use filter::Filters;
 pub use push_stream::Arrival;
 pub use push_stream::Envelope;
 pub use push_stream::PushError;
@@ -28,10 +25,12 @@ pub use push_stream::Receipt;
 pub use push_stream::Room;
 
 use crate::catcher::counts::Counts;
+use crate::catcher::filter::Filter;
 use crate::catcher::parse::Parser;
 use crate::catcher::push_stream::Work;
 use crate::catcher::worker::Worker;
 use crate::model::metric::Sample;
+use crate::settings::ActiveSettings;
 use crate::switchboard::ActiveSwitchboard;
 use crate::vmdb::Vmdb;
 
@@ -44,7 +43,7 @@ pub struct Catcher {
     sender: mpsc::Sender<Work>,
     push: PushStream,
     counts: Arc<Counts>,
-    filters: Filters,
+    filter: Arc<Filter>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -56,13 +55,14 @@ impl Catcher {
     pub fn start(
         vmdb: &Vmdb,
         rules: &ActiveSwitchboard,
-        filters: Filters,
+        settings: ActiveSettings,
         threads: usize,
     ) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel(WAITING_REQUESTS);
         let receiver = Arc::new(Mutex::new(receiver));
         let counts = Arc::new(Counts::default());
-        let parser = Arc::new(Parser::new(rules.clone(), filters.clone(), counts.clone()));
+        let filter = Arc::new(Filter::new(settings));
+        let parser = Arc::new(Parser::new(rules.clone(), filter.clone(), counts.clone()));
         let spawn = |number| {
             let worker = Worker::new(receiver.clone(), parser.clone(), vmdb.clone());
             let thread = std::thread::Builder::new().name(format!("catcher-{number}"));
@@ -73,7 +73,7 @@ impl Catcher {
             push: PushStream::new(sender.clone(), counts.clone()),
             sender,
             counts,
-            filters,
+            filter,
             threads,
         })
     }
@@ -90,8 +90,8 @@ impl Catcher {
 
     /// What came in and what became of it, for whoever shows it; outlives the borrow.
     pub fn samples(&self) -> impl Fn() -> Vec<Sample> + Send + Sync + 'static {
-        let (counts, filters) = (self.counts.clone(), self.filters.clone());
-        move || counts.samples().into_iter().chain(filters.samples()).collect()
+        let (counts, filter) = (self.counts.clone(), self.filter.clone());
+        move || counts.samples().into_iter().chain(filter.samples()).collect()
     }
 
     /// Ends it: everything that came before is parsed, kept and answered first.

@@ -8,7 +8,7 @@ use tracing::warn;
 
 use crate::catcher::counts::Counts;
 use crate::catcher::counts::Fate;
-use crate::catcher::filter::Filters;
+use crate::catcher::filter::Filter;
 use crate::catcher::push_stream::Arrival;
 use crate::catcher::push_stream::Envelope;
 use crate::model::ems::Ems;
@@ -26,15 +26,15 @@ const CLOUD_EVENT: &str = "cloud_event";
 #[derive(Debug)]
 pub(crate) struct Parser {
     rules: ActiveSwitchboard,
-    filters: Filters,
+    filter: Arc<Filter>,
     counts: Arc<Counts>,
 }
 
 impl Parser {
-    pub(crate) fn new(rules: ActiveSwitchboard, filters: Filters, counts: Arc<Counts>) -> Self {
+    pub(crate) fn new(rules: ActiveSwitchboard, filter: Arc<Filter>, counts: Arc<Counts>) -> Self {
         Self {
             rules,
-            filters,
+            filter,
             counts,
         }
     }
@@ -60,8 +60,7 @@ impl Parser {
         let Arrival { native, envelope } = arrival;
         match rules.parse(ems, &native) {
             Ok(Parsed::Event(mut hash)) => {
-                let filter = self.filters.of(&ems.provider);
-                if filter.is_some_and(|filter| filter.drops(&hash.event_type)) {
+                if self.filter.drops(&ems.provider, &hash.event_type) {
                     debug!(ems = %ems.name, event_type = %hash.event_type, "Dropped a blacklisted event.");
                     self.counts.add(&ems.name, Fate::Blacklisted, 1);
                     return None;

@@ -1,6 +1,7 @@
 //! `switchboard check`: everything wrong in the datastore, the scripts and the settings, at once.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io;
 use std::io::Write;
 
@@ -12,7 +13,6 @@ use crate::cli::output::Output;
 use crate::cli::output::visible;
 use crate::source::Diagnostic;
 use crate::source::Severity;
-use crate::source::SourceTree;
 use crate::switchboard::Switchboard;
 
 /// Everything wrong in the datastore, the scripts and the settings, at once
@@ -32,12 +32,27 @@ impl Check {
     pub(crate) fn run(&self, options: &GlobalOptions, out: &mut Output) -> Result<ExitCode, CliError> {
         let tree = options.source_tree()?;
         let loaded = Switchboard::load(&tree, None);
-        let findings: BTreeSet<&Diagnostic> = tree.diagnostics().iter().chain(&loaded.diagnostics).collect();
+        let (_settings, in_settings) = options.settings()?;
+        let settings_text = options
+            .settings_file()
+            .and_then(|path| fs::read_to_string(path).ok());
+        let findings = tree
+            .diagnostics()
+            .iter()
+            .chain(&loaded.diagnostics)
+            .chain(&in_settings);
+        // What the tree found, the load may tell again.
+        let findings: BTreeSet<&Diagnostic> = findings.collect();
         let mut findings: Vec<&Diagnostic> = findings.into_iter().collect();
         findings.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
         for finding in &findings {
+            let in_tree = tree.files().iter().find(|file| file.path == finding.file);
+            let text = match in_tree {
+                Some(file) => Some(&*file.text),
+                None => settings_text.as_deref().filter(|_| in_settings.contains(finding)),
+            };
             match self.format {
-                Format::Text => print(out, finding, source_line(&tree, finding))?,
+                Format::Text => print(out, finding, text.and_then(|text| line(text, finding.line)))?,
                 Format::Json => out.json_line(finding)?,
             }
         }
@@ -63,10 +78,8 @@ fn count(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
-fn source_line<'a>(tree: &'a SourceTree, finding: &Diagnostic) -> Option<&'a str> {
-    let file = tree.files().iter().find(|file| file.path == finding.file)?;
-    let index = usize::try_from(finding.line).ok()?.checked_sub(1)?;
-    file.text.lines().nth(index)
+fn line(text: &str, number: u32) -> Option<&str> {
+    text.lines().nth(usize::try_from(number).ok()?.checked_sub(1)?)
 }
 
 /// One finding with its line, the place marked.

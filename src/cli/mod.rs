@@ -10,6 +10,7 @@ mod logging;
 mod options;
 mod output;
 mod palette;
+mod settings;
 mod simulate;
 
 use std::ffi::OsString;
@@ -49,6 +50,7 @@ struct Cli {
 enum Command {
     Simulate(simulate::Simulate),
     Check(check::Check),
+    Settings(settings::PrintSettings),
 }
 
 /// Runs one command line, the program's name first, and says how it ended.
@@ -86,6 +88,7 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<ExitCode, CliError> {
     match &cli.command {
         Command::Simulate(command) => command.run(options, output),
         Command::Check(command) => command.run(options, output),
+        Command::Settings(command) => command.run(options, output),
     }
 }
 

@@ -5,12 +5,17 @@ use std::path::PathBuf;
 
 use crate::cli::error::CliError;
 use crate::cli::logging::LogFormat;
+use crate::settings::Environment;
+use crate::settings::Settings;
+use crate::source::Diagnostic;
 use crate::source::Root;
 use crate::source::RootKind;
 use crate::source::SourceTree;
 
 /// Where the rules stand unless told otherwise.
 const AUTOMATE: &str = "automate";
+/// Where the settings stand unless told otherwise.
+const SETTINGS: &str = "config/settings.yml";
 /// Where the scripts stand unless told otherwise.
 const SCRIPTS: &str = "scripts";
 
@@ -61,6 +66,27 @@ impl GlobalOptions {
         let scripts = self.scripts.as_deref().unwrap_or(Path::new(SCRIPTS));
         roots.push(root(RootKind::Scripts, scripts, self.scripts.is_some()));
         roots
+    }
+
+    /// The settings file that was named, or the usual one where it is there.
+    pub(crate) fn settings_file(&self) -> Option<&Path> {
+        let usual = Path::new(SETTINGS);
+        self.config.as_deref().or_else(|| usual.exists().then_some(usual))
+    }
+
+    /// The settings in force, and what is wrong in them.
+    ///
+    /// # Errors
+    /// When a file that was named is not there.
+    pub(crate) fn settings(&self) -> Result<(Settings, Vec<Diagnostic>), CliError> {
+        if let Some(named) = self.config.as_deref().filter(|named| !named.exists()) {
+            let message = format!("there is no settings file `{}`", named.display());
+            return Err(CliError::usage(
+                message,
+                "name it with --config FILE, or leave the option out",
+            ));
+        }
+        Ok(Settings::load(self.settings_file(), &Environment::of_process()))
     }
 
     /// The text of every rule and script.

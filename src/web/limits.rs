@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::settings::WebSettings;
+
 /// The limits of the front door.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -46,6 +48,20 @@ impl Default for Limits {
             connections_per_address: 64,
             waiting_messages: 100_000,
             stop_time: Duration::from_secs(5),
+        }
+    }
+}
+
+impl From<&WebSettings> for Limits {
+    fn from(settings: &WebSettings) -> Self {
+        Self {
+            event_bytes: settings.max_event_bytes,
+            batch_bytes: settings.max_batch_bytes,
+            header_time: settings.header_timeout,
+            body_time: settings.body_timeout,
+            connections: settings.max_connections,
+            connections_per_address: settings.max_connections_per_address,
+            ..Self::default()
         }
     }
 }
