@@ -7,4 +7,8 @@ mod script;
 mod provider;
 mod automate;
 pub mod switchboard;
+pub mod vmdb;
+pub mod catcher;
 pub mod reload;
+mod web;
+pub mod cli;

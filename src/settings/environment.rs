@@ -10,8 +10,8 @@ use crate::source::Diagnostic;
 use crate::source::suggest;
 
 const PREFIX: &str = "SWITCHBOARD_";
-/// Kubernetes sets these in every pod beside a service called `switchboard`.
-const NOT_OURS: [&str; 2] = ["SWITCHBOARD_PORT", "SWITCHBOARD_SERVICE_"];
+/// Kubernetes sets the first two in every pod beside a service called `switchboard`, the last names test data.
+const NOT_OURS: [&str; 3] = ["SWITCHBOARD_PORT", "SWITCHBOARD_SERVICE_", "SWITCHBOARD_CORPUS"];
 
 /// The environment variables, the process's or a test's.
 #[derive(Clone, Debug, Default)]

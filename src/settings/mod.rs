@@ -3,6 +3,7 @@
 //! Whatever is wrong is a diagnostic, and the default stands in. Knows nothing of who uses a setting.
 
 mod active;
+mod effective;
 mod environment;
 mod event_groups;
 mod name_pattern;
@@ -14,6 +15,7 @@ mod value;
 mod web;
 
 pub use active::ActiveSettings;
+pub use effective::effective_text;
 pub use environment::Environment;
 pub use name_pattern::Blacklist;
 pub use secret::Secret;

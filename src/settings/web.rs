@@ -29,8 +29,12 @@ pub struct WebSettings {
     pub header_timeout: Duration,
     /// How long a caller may take to send the body.
     pub body_timeout: Duration,
-    /// How many callers are served at once.
+    /// How many connections are open at once.
     pub max_connections: usize,
+    /// How many connections are open at once from one address.
+    pub max_connections_per_address: usize,
+    /// Origins that may register this place as a web hook.
+    pub webhook_origins: Vec<String>,
 }
 
 impl WebSettings {
@@ -50,6 +54,10 @@ impl WebSettings {
             header_timeout: section.value("header_timeout", positive).unwrap_or_default(),
             body_timeout: section.value("body_timeout", positive).unwrap_or_default(),
             max_connections: section.value("max_connections", count(1)).unwrap_or_default(),
+            max_connections_per_address: section
+                .value("max_connections_per_address", count(1))
+                .unwrap_or_default(),
+            webhook_origins: section.list("webhook_origins", value::text),
         };
         section.finish();
         web

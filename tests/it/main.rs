@@ -3,3 +3,4 @@
 mod reload_watch;
 mod settings;
 mod source_tree;
+mod tidy;

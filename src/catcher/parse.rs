@@ -1,0 +1,107 @@
+//! From a message to what the queue keeps: an event, an unparsed message with its reason, or nothing.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tracing::debug;
+use tracing::warn;
+
+use crate::catcher::counts::Counts;
+use crate::catcher::counts::Fate;
+use crate::catcher::filter::Filter;
+use crate::catcher::push_stream::Arrival;
+use crate::catcher::push_stream::Envelope;
+use crate::model::ems::Ems;
+use crate::model::event::EventHash;
+use crate::model::value::Value;
+use crate::switchboard::ActiveSwitchboard;
+use crate::switchboard::Parsed;
+use crate::switchboard::Switchboard;
+use crate::vmdb::NewMessage;
+
+/// Under this name a CloudEvent's attributes stay with the event hash.
+const CLOUD_EVENT: &str = "cloud_event";
+
+/// Parses messages by the rules in force.
+#[derive(Debug)]
+pub(crate) struct Parser {
+    rules: ActiveSwitchboard,
+    filter: Arc<Filter>,
+    counts: Arc<Counts>,
+}
+
+impl Parser {
+    pub(crate) fn new(rules: ActiveSwitchboard, filter: Arc<Filter>, counts: Arc<Counts>) -> Self {
+        Self {
+            rules,
+            filter,
+            counts,
+        }
+    }
+
+    /// The rules in force, for one batch.
+    pub(crate) fn rules(&self) -> Arc<Switchboard> {
+        self.rules.take()
+    }
+
+    /// Where this stage counts.
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// What the queue keeps of one message; nothing where it is not wanted.
+    pub(crate) fn parse(
+        &self,
+        rules: &Switchboard,
+        ems: &Ems,
+        arrival: Arrival,
+        received_at: Timestamp,
+    ) -> Option<NewMessage> {
+        let Arrival { native, envelope } = arrival;
+        match rules.parse(ems, &native) {
+            Ok(Parsed::Event(mut hash)) => {
+                if self.filter.drops(&ems.provider, &hash.event_type) {
+                    debug!(ems = %ems.name, event_type = %hash.event_type, "Dropped a blacklisted event.");
+                    self.counts.add(&ems.name, Fate::Blacklisted, 1);
+                    return None;
+                }
+                if let Some(envelope) = envelope {
+                    fill_in(&mut hash, envelope);
+                }
+                Some(NewMessage::Add {
+                    ems_id: ems.id,
+                    hash,
+                    received_at,
+                })
+            }
+            Ok(Parsed::Ignored(reason)) => {
+                debug!(ems = %ems.name, %reason, "The parser ignored a message.");
+                self.counts.add(&ems.name, Fate::Ignored, 1);
+                None
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                warn!(ems = %ems.name, %reason, "Kept a message that could not be parsed.");
+                Some(NewMessage::Unparsed {
+                    ems_id: ems.id,
+                    native,
+                    reason,
+                    rules_id: rules.id(),
+                    received_at,
+                })
+            }
+        }
+    }
+}
+
+/// The parser's word counts first; what it leaves open the envelope may say.
+fn fill_in(hash: &mut EventHash, envelope: Envelope) {
+    hash.event_key.get_or_insert(envelope.event_key);
+    if hash.timestamp.is_none() {
+        hash.timestamp = envelope.time;
+    }
+    let attributes = Value::Map(Arc::new(envelope.attributes));
+    hash.attributes
+        .entry(Arc::from(CLOUD_EVENT))
+        .or_insert(attributes);
+}
