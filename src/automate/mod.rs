@@ -30,7 +30,7 @@ mod method;
 mod method_loader;
 pub(crate) mod records;
 mod relationship;
-mod secret;
+pub mod secret;
 mod state_machine;
 mod steps;
 mod substitution;
