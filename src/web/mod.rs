@@ -6,6 +6,7 @@ mod access;
 mod api;
 mod body;
 mod cloud_events;
+pub(crate) mod event_document;
 mod health;
 mod intake;
 mod limits;
