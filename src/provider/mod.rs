@@ -52,7 +52,7 @@ pub enum ParseError {
 
 /// The scripts of one provider. A folder without `event_parser.rhai` is none.
 #[derive(Clone, Debug)]
-pub struct Provider {
+pub(crate) struct Provider {
     name: Arc<str>,
     stream: Option<Script>,
     event_parser: Script,
@@ -72,7 +72,7 @@ const SCRIPTS: [(&str, &[(&str, usize)]); 4] = [
 
 impl Provider {
     /// Every provider of a tree; scripts that do not compile are left out, each with a diagnostic.
-    pub fn load_all(
+    pub(crate) fn load_all(
         host: &ScriptHost,
         files: &[Arc<SourceFile>],
         diagnostics: &mut Vec<Diagnostic>,
@@ -121,7 +121,7 @@ impl Provider {
     }
 
     /// The folder's name.
-    pub fn name(&self) -> &Arc<str> {
+    pub(crate) fn name(&self) -> &Arc<str> {
         &self.name
     }
 
@@ -129,7 +129,12 @@ impl Provider {
     ///
     /// # Errors
     /// When the message is no JSON, or a script fails or returns a wrong shape.
-    pub fn parse(&self, host: &ScriptHost, ems_id: EmsId, message: &Arc<str>) -> Result<Parsed, ParseError> {
+    pub(crate) fn parse(
+        &self,
+        host: &ScriptHost,
+        ems_id: EmsId,
+        message: &Arc<str>,
+    ) -> Result<Parsed, ParseError> {
         let mut document = parse_json(message)?;
         let mut text = message.clone();
         if let Some(stream) = self
@@ -169,7 +174,7 @@ impl Provider {
     ///
     /// # Errors
     /// When the script fails or returns a wrong shape.
-    pub fn targets(
+    pub(crate) fn targets(
         &self,
         host: &ScriptHost,
         event: &Arc<EventView>,

@@ -17,7 +17,7 @@ use crate::script::convert;
 pub(crate) struct ExitCode(pub(crate) i64);
 
 /// The return codes that every script sees as constants (reference 6.4).
-pub const RETURN_CODES: [(&str, i64); 5] = [
+pub(crate) const RETURN_CODES: [(&str, i64); 5] = [
     ("MIQ_OK", 0),
     ("MIQ_WARN", 4),
     ("MIQ_STOP", 8),

@@ -16,19 +16,19 @@ use crate::script::evm::SecretView;
 
 /// A JSON document as scripts see it: parsed once, shared, never copied by handing it over.
 #[derive(Clone, Debug)]
-pub struct Document(pub(crate) Dynamic);
+pub(crate) struct Document(pub(crate) Dynamic);
 
 impl Document {
     /// Parses a JSON text straight into rhai's form (the way over `serde_json::Value` costs three times as much).
     ///
     /// # Errors
     /// The parser's, with line and column.
-    pub fn parse(json: &str) -> Result<Self, serde_json::Error> {
+    pub(crate) fn parse(json: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str::<Dynamic>(json).map(|value| Self(value.into_shared()))
     }
 
     /// The document as JSON text.
-    pub fn to_json(&self) -> String {
+    pub(crate) fn to_json(&self) -> String {
         to_json(&self.0)
     }
 }
@@ -57,6 +57,22 @@ pub(crate) fn to_dynamic(value: &Value, host: &Arc<dyn EvmHost>) -> Dynamic {
             object: object.clone(),
             host: host.clone(),
         }),
+    }
+}
+
+/// A value that holds no object and no record, as an event's columns do.
+pub(crate) fn plain(value: &Value) -> Dynamic {
+    match value {
+        Value::Null | Value::Password(_) | Value::Record(_) | Value::Object(_) => Dynamic::UNIT,
+        Value::Bool(flag) => (*flag).into(),
+        Value::Int(whole) => (*whole).into(),
+        Value::Float(float) => (*float).into(),
+        Value::Text(text) | Value::Symbol(text) => ImmutableString::from(&**text).into(),
+        Value::Time(time) => ImmutableString::from(time.to_string()).into(),
+        Value::List(items) => Array::from_iter(items.iter().map(plain)).into(),
+        Value::Map(map) => {
+            Map::from_iter(map.iter().map(|(key, value)| (key.as_ref().into(), plain(value)))).into()
+        }
     }
 }
 

@@ -24,7 +24,7 @@ use crate::script::convert::Document;
 
 /// Where a method runs: the frame on top of the stack.
 #[derive(Clone, Debug, Default)]
-pub struct CurrentFrame {
+pub(crate) struct CurrentFrame {
     /// With its domain.
     pub namespace: Arc<str>,
     /// As the URI spelled it.
@@ -39,7 +39,7 @@ pub struct CurrentFrame {
 
 /// Which of the related objects is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Relation<'a> {
+pub(crate) enum Relation<'a> {
     /// The top ancestor.
     Root,
     /// The object whose field calls.
@@ -52,7 +52,7 @@ pub enum Relation<'a> {
 
 /// What `evm` needs of the run. Names of attributes and state variables ignore letter case where the
 /// reference says so; errors are texts for the script's author.
-pub trait EvmHost: Send + Sync {
+pub(crate) trait EvmHost: Send + Sync {
     /// An object by relation.
     ///
     /// # Errors
@@ -137,14 +137,14 @@ struct Inputs(Map);
 
 /// The event as scripts see it, with its parsed full data.
 #[derive(Debug)]
-pub struct EventView {
+pub(crate) struct EventView {
     event: Arc<EmsEvent>,
     full_data: OnceLock<Dynamic>,
 }
 
 impl EventView {
     /// A view of an event; full data is parsed when it is first asked for.
-    pub fn new(event: Arc<EmsEvent>) -> Self {
+    pub(crate) fn new(event: Arc<EmsEvent>) -> Self {
         Self {
             event,
             full_data: OnceLock::new(),
@@ -152,7 +152,7 @@ impl EventView {
     }
 
     /// The event itself.
-    pub fn event(&self) -> &Arc<EmsEvent> {
+    pub(crate) fn event(&self) -> &Arc<EmsEvent> {
         &self.event
     }
 
@@ -175,23 +175,7 @@ impl EventHandle {
         if name == "full_data" {
             return self.0.full_data();
         }
-        plain(&self.0.event.column(name).unwrap_or_default())
-    }
-}
-
-/// A value that holds no object and no record, as an event's columns do.
-fn plain(value: &Value) -> Dynamic {
-    match value {
-        Value::Null | Value::Password(_) | Value::Record(_) | Value::Object(_) => Dynamic::UNIT,
-        Value::Bool(flag) => (*flag).into(),
-        Value::Int(whole) => (*whole).into(),
-        Value::Float(float) => (*float).into(),
-        Value::Text(text) | Value::Symbol(text) => ImmutableString::from(&**text).into(),
-        Value::Time(time) => ImmutableString::from(time.to_string()).into(),
-        Value::List(items) => Array::from_iter(items.iter().map(plain)).into(),
-        Value::Map(map) => {
-            Map::from_iter(map.iter().map(|(key, value)| (key.as_ref().into(), plain(value)))).into()
-        }
+        convert::plain(&self.0.event.column(name).unwrap_or_default())
     }
 }
 
@@ -242,7 +226,7 @@ fn register_evm(engine: &mut Engine) {
             .map_or(Dynamic::UNIT, |event| Dynamic::from(EventHandle(event)))
     });
     engine.register_fn("log", |evm: &mut Evm, level: &str, text: Dynamic| {
-        evm.0.log(level, &text.to_string())
+        evm.0.log(level, &text.to_string());
     });
     engine.register_fn("instantiate", |evm: &mut Evm, path: &str| {
         evm.found(evm.0.instantiate(path))
@@ -257,7 +241,7 @@ fn register_evm(engine: &mut Engine) {
         evm.0.state_var(name).is_some()
     });
     engine.register_fn("delete_state_var", |evm: &mut Evm, name: &str| {
-        evm.0.set_state_var(name, None)
+        evm.0.set_state_var(name, None);
     });
     engine.register_fn("state_vars", |evm: &mut Evm| {
         convert::map_to_dynamic(&evm.0.state_vars(), &evm.0)

@@ -2,16 +2,17 @@
 //!
 //! Knows nothing of rules or tables: what a script may reach of them comes in through [`evm::EvmHost`].
 
-pub mod api;
-pub mod convert;
-pub mod evm;
-pub mod limits;
+pub(crate) mod api;
+pub(crate) mod convert;
+pub(crate) mod evm;
+pub(crate) mod expression;
+pub(crate) mod limits;
 mod returned;
 mod targets;
 
-pub use convert::Document;
-pub use limits::Limits;
-pub use returned::Returned;
+pub(crate) use convert::Document;
+pub(crate) use limits::Limits;
+pub(crate) use returned::Returned;
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -38,7 +39,7 @@ use crate::source::SourceFile;
 
 /// A compiled script, shared by every call and every thread.
 #[derive(Clone)]
-pub struct Script {
+pub(crate) struct Script {
     path: Arc<str>,
     ast: Arc<AST>,
     has_statements: bool,
@@ -52,12 +53,12 @@ impl std::fmt::Debug for Script {
 
 impl Script {
     /// The file, for people.
-    pub fn path(&self) -> &Arc<str> {
+    pub(crate) fn path(&self) -> &Arc<str> {
         &self.path
     }
 
     /// Whether it defines a function of this name with that many parameters.
-    pub fn defines(&self, function: &str, parameters: usize) -> bool {
+    pub(crate) fn defines(&self, function: &str, parameters: usize) -> bool {
         self.ast
             .iter_functions()
             .any(|known| known.name == function && known.params.len() == parameters)
@@ -65,7 +66,7 @@ impl Script {
 
     /// This script with the functions and statements of `earlier` before its own (embedded methods, 6.5).
     #[must_use]
-    pub fn after(&self, earlier: &Self) -> Self {
+    pub(crate) fn after(&self, earlier: &Self) -> Self {
         let mut ast = earlier.ast.merge(&self.ast);
         ast.set_source(self.path.as_ref());
         Self {
@@ -105,7 +106,7 @@ fn place(line: usize, column: usize) -> String {
 }
 
 /// The engine with everything that scripts may call, for one generation of rules.
-pub struct ScriptHost {
+pub(crate) struct ScriptHost {
     engine: Engine,
     limits: Limits,
 }
@@ -118,7 +119,7 @@ impl std::fmt::Debug for ScriptHost {
 
 impl ScriptHost {
     /// An engine without files, `eval`, `sleep` or modules.
-    pub fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         let mut engine = Engine::new_raw();
         StandardPackage::new().register_into_engine(&mut engine);
         engine.disable_symbol("eval");
@@ -134,7 +135,7 @@ impl ScriptHost {
 
     /// Offers `scripts/lib/<name>.rhai` as `import "lib/<name>"`; a module may import those that need no other.
     /// Returns what is wrong with those that cannot be offered.
-    pub fn add_modules(&mut self, files: &[Arc<SourceFile>]) -> Vec<Diagnostic> {
+    pub(crate) fn add_modules(&mut self, files: &[Arc<SourceFile>]) -> Vec<Diagnostic> {
         let mut waiting: BTreeMap<&str, &Arc<SourceFile>> = BTreeMap::new();
         for file in files {
             if let Some(name) = file
@@ -177,7 +178,7 @@ impl ScriptHost {
     ///
     /// # Errors
     /// A diagnostic at the place that rhai names.
-    pub fn compile(&self, file: &SourceFile) -> Result<Script, Diagnostic> {
+    pub(crate) fn compile(&self, file: &SourceFile) -> Result<Script, Diagnostic> {
         self.compile_text(&file.path, &file.text)
             .map_err(|(message, position)| diagnostic(file, &message, position))
     }
@@ -200,7 +201,7 @@ impl ScriptHost {
     ///
     /// # Errors
     /// The message, and line and column within the text.
-    pub fn compile_inline(&self, path: &Arc<str>, text: &str) -> Result<Script, (String, u32, u32)> {
+    pub(crate) fn compile_inline(&self, path: &Arc<str>, text: &str) -> Result<Script, (String, u32, u32)> {
         self.compile_text(path, text)
             .map_err(|(message, at)| (message, at_most(at.line()), at_most(at.position())))
     }
@@ -209,7 +210,11 @@ impl ScriptHost {
     ///
     /// # Errors
     /// The message, and line and column within the text.
-    pub fn compile_expression(&self, path: &Arc<str>, text: &str) -> Result<Script, (String, u32, u32)> {
+    pub(crate) fn compile_expression(
+        &self,
+        path: &Arc<str>,
+        text: &str,
+    ) -> Result<Script, (String, u32, u32)> {
         let ast = self.engine.compile_expression(text);
         let mut ast = ast.map_err(|error| {
             (
@@ -251,7 +256,7 @@ impl ScriptHost {
     ///
     /// # Errors
     /// When the script fails or is stopped.
-    pub fn call_with_document(
+    pub(crate) fn call_with_document(
         &self,
         script: &Script,
         function: &'static str,
@@ -270,7 +275,7 @@ impl ScriptHost {
     ///
     /// # Errors
     /// When the script fails or is stopped.
-    pub fn call_with_event(
+    pub(crate) fn call_with_event(
         &self,
         script: &Script,
         function: &'static str,
@@ -278,6 +283,20 @@ impl ScriptHost {
     ) -> Result<Returned, ScriptError> {
         let value = self.call(script, function, (evm::EventHandle(event.clone()),))?;
         Ok(Returned::new(value, script, function))
+    }
+
+    /// Runs a method: its statements, with `evm` in reach. Whatever its last value is, its end is a good one.
+    ///
+    /// # Errors
+    /// When it fails, is stopped, or calls `exit`.
+    pub(crate) fn run_method(
+        &self,
+        script: &Script,
+        host: &Arc<dyn evm::EvmHost>,
+    ) -> Result<(), ScriptError> {
+        let mut scope = Scope::new();
+        scope.push("evm", evm::Evm(host.clone()));
+        self.run(script, scope).map(|_| ())
     }
 
     /// Runs the statements of a script with these variables.

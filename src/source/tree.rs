@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::source::changes::TreeChanges;
 use crate::source::diagnostic::Diagnostic;
 use crate::source::disk::Found;
 use crate::source::disk::Scanner;
@@ -110,6 +111,19 @@ impl SourceTree {
     /// The files, sorted by path within each root, roots in the order given.
     pub fn files(&self) -> &[Arc<SourceFile>] {
         &self.files
+    }
+
+    /// Which files differ from those of an older tree of the same roots.
+    pub fn changes_since(&self, old: &Self) -> TreeChanges {
+        let mut changes = TreeChanges::default();
+        if self.origins.len() != old.origins.len() || self.origins.is_empty() {
+            changes.add(&old.files, &self.files);
+            return changes;
+        }
+        for ((_, old), (_, new)) in old.parts().zip(self.parts()) {
+            changes.add(old, new);
+        }
+        changes
     }
 
     /// What could not be read.

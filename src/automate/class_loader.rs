@@ -1,0 +1,522 @@
+//! One class: its schema, then every instance as a plan (reference 1.5 to 1.7).
+
+use std::sync::Arc;
+
+use ahash::HashMap;
+use ahash::HashSet;
+
+use crate::automate::datastore::Class;
+use crate::automate::datastore::Datastore;
+use crate::automate::datastore::Domain;
+use crate::automate::datastore::Instance;
+use crate::automate::field::Aetype;
+use crate::automate::field::PlanEntry;
+use crate::automate::field::SchemaField;
+use crate::automate::field_loader::FieldLoader;
+use crate::automate::method_loader;
+use crate::automate::yaml::Locator;
+use crate::automate::yaml::Node;
+use crate::script::ScriptHost;
+use crate::source::Diagnostic;
+use crate::source::SourceFile;
+use crate::source::suggest;
+
+/// The files of one class.
+pub(crate) struct ClassFiles<'a> {
+    pub(crate) domain: Arc<Domain>,
+    /// With the domain.
+    pub(crate) namespace: String,
+    pub(crate) class_file: &'a Arc<SourceFile>,
+    pub(crate) instance_files: Vec<&'a Arc<SourceFile>>,
+    pub(crate) method_files: Vec<&'a Arc<SourceFile>>,
+}
+
+impl ClassFiles<'_> {
+    fn all(&self) -> impl Iterator<Item = &Arc<SourceFile>> {
+        std::iter::once(self.class_file)
+            .chain(self.method_files.iter().copied())
+            .chain(self.instance_files.iter().copied())
+    }
+}
+
+/// Parses a file, or says where it is no YAML.
+pub(crate) fn parse(file: &SourceFile) -> Result<Node, Diagnostic> {
+    let node = Node::parse(&file.text).map_err(|error| {
+        Diagnostic::error("yaml-syntax", &file.path, error.message).at(error.line, error.column)
+    })?;
+    match node.get("object") {
+        Some(Node::Map(_)) => Ok(node),
+        _other => Err(Diagnostic::error(
+            "object-missing",
+            &file.path,
+            format!("the file holds {} without an `object`", node.kind()),
+        )
+        .help("every file of the datastore begins with `object_type:`, `version: 1.0` and `object:`")),
+    }
+}
+
+/// The parts of an instance that inheritance needs once more.
+struct Loose {
+    base: Option<String>,
+    fields: Vec<(u16, Node, u32)>,
+}
+
+/// Compiles classes; equal texts of one load are compiled once.
+pub(crate) struct ClassLoader<'a> {
+    fields: FieldLoader<'a>,
+    previous: HashMap<&'a str, &'a Arc<Class>>,
+    /// What a class said it inherits from, by its file.
+    bases: HashMap<Arc<str>, String>,
+}
+
+impl<'a> ClassLoader<'a> {
+    pub(crate) fn new(host: &'a ScriptHost, previous: Option<&'a Datastore>) -> Self {
+        let previous = previous
+            .into_iter()
+            .flat_map(|store| &store.classes)
+            .map(|class| (&*class.file.path, class));
+        Self {
+            fields: FieldLoader::new(host),
+            previous: previous.collect(),
+            bases: HashMap::default(),
+        }
+    }
+
+    /// Compiles a class, or takes it over. None where its own file cannot be used.
+    pub(crate) fn load(
+        &mut self,
+        files: &ClassFiles<'_>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<Arc<Class>> {
+        let previous = self.previous.get(&*files.class_file.path).copied();
+        let previous = previous.filter(|class| class.bases.is_empty() && class.domain == files.domain);
+        if let Some(class) = previous.filter(|class| {
+            class
+                .files
+                .iter()
+                .map(Arc::as_ptr)
+                .eq(files.all().map(Arc::as_ptr))
+        }) {
+            return Some(class.clone());
+        }
+        match self.compile(files, previous) {
+            Ok(class) => Some(Arc::new(class)),
+            Err(diagnostic) => {
+                diagnostics.push(diagnostic);
+                for file in &files.instance_files {
+                    diagnostics.extend(parse(file).err());
+                }
+                None
+            }
+        }
+    }
+
+    fn compile(
+        &mut self,
+        files: &ClassFiles<'_>,
+        previous: Option<&Arc<Class>>,
+    ) -> Result<Class, Diagnostic> {
+        let file = files.class_file;
+        let mut found = Vec::new();
+        let node = parse(file)?;
+        let object = node.get("object").unwrap_or(&Node::Null);
+        let attributes = object.get("attributes").unwrap_or(&Node::Null);
+        check_keys(attributes, &CLASS_KEYS, file, &mut found);
+        let mut locator = Locator::new(&file.text);
+        let (line, _) = locator.key("name");
+        let name = attributes
+            .get("name")
+            .and_then(Node::text)
+            .map(str::trim)
+            .filter(|name| !name.is_empty());
+        let name = name.ok_or_else(|| name_missing(file, "class"))?;
+        if let Some(base) = attributes
+            .get("inherits")
+            .and_then(Node::text)
+            .filter(|base| !base.trim().is_empty())
+        {
+            self.bases.insert(file.path.clone(), base.trim().to_owned());
+        }
+        let same_schema = previous.filter(|class| Arc::ptr_eq(&class.file, file));
+        let fields: Arc<[SchemaField]> = match same_schema {
+            Some(class) => class.fields.clone(),
+            None => self
+                .fields
+                .schema(object.get("schema"), file, &mut locator, &mut found)
+                .into(),
+        };
+        if same_schema.is_some() {
+            let of_class_file = |diagnostic: &&Diagnostic| diagnostic.file == file.path;
+            found.extend(
+                previous
+                    .into_iter()
+                    .flat_map(|class| class.diagnostics.iter().filter(of_class_file))
+                    .cloned(),
+            );
+        }
+        let methods = method_loader::methods(
+            self.fields.host,
+            &files.method_files,
+            &mut self.fields,
+            &mut found,
+        );
+        let mut class = Class {
+            domain: files.domain.clone(),
+            namespace: Arc::from(files.namespace.as_str()),
+            name: Arc::from(name),
+            file: file.clone(),
+            line,
+            is_state_machine: fields.iter().any(|field| field.aetype == Some(Aetype::State)),
+            default_plan: plan(&fields, &[]).into(),
+            fields,
+            instances: Vec::with_capacity(files.instance_files.len()),
+            instance_index: HashMap::default(),
+            methods,
+            bases: Vec::new(),
+            files: files.all().cloned().collect(),
+            diagnostics: found,
+        };
+        let mut known = same_schema.map(|class| class.instances.iter().peekable());
+        for file in &files.instance_files {
+            // Both lists are in the order of their files, so one pass finds what can be taken over.
+            let taken = known.as_mut().and_then(|known| {
+                while known
+                    .next_if(|instance| *instance.file.path < *file.path)
+                    .is_some()
+                {}
+                known
+                    .next_if(|instance| Arc::ptr_eq(&instance.file, file))
+                    .cloned()
+            });
+            match taken.map_or_else(
+                || {
+                    self.instance(&class.fields, file)
+                        .map(|(instance, _)| Arc::new(instance))
+                },
+                Ok,
+            ) {
+                Ok(instance) => add_instance(&mut class, instance),
+                Err(diagnostic) => class.diagnostics.push(diagnostic),
+            }
+        }
+        Ok(class)
+    }
+
+    fn instance(
+        &mut self,
+        schema: &[SchemaField],
+        file: &Arc<SourceFile>,
+    ) -> Result<(Instance, Loose), Diagnostic> {
+        let node = parse(file)?;
+        let mut found = Vec::new();
+        let object = node.get("object").unwrap_or(&Node::Null);
+        let attributes = object.get("attributes").unwrap_or(&Node::Null);
+        check_keys(attributes, &INSTANCE_KEYS, file, &mut found);
+        let name = attributes
+            .get("name")
+            .and_then(Node::text)
+            .map(str::trim)
+            .filter(|name| !name.is_empty());
+        let name = name.ok_or_else(|| name_missing(file, "instance"))?;
+        let mut locator = Locator::new(&file.text);
+        let (line, _) = locator.key("name");
+        let base = attributes
+            .get("inherits")
+            .and_then(Node::text)
+            .map(str::trim)
+            .filter(|base| !base.is_empty());
+        let mut loose = Loose {
+            base: base.map(str::to_owned),
+            fields: Vec::new(),
+        };
+        locator.key("fields");
+        for (key, value) in entries(object.get("fields"), file, &mut found) {
+            let (line, column) = locator.key(key);
+            let index = schema.iter().position(|field| *field.key == *key.to_lowercase());
+            match index.and_then(|index| u16::try_from(index).ok()) {
+                // The first of two values for one field wins.
+                Some(index) if loose.fields.iter().any(|(known, _, _)| *known == index) => (),
+                Some(index) => loose.fields.push((index, value.clone(), line)),
+                None => {
+                    let help = suggest::did_you_mean(key, schema.iter().map(|field| &*field.name));
+                    let message = format!("the class has no field `{key}`; the value is left out");
+                    found.push(
+                        Diagnostic::error("FieldNotFound", &file.path, message)
+                            .at(line, column)
+                            .help(help),
+                    );
+                }
+            }
+        }
+        let own = self.fields.values(schema, &loose.fields, file, &mut found);
+        let plan = plan(schema, &own).into();
+        let instance = Instance {
+            name: Arc::from(name),
+            file: file.clone(),
+            line,
+            plan,
+            diagnostics: found.into(),
+        };
+        Ok((instance, loose))
+    }
+
+    /// Gives classes what they inherit, then instances: instance over class over inherited, no circles.
+    pub(crate) fn inherit(
+        &mut self,
+        mut classes: Vec<Arc<Class>>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Vec<Arc<Class>> {
+        let inheritance = crate::automate::inheritance::Inheritance::new(&classes, &self.bases);
+        for (index, chain) in inheritance.chains(&classes, diagnostics) {
+            let Some(class) = classes.get(index) else { continue };
+            let rebuilt = self.with_bases(class, chain);
+            if let Some(place) = classes.get_mut(index) {
+                *place = Arc::new(rebuilt);
+            }
+        }
+        for place in &mut classes {
+            if let Some(rebuilt) = self.with_instance_bases(place) {
+                *place = Arc::new(rebuilt);
+            }
+        }
+        classes
+    }
+
+    /// The class with the fields of its bases before its own; a field of its own replaces the inherited one, and
+    /// where it has no default the inherited default stands.
+    fn with_bases(&mut self, class: &Arc<Class>, chain: Vec<Arc<Class>>) -> Class {
+        let mut fields: Vec<SchemaField> = Vec::new();
+        for source in chain.iter().rev().chain([class]) {
+            for field in source.fields.iter() {
+                match fields.iter_mut().find(|known| known.key == field.key) {
+                    Some(known) => {
+                        let inherited = known.default.take();
+                        *known = field.clone();
+                        known.default = known.default.take().or(inherited);
+                    }
+                    None => fields.push(field.clone()),
+                }
+            }
+        }
+        self.rebuilt(class, fields.into(), chain, &HashMap::default())
+    }
+
+    fn with_instance_bases(&mut self, class: &Arc<Class>) -> Option<Class> {
+        let texts = class
+            .instances
+            .iter()
+            .filter(|instance| instance.file.text.contains("inherits"));
+        let mut loose: HashMap<Arc<str>, Loose> = HashMap::default();
+        for instance in texts {
+            if let Ok((_, found)) = self.instance(&class.fields, &instance.file)
+                && found.base.is_some()
+            {
+                loose.insert(Arc::from(instance.name.to_lowercase()), found);
+            }
+        }
+        if loose.is_empty() {
+            return None;
+        }
+        Some(self.rebuilt(class, class.fields.clone(), class.bases.clone(), &loose))
+    }
+
+    fn rebuilt(
+        &mut self,
+        class: &Arc<Class>,
+        fields: Arc<[SchemaField]>,
+        bases: Vec<Arc<Class>>,
+        loose: &HashMap<Arc<str>, Loose>,
+    ) -> Class {
+        let mut rebuilt = Class {
+            domain: class.domain.clone(),
+            namespace: class.namespace.clone(),
+            name: class.name.clone(),
+            file: class.file.clone(),
+            line: class.line,
+            is_state_machine: fields.iter().any(|field| field.aetype == Some(Aetype::State)),
+            default_plan: plan(&fields, &[]).into(),
+            fields: fields.clone(),
+            instances: Vec::new(),
+            instance_index: HashMap::default(),
+            methods: class.methods.clone(),
+            bases,
+            files: class.files.clone(),
+            diagnostics: class.diagnostics.clone(),
+        };
+        for instance in &class.instances {
+            let Ok((mut own, own_loose)) = self.instance(&fields, &instance.file) else {
+                continue;
+            };
+            if own_loose.base.is_some() {
+                self.inherit_instance(class, &fields, &mut own, own_loose, loose);
+            }
+            add_instance(&mut rebuilt, Arc::new(own));
+        }
+        rebuilt
+    }
+
+    /// Adds the values of the inherited instances for fields that have neither a value nor a class default.
+    fn inherit_instance(
+        &mut self,
+        class: &Class,
+        fields: &[SchemaField],
+        own: &mut Instance,
+        mut loose: Loose,
+        all: &HashMap<Arc<str>, Loose>,
+    ) {
+        let mut found: Vec<Diagnostic> = own.diagnostics.to_vec();
+        let mut seen: HashSet<String> = HashSet::from_iter([own.name.to_lowercase()]);
+        let mut next = loose.base.take();
+        while let Some(base) = next.take() {
+            let key = base.rsplit('/').next().unwrap_or(&base).to_lowercase();
+            let problem =
+                |code, message: String| Diagnostic::error(code, &own.file.path, message).at(own.line, 1);
+            if !seen.insert(key.clone()) {
+                found.push(problem(
+                    "inheritance-circle",
+                    format!("`{}` inherits from itself by way of `{base}`", own.name),
+                ));
+                break;
+            }
+            let Some(instance) = class.instance(&key) else {
+                let names = class.instances.iter().map(|instance| &*instance.name);
+                let help = suggest::did_you_mean(&base, names);
+                found.push(
+                    problem(
+                        "InstanceNotFound",
+                        format!(
+                            "`{}` inherits from `{base}`, which this class does not have",
+                            own.name
+                        ),
+                    )
+                    .help(help),
+                );
+                break;
+            };
+            let Ok((_, inherited)) = self.instance(fields, &instance.file) else {
+                break;
+            };
+            for (index, value, line) in inherited.fields {
+                let has_default = fields
+                    .get(usize::from(index))
+                    .is_some_and(|field| field.default.is_some());
+                if !has_default && loose.fields.iter().all(|(known, _, _)| *known != index) {
+                    loose.fields.push((index, value, line));
+                }
+            }
+            next = all.get(key.as_str()).and_then(|loose| loose.base.clone());
+        }
+        let values = self
+            .fields
+            .values(fields, &loose.fields, &own.file, &mut Vec::new());
+        own.plan = plan(fields, &values).into();
+        own.diagnostics = found.into();
+    }
+}
+
+fn add_instance(class: &mut Class, instance: Arc<Instance>) {
+    let key: Arc<str> = match instance.name.chars().any(char::is_uppercase) {
+        true => Arc::from(instance.name.to_lowercase()),
+        false => instance.name.clone(),
+    };
+    if let Some(first) = class.instance(&key) {
+        let message = format!(
+            "the class has an instance `{}` already, in {}; this one is left out",
+            first.name, first.file.path
+        );
+        class
+            .diagnostics
+            .push(Diagnostic::error("duplicate-instance", &instance.file.path, message).at(instance.line, 1));
+        return;
+    }
+    let index = u32::try_from(class.instances.len()).unwrap_or(u32::MAX);
+    class.instance_index.insert(key, index);
+    class.instances.push(instance);
+}
+
+/// What runs, in order: assertions first, then the rest by priority, nulls last, ties in the order of the file.
+/// `own` are the values of an instance, by field. What can do nothing is dropped.
+pub(crate) fn plan(schema: &[SchemaField], own: &[PlanEntry]) -> Vec<PlanEntry> {
+    let mut order: Vec<(usize, &SchemaField)> = schema
+        .iter()
+        .enumerate()
+        .filter(|(_, field)| field.aetype.is_some())
+        .collect();
+    let is_assertion = |field: &SchemaField| field.aetype == Some(Aetype::Assertion);
+    order.sort_by_key(|(_, field)| (!is_assertion(field), field.priority.is_none(), field.priority));
+    order
+        .into_iter()
+        .filter_map(|(index, field)| FieldLoader::effective(index, field, own))
+        .collect()
+}
+
+/// The one-key maps of a list: `- name: {…}`.
+fn entries<'n>(
+    node: Option<&'n Node>,
+    file: &Arc<SourceFile>,
+    found: &mut Vec<Diagnostic>,
+) -> Vec<(&'n str, &'n Node)> {
+    let mut wrong = |kind: &str| {
+        let message =
+            format!("a list of `- field: {{value: …}}` was expected under `fields`, this is {kind}");
+        found.push(Diagnostic::error("fields-shape", &file.path, message));
+    };
+    let Some(Node::List(items)) = node else {
+        if let Some(Node::Text(_) | Node::Map(_)) = node {
+            wrong(node.map_or("nothing", Node::kind));
+        }
+        return Vec::new();
+    };
+    let mut read = Vec::new();
+    for item in items {
+        match item {
+            Node::Map(entries) => read.extend(entries.iter().map(|(key, value)| (key.as_str(), value))),
+            Node::Null => (),
+            other => wrong(other.kind()),
+        }
+    }
+    read
+}
+
+const CLASS_KEYS: [&str; 9] = [
+    "name",
+    "display_name",
+    "description",
+    "type",
+    "inherits",
+    "visibility",
+    "owner",
+    "relative_path",
+    "fqname",
+];
+const INSTANCE_KEYS: [&str; 6] = [
+    "name",
+    "display_name",
+    "description",
+    "inherits",
+    "relative_path",
+    "fqname",
+];
+
+/// Keys that nobody reads are worth a warning: they are typing errors mostly.
+pub(crate) fn check_keys(node: &Node, known: &[&str], file: &Arc<SourceFile>, found: &mut Vec<Diagnostic>) {
+    let Node::Map(entries) = node else { return };
+    for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.as_str())) {
+        let (line, column) = Locator::new(&file.text).key(key);
+        let help = suggest::did_you_mean(key, known.iter().copied());
+        found.push(
+            Diagnostic::warning("unknown-key", &file.path, format!("`{key}` is not read"))
+                .at(line, column)
+                .help(help),
+        );
+    }
+}
+
+pub(crate) fn name_missing(file: &SourceFile, what: &str) -> Diagnostic {
+    Diagnostic::error(
+        "name-missing",
+        &file.path,
+        format!("the {what} has no name; it is left out"),
+    )
+    .help("write it under object: attributes: name:")
+}
