@@ -1,1 +1,4 @@
-//! t
+//! All tests through the public face, in one binary.
+
+mod support;
+mod vmdb;
