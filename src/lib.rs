@@ -2,5 +2,7 @@
 
 pub mod model;
 pub mod source;
+mod script;
+mod provider;
 pub mod switchboard;
 pub mod vmdb;

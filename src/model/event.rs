@@ -1,9 +1,11 @@
 //! An event, one type per stage: as it came, as parsed, as saved.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::OnceLock;
 
 use jiff::Timestamp;
 use serde::ser::{Error, SerializeMap};
@@ -72,6 +74,49 @@ impl FromStr for EventClass {
     }
 }
 
+/// The native event as JSON text, with room for one parsed view of it, so that nobody parses it twice.
+#[derive(Clone)]
+pub struct FullData {
+    text: Arc<str>,
+    view: Arc<OnceLock<Arc<dyn Any + Send + Sync>>>,
+}
+
+impl FullData {
+    /// Wraps a JSON text.
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
+        Self {
+            text: text.into(),
+            view: Arc::default(),
+        }
+    }
+
+    /// The text, byte for byte.
+    pub fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
+    /// The view of it that `parse` makes; made once, whoever asks.
+    pub fn view<T: Any + Send + Sync>(&self, parse: impl FnOnce(&str) -> T) -> Option<Arc<T>> {
+        self.view
+            .get_or_init(|| Arc::new(parse(&self.text)))
+            .clone()
+            .downcast()
+            .ok()
+    }
+}
+
+impl fmt::Debug for FullData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FullData({} bytes)", self.text.len())
+    }
+}
+
+impl PartialEq for FullData {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
 /// An event as its parser gave it (`event_to_hash`).
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventHash {
@@ -88,7 +133,7 @@ pub struct EventHash {
     /// Every other key: `message`, `chain_id`, `vm_ems_ref`, ...; what the reference does not list is kept too (L12).
     pub attributes: BTreeMap<Arc<str>, Value>,
     /// The native event as JSON text, as it came.
-    pub full_data: Arc<str>,
+    pub full_data: FullData,
 }
 
 impl EventHash {
@@ -144,7 +189,7 @@ impl EventHash {
 /// The hash with `full_data` as it came, byte for byte.
 impl Serialize for EventHash {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let full_data: &RawValue = serde_json::from_str(&self.full_data).map_err(S::Error::custom)?;
+        let full_data: &RawValue = serde_json::from_str(self.full_data.text()).map_err(S::Error::custom)?;
         let mut map = serializer.serialize_map(None)?;
         self.serialize_keys(&mut map)?;
         map.serialize_entry("full_data", full_data)?;

@@ -1,0 +1,201 @@
+//! A provider is a folder of scripts: how a message becomes an event, and an event becomes targets.
+//!
+//! Knows nothing of rules.
+
+mod event_hash;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::model::ems::EmsId;
+use crate::model::event::EventHash;
+use crate::model::event::FullData;
+use crate::model::target::TargetCollection;
+use crate::script::Document;
+use crate::script::Script;
+use crate::script::ScriptError;
+use crate::script::ScriptHost;
+use crate::script::evm::EventView;
+use crate::source::Diagnostic;
+use crate::source::SourceFile;
+
+/// What a parser made of a message.
+#[derive(Debug)]
+pub enum Parsed {
+    /// An event.
+    Event(EventHash),
+    /// Not an event, and why.
+    Ignored(Cow<'static, str>),
+}
+
+/// Why a message could not be parsed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    /// There is no such provider.
+    #[error(
+        "there is no provider `{name}`: no folder `{name}` with an event_parser.rhai under the scripts{help}"
+    )]
+    UnknownProvider {
+        /// The name asked for.
+        name: Arc<str>,
+        /// What may have been meant.
+        help: String,
+    },
+    /// The message is not JSON.
+    #[error("the message is no JSON: {0}")]
+    Json(String),
+    /// A script failed.
+    #[error(transparent)]
+    Script(#[from] ScriptError),
+}
+
+/// The scripts of one provider. A folder without `event_parser.rhai` is none.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    name: Arc<str>,
+    stream: Option<Script>,
+    event_parser: Script,
+    event_target_parser: Option<Script>,
+}
+
+/// The files that make a provider, each with the functions it may define: name and number of parameters.
+const SCRIPTS: [(&str, &[(&str, usize)]); 4] = [
+    (
+        "stream",
+        &[("native_event", 1), ("poll_request", 2), ("events", 1)],
+    ),
+    ("event_parser", &[("event_to_hash", 2)]),
+    ("event_target_parser", &[("parse", 1)]),
+    ("inventory_collector", &[("collect", 2), ("collect_all", 1)]),
+];
+
+impl Provider {
+    /// Every provider of a tree; scripts that do not compile are left out, each with a diagnostic.
+    pub fn load_all(
+        host: &ScriptHost,
+        files: &[Arc<SourceFile>],
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> BTreeMap<Arc<str>, Self> {
+        let mut scripts: BTreeMap<&str, BTreeMap<&str, Script>> = BTreeMap::new();
+        for file in files {
+            let Some((folder, name)) = file
+                .relative
+                .strip_suffix(".rhai")
+                .and_then(|name| name.split_once('/'))
+            else {
+                continue;
+            };
+            let Some((_, functions)) = SCRIPTS.iter().find(|(known, _)| *known == name) else {
+                continue;
+            };
+            match host.compile(file) {
+                Ok(script) => {
+                    if !functions
+                        .iter()
+                        .any(|(function, parameters)| script.defines(function, *parameters))
+                    {
+                        diagnostics.push(defines_nothing(file, functions));
+                    }
+                    scripts.entry(folder).or_default().insert(name, script);
+                }
+                Err(diagnostic) => diagnostics.push(diagnostic),
+            }
+        }
+        let provider = |(folder, mut scripts): (&str, BTreeMap<&str, Script>)| {
+            let name: Arc<str> = Arc::from(folder);
+            let event_parser = scripts.remove("event_parser")?;
+            let (stream, event_target_parser) =
+                (scripts.remove("stream"), scripts.remove("event_target_parser"));
+            Some((
+                name.clone(),
+                Self {
+                    name,
+                    stream,
+                    event_parser,
+                    event_target_parser,
+                },
+            ))
+        };
+        scripts.into_iter().filter_map(provider).collect()
+    }
+
+    /// The folder's name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Turns a message into an event hash.
+    ///
+    /// # Errors
+    /// When the message is no JSON, or a script fails or returns a wrong shape.
+    pub fn parse(&self, host: &ScriptHost, ems_id: EmsId, message: &Arc<str>) -> Result<Parsed, ParseError> {
+        let mut document = parse_json(message)?;
+        let mut text = message.clone();
+        if let Some(stream) = self
+            .stream
+            .as_ref()
+            .filter(|stream| stream.defines("native_event", 1))
+        {
+            let native = host.call_with_document(stream, "native_event", &document, None)?;
+            if native.is_nothing() {
+                return Ok(Parsed::Ignored("native_event returned nothing".into()));
+            }
+            if let Some(reason) = native.ignored() {
+                return Ok(Parsed::Ignored(reason.into()));
+            }
+            if let Some(native_text) = native.text() {
+                (document, text) = (parse_json(&native_text)?, native_text);
+            } else {
+                document = native.into_document()?;
+                text = Arc::from(document.to_json());
+            }
+        }
+        let returned =
+            host.call_with_document(&self.event_parser, "event_to_hash", &document, Some(ems_id.0))?;
+        if returned.is_nothing() {
+            return Ok(Parsed::Ignored("event_to_hash returned nothing".into()));
+        }
+        if let Some(reason) = returned.ignored() {
+            return Ok(Parsed::Ignored(reason.into()));
+        }
+        let full_data = FullData::new(text);
+        // The parsed document goes along, so that conditions and the target parser need not parse again.
+        full_data.view(|_| document);
+        Ok(Parsed::Event(event_hash::read(&returned, &self.name, full_data)?))
+    }
+
+    /// The targets of an event; none where the provider has no target parser.
+    ///
+    /// # Errors
+    /// When the script fails or returns a wrong shape.
+    pub fn targets(
+        &self,
+        host: &ScriptHost,
+        event: &Arc<EventView>,
+    ) -> Result<Option<TargetCollection>, ScriptError> {
+        let Some(script) = &self.event_target_parser else {
+            return Ok(None);
+        };
+        host.call_with_event(script, "parse", event)?
+            .into_targets()
+            .map(Some)
+    }
+}
+
+fn parse_json(text: &str) -> Result<Document, ParseError> {
+    Document::parse(text).map_err(|error| ParseError::Json(error.to_string()))
+}
+
+fn defines_nothing(file: &SourceFile, functions: &[(&str, usize)]) -> Diagnostic {
+    let shape = |(name, parameters): &(&str, usize)| format!("`{name}` with {parameters} parameters");
+    let expected: Vec<String> = functions.iter().map(shape).collect();
+    Diagnostic::error(
+        "script-function",
+        &file.path,
+        format!(
+            "the script defines none of the functions it is called for: {}",
+            expected.join(", ")
+        ),
+    )
+}

@@ -1,0 +1,108 @@
+//! Values across the border: JSON and [`Value`] on our side, [`Dynamic`] on rhai's.
+
+use std::sync::Arc;
+
+use rhai::Array;
+use rhai::Dynamic;
+use rhai::ImmutableString;
+use rhai::Map;
+
+use crate::model::value::Value;
+use crate::model::value::ValueMap;
+use crate::script::evm::AutomateObject;
+use crate::script::evm::EvmHost;
+use crate::script::evm::RecordView;
+use crate::script::evm::SecretView;
+
+/// A JSON document as scripts see it: parsed once, shared, never copied by handing it over.
+#[derive(Clone, Debug)]
+pub struct Document(pub(crate) Dynamic);
+
+impl Document {
+    /// Parses a JSON text straight into rhai's form (the way over `serde_json::Value` costs three times as much).
+    ///
+    /// # Errors
+    /// The parser's, with line and column.
+    pub fn parse(json: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str::<Dynamic>(json).map(|value| Self(value.into_shared()))
+    }
+
+    /// The document as JSON text.
+    pub fn to_json(&self) -> String {
+        to_json(&self.0)
+    }
+}
+
+pub(crate) fn to_json(value: &Dynamic) -> String {
+    serde_json::to_string(&value.flatten_clone()).unwrap_or_else(|_| "null".to_owned())
+}
+
+/// A value for a script. `host` lets objects of the workspace be looked into.
+pub(crate) fn to_dynamic(value: &Value, host: &Arc<dyn EvmHost>) -> Dynamic {
+    match value {
+        Value::Null => Dynamic::UNIT,
+        Value::Bool(flag) => (*flag).into(),
+        Value::Int(whole) => (*whole).into(),
+        Value::Float(float) => (*float).into(),
+        Value::Text(text) | Value::Symbol(text) => ImmutableString::from(&**text).into(),
+        Value::Time(time) => ImmutableString::from(time.to_string()).into(),
+        Value::List(items) => Array::from_iter(items.iter().map(|item| to_dynamic(item, host))).into(),
+        Value::Map(map) => map_to_dynamic(map, host).into(),
+        Value::Password(secret) => Dynamic::from(SecretView(secret.clone())),
+        Value::Record(record) => Dynamic::from(RecordView {
+            record: record.clone(),
+            host: host.clone(),
+        }),
+        Value::Object(object) => Dynamic::from(AutomateObject {
+            object: object.clone(),
+            host: host.clone(),
+        }),
+    }
+}
+
+pub(crate) fn map_to_dynamic(map: &ValueMap, host: &Arc<dyn EvmHost>) -> Map {
+    map.iter()
+        .map(|(key, value)| (key.as_ref().into(), to_dynamic(value, host)))
+        .collect()
+}
+
+/// What a script gave, as a value; functions and other things that cannot be kept become their text.
+pub(crate) fn to_value(dynamic: &Dynamic) -> Value {
+    if dynamic.is_unit() {
+        return Value::Null;
+    }
+    if let Ok(flag) = dynamic.as_bool() {
+        return Value::Bool(flag);
+    }
+    if let Ok(whole) = dynamic.as_int() {
+        return Value::Int(whole);
+    }
+    if let Ok(float) = dynamic.as_float() {
+        return Value::Float(float);
+    }
+    if let Ok(text) = dynamic.as_immutable_string_ref() {
+        return Value::text(text.as_str());
+    }
+    if let Ok(items) = dynamic.as_array_ref() {
+        return Value::list(items.iter().map(to_value));
+    }
+    if let Ok(map) = dynamic.as_map_ref() {
+        return Value::Map(Arc::new(map_to_value(&map)));
+    }
+    if let Some(object) = dynamic.read_lock::<AutomateObject>() {
+        return Value::Object(object.object.clone());
+    }
+    if let Some(record) = dynamic.read_lock::<RecordView>() {
+        return Value::Record(record.record.clone());
+    }
+    if let Some(secret) = dynamic.read_lock::<SecretView>() {
+        return Value::Password(secret.0.clone());
+    }
+    Value::text(dynamic.to_string())
+}
+
+pub(crate) fn map_to_value(map: &Map) -> ValueMap {
+    map.iter()
+        .map(|(key, value)| (Arc::from(key.as_str()), to_value(value)))
+        .collect()
+}

@@ -1,0 +1,383 @@
+//! Rhai, fenced: compile and call scripts within limits. Nobody else names the crate.
+//!
+//! Knows nothing of rules or tables: what a script may reach of them comes in through [`evm::EvmHost`].
+
+pub mod api;
+pub mod convert;
+pub mod evm;
+pub mod limits;
+mod returned;
+mod targets;
+
+pub use convert::Document;
+pub use limits::Limits;
+pub use returned::Returned;
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::sync::Arc;
+
+use rhai::AST;
+use rhai::CallFnOptions;
+use rhai::Dynamic;
+use rhai::Engine;
+use rhai::EvalAltResult;
+use rhai::Module;
+use rhai::Position;
+use rhai::Scope;
+use rhai::module_resolvers::StaticModuleResolver;
+use rhai::packages::Package;
+use rhai::packages::StandardPackage;
+
+use crate::script::limits::BudgetGuard;
+use crate::script::limits::Stopped;
+use crate::source::Diagnostic;
+use crate::source::SourceFile;
+
+/// A compiled script, shared by every call and every thread.
+#[derive(Clone)]
+pub struct Script {
+    path: Arc<str>,
+    ast: Arc<AST>,
+    has_statements: bool,
+}
+
+impl std::fmt::Debug for Script {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Script({})", self.path)
+    }
+}
+
+impl Script {
+    /// The file, for people.
+    pub fn path(&self) -> &Arc<str> {
+        &self.path
+    }
+
+    /// Whether it defines a function of this name with that many parameters.
+    pub fn defines(&self, function: &str, parameters: usize) -> bool {
+        self.ast
+            .iter_functions()
+            .any(|known| known.name == function && known.params.len() == parameters)
+    }
+
+    /// This script with the functions and statements of `earlier` before its own (embedded methods, 6.5).
+    #[must_use]
+    pub fn after(&self, earlier: &Self) -> Self {
+        let mut ast = earlier.ast.merge(&self.ast);
+        ast.set_source(self.path.as_ref());
+        Self {
+            path: self.path.clone(),
+            ast: Arc::new(ast),
+            has_statements: true,
+        }
+    }
+}
+
+/// How a script ended, if not well.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ScriptError {
+    /// It called `exit(code)`.
+    #[error("exit({0})")]
+    Exit(i64),
+    /// It threw, or something that it did cannot be done.
+    #[error("{path}{}: {message}", place(*line, *column))]
+    Failed {
+        /// The file.
+        path: Arc<str>,
+        /// From 1; 0 where rhai does not say.
+        line: usize,
+        /// From 1; 0 where rhai does not say.
+        column: usize,
+        /// What happened.
+        message: String,
+    },
+}
+
+fn place(line: usize, column: usize) -> String {
+    if line == 0 {
+        String::new()
+    } else {
+        format!(":{line}:{column}")
+    }
+}
+
+/// The engine with everything that scripts may call, for one generation of rules.
+pub struct ScriptHost {
+    engine: Engine,
+    limits: Limits,
+}
+
+impl std::fmt::Debug for ScriptHost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ScriptHost({:?})", self.limits)
+    }
+}
+
+impl ScriptHost {
+    /// An engine without files, `eval`, `sleep` or modules.
+    pub fn new(limits: Limits) -> Self {
+        let mut engine = Engine::new_raw();
+        StandardPackage::new().register_into_engine(&mut engine);
+        engine.disable_symbol("eval");
+        limits::apply(&mut engine, &limits);
+        engine.set_module_resolver(StaticModuleResolver::new());
+        engine.on_print(|text| tracing::info!(text, "A script printed."));
+        engine.on_debug(|text, _, _| tracing::debug!(text, "A script printed."));
+        api::register(&mut engine);
+        evm::register(&mut engine);
+        targets::register(&mut engine);
+        Self { engine, limits }
+    }
+
+    /// Offers `scripts/lib/<name>.rhai` as `import "lib/<name>"`; a module may import those that need no other.
+    /// Returns what is wrong with those that cannot be offered.
+    pub fn add_modules(&mut self, files: &[Arc<SourceFile>]) -> Vec<Diagnostic> {
+        let mut waiting: BTreeMap<&str, &Arc<SourceFile>> = BTreeMap::new();
+        for file in files {
+            if let Some(name) = file
+                .relative
+                .strip_suffix(".rhai")
+                .filter(|name| name.starts_with("lib/"))
+            {
+                waiting.insert(name, file);
+            }
+        }
+        let mut resolver = StaticModuleResolver::new();
+        loop {
+            let mut diagnostics = Vec::new();
+            let before = waiting.len();
+            waiting.retain(|name, file| match self.module(file) {
+                Ok(module) => {
+                    resolver.insert(*name, module);
+                    false
+                }
+                Err(diagnostic) => {
+                    diagnostics.push(diagnostic);
+                    true
+                }
+            });
+            self.engine.set_module_resolver(resolver.clone());
+            if waiting.is_empty() || waiting.len() == before {
+                return diagnostics;
+            }
+        }
+    }
+
+    fn module(&self, file: &Arc<SourceFile>) -> Result<Module, Diagnostic> {
+        let script = self.compile(file)?;
+        let _budget = BudgetGuard::start(&self.limits);
+        Module::eval_ast_as_new(Scope::new(), &script.ast, &self.engine)
+            .map_err(|error| diagnostic(file, &error.to_string(), error.position()))
+    }
+
+    /// Compiles a file.
+    ///
+    /// # Errors
+    /// A diagnostic at the place that rhai names.
+    pub fn compile(&self, file: &SourceFile) -> Result<Script, Diagnostic> {
+        self.compile_text(&file.path, &file.text)
+            .map_err(|(message, position)| diagnostic(file, &message, position))
+    }
+
+    fn compile_text(&self, path: &Arc<str>, text: &str) -> Result<Script, (String, Position)> {
+        let mut ast = self
+            .engine
+            .compile(text)
+            .map_err(|error| (error.0.to_string(), error.1))?;
+        ast.set_source(path.as_ref());
+        let has_statements = !ast.statements().is_empty();
+        Ok(Script {
+            path: path.clone(),
+            ast: Arc::new(ast),
+            has_statements,
+        })
+    }
+
+    /// Compiles a text that stands within another file, such as a method's `data`.
+    ///
+    /// # Errors
+    /// The message, and line and column within the text.
+    pub fn compile_inline(&self, path: &Arc<str>, text: &str) -> Result<Script, (String, u32, u32)> {
+        self.compile_text(path, text)
+            .map_err(|(message, at)| (message, at_most(at.line()), at_most(at.position())))
+    }
+
+    /// Compiles an expression: no statements, no functions.
+    ///
+    /// # Errors
+    /// The message, and line and column within the text.
+    pub fn compile_expression(&self, path: &Arc<str>, text: &str) -> Result<Script, (String, u32, u32)> {
+        let ast = self.engine.compile_expression(text);
+        let mut ast = ast.map_err(|error| {
+            (
+                error.0.to_string(),
+                at_most(error.1.line()),
+                at_most(error.1.position()),
+            )
+        })?;
+        ast.set_source(path.as_ref());
+        Ok(Script {
+            path: path.clone(),
+            ast: Arc::new(ast),
+            has_statements: true,
+        })
+    }
+
+    /// Calls a function of a script with what it takes; what it returns is rhai's, for [`convert`] to read.
+    pub(crate) fn call(
+        &self,
+        script: &Script,
+        function: &str,
+        arguments: impl rhai::FuncArgs,
+    ) -> Result<Dynamic, ScriptError> {
+        self.guarded(script, |engine| {
+            let options = CallFnOptions::new()
+                .eval_ast(script.has_statements)
+                .rewind_scope(true);
+            engine.call_fn_with_options::<Dynamic>(
+                options,
+                &mut Scope::new(),
+                &script.ast,
+                function,
+                arguments,
+            )
+        })
+    }
+
+    /// Calls `function(document, number)`, the shape of `event_to_hash`.
+    ///
+    /// # Errors
+    /// When the script fails or is stopped.
+    pub fn call_with_document(
+        &self,
+        script: &Script,
+        function: &'static str,
+        document: &Document,
+        number: Option<i64>,
+    ) -> Result<Returned, ScriptError> {
+        let document = document.0.clone();
+        let value = match number {
+            Some(number) => self.call(script, function, (document, number)),
+            None => self.call(script, function, (document,)),
+        };
+        Ok(Returned::new(value?, script, function))
+    }
+
+    /// Calls `function(ems_event)`, the shape of `parse` in an event target parser.
+    ///
+    /// # Errors
+    /// When the script fails or is stopped.
+    pub fn call_with_event(
+        &self,
+        script: &Script,
+        function: &'static str,
+        event: &Arc<evm::EventView>,
+    ) -> Result<Returned, ScriptError> {
+        let value = self.call(script, function, (evm::EventHandle(event.clone()),))?;
+        Ok(Returned::new(value, script, function))
+    }
+
+    /// Runs the statements of a script with these variables.
+    pub(crate) fn run(&self, script: &Script, mut scope: Scope<'static>) -> Result<Dynamic, ScriptError> {
+        self.guarded(script, |engine| {
+            engine.eval_ast_with_scope::<Dynamic>(&mut scope, &script.ast)
+        })
+    }
+
+    fn guarded(
+        &self,
+        script: &Script,
+        work: impl FnOnce(&Engine) -> Result<Dynamic, Box<EvalAltResult>>,
+    ) -> Result<Dynamic, ScriptError> {
+        let _budget = BudgetGuard::start(&self.limits);
+        match catch_unwind(AssertUnwindSafe(|| work(&self.engine))) {
+            Ok(Ok(result)) => Ok(result),
+            Ok(Err(error)) => Err(self.explain(script, &error)),
+            Err(panic) => Err(failed(
+                script,
+                Position::NONE,
+                format!("a function it called broke: {}", panic_text(&*panic)),
+            )),
+        }
+    }
+
+    fn explain(&self, script: &Script, error: &EvalAltResult) -> ScriptError {
+        let (inner, position) = innermost(error);
+        let message = match inner {
+            EvalAltResult::ErrorTerminated(token, _) => {
+                if let Some(api::ExitCode(code)) = token.clone().try_cast::<api::ExitCode>() {
+                    return ScriptError::Exit(code);
+                }
+                match token.clone().try_cast::<Stopped>() {
+                    Some(Stopped::Memory) => format!(
+                        "stopped: it took more than {} MiB of memory",
+                        self.limits.max_memory >> 20
+                    ),
+                    Some(Stopped::Time) | None => {
+                        format!("stopped: it ran longer than {:?}", self.limits.max_time)
+                    }
+                }
+            }
+            EvalAltResult::ErrorTooManyOperations(_) => {
+                format!(
+                    "stopped: more than {} operations; is there a loop without an end?",
+                    self.limits.max_operations
+                )
+            }
+            EvalAltResult::ErrorStackOverflow(_) => {
+                format!(
+                    "stopped: functions call each other more than {} deep",
+                    self.limits.max_call_levels
+                )
+            }
+            EvalAltResult::ErrorRuntime(thrown, _) => thrown.to_string(),
+            other => {
+                let mut message = other.to_string();
+                if let Some(place) = message.rfind(" (line ") {
+                    message.truncate(place);
+                }
+                message
+            }
+        };
+        failed(script, position, message)
+    }
+}
+
+/// The error that began it, and the place of it that is best known.
+fn innermost(error: &EvalAltResult) -> (&EvalAltResult, Position) {
+    match error {
+        EvalAltResult::ErrorInFunctionCall(_, _, inner, outer)
+        | EvalAltResult::ErrorInModule(_, inner, outer) => {
+            let (found, position) = innermost(inner);
+            (found, if position.is_none() { *outer } else { position })
+        }
+        other => (other, other.position()),
+    }
+}
+
+fn failed(script: &Script, at: Position, message: String) -> ScriptError {
+    let (line, column) = (at.line().unwrap_or(0), at.position().unwrap_or(0));
+    ScriptError::Failed {
+        path: script.path.clone(),
+        line,
+        column,
+        message,
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "it panicked".to_owned())
+}
+
+fn at_most(place: Option<usize>) -> u32 {
+    place.and_then(|place| u32::try_from(place).ok()).unwrap_or(1)
+}
+
+fn diagnostic(file: &SourceFile, message: &str, at: Position) -> Diagnostic {
+    Diagnostic::error("script-syntax", &file.path, message).at(at_most(at.line()), at_most(at.position()))
+}

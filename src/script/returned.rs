@@ -1,0 +1,109 @@
+//! What a script returned, for readers that do not know rhai.
+
+use std::sync::Arc;
+
+use rhai::Dynamic;
+
+use crate::model::target::TargetCollection;
+use crate::model::value::Value;
+use crate::script::Script;
+use crate::script::ScriptError;
+use crate::script::api::IGNORED;
+use crate::script::convert;
+use crate::script::convert::Document;
+use crate::script::targets;
+
+/// What a function of a script returned, with the names needed to complain about it.
+#[derive(Debug)]
+pub struct Returned {
+    pub(crate) value: Dynamic,
+    pub(crate) path: Arc<str>,
+    pub(crate) function: &'static str,
+}
+
+impl Returned {
+    pub(crate) fn new(value: Dynamic, script: &Script, function: &'static str) -> Self {
+        Self {
+            value,
+            path: script.path().clone(),
+            function,
+        }
+    }
+
+    /// Whether it is nothing.
+    pub fn is_nothing(&self) -> bool {
+        self.value.is_unit()
+    }
+
+    /// The reason, where the script returned `ignore(reason)`.
+    pub fn ignored(&self) -> Option<String> {
+        self.value
+            .as_map_ref()
+            .ok()?
+            .get(IGNORED)
+            .map(ToString::to_string)
+    }
+
+    /// The text, where it is one.
+    pub fn text(&self) -> Option<Arc<str>> {
+        self.value
+            .as_immutable_string_ref()
+            .ok()
+            .map(|text| Arc::from(text.as_str()))
+    }
+
+    /// The returned map as a document.
+    ///
+    /// # Errors
+    /// When it is no map.
+    pub fn into_document(self) -> Result<Document, ScriptError> {
+        match self.value.is_map() {
+            true => Ok(Document(self.value.into_shared())),
+            false => Err(self.wrong(&format!(
+                "a map was expected, it returned {}",
+                self.value.type_name()
+            ))),
+        }
+    }
+
+    /// Visits the entries of the returned map.
+    ///
+    /// # Errors
+    /// When it is no map, or the visitor refuses an entry.
+    pub fn for_each_entry(
+        &self,
+        mut visit: impl FnMut(&str, Value) -> Result<(), String>,
+    ) -> Result<(), ScriptError> {
+        let Ok(map) = self.value.as_map_ref() else {
+            return Err(self.wrong(&format!(
+                "a map was expected, it returned {}",
+                self.value.type_name()
+            )));
+        };
+        map.iter()
+            .try_for_each(|(key, value)| visit(key, convert::to_value(value)))
+            .map_err(|why| self.wrong(&why))
+    }
+
+    /// The returned targets: a collection, a list of targets, or nothing.
+    ///
+    /// # Errors
+    /// When it is something else, or a target has a wrong shape.
+    pub fn into_targets(self) -> Result<TargetCollection, ScriptError> {
+        targets::read(self.value.clone()).map_err(|error| match *error {
+            rhai::EvalAltResult::ErrorRuntime(why, _) => self.wrong(&why.to_string()),
+            other => self.wrong(&other.to_string()),
+        })
+    }
+
+    /// An error about what was returned.
+    pub fn wrong(&self, why: &str) -> ScriptError {
+        let message = format!("`{}`: {why}", self.function);
+        ScriptError::Failed {
+            path: self.path.clone(),
+            line: 0,
+            column: 0,
+            message,
+        }
+    }
+}

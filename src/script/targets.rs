@@ -1,0 +1,245 @@
+//! `targets()`: the target collection that target parsers fill, with the walk over an event done on our side.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rhai::Dynamic;
+use rhai::Engine;
+use rhai::EvalAltResult;
+use rhai::Map;
+
+use crate::model::target::ManagerRef;
+use crate::model::target::Target;
+use crate::model::target::TargetCollection;
+
+/// How deep [`TargetsHandle::collect`] follows nested places; deeper is an error (C108).
+const MAX_DEPTH: usize = 20;
+
+/// The collection a script holds: one collection, however often the script hands it on.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TargetsHandle(Arc<Mutex<TargetCollection>>);
+
+impl TargetsHandle {
+    pub(crate) fn take(&self) -> TargetCollection {
+        std::mem::take(&mut self.0.lock())
+    }
+}
+
+pub(crate) fn register(engine: &mut Engine) {
+    engine.register_type_with_name::<TargetsHandle>("TargetCollection");
+    engine.register_fn("targets", TargetsHandle::default);
+    engine.register_fn(
+        "add",
+        |targets: &mut TargetsHandle, association: &str, reference: Dynamic| {
+            add(targets, association, &reference, None)
+        },
+    );
+    engine.register_fn(
+        "add",
+        |targets: &mut TargetsHandle, association: &str, reference: Dynamic, options: Map| {
+            add(targets, association, &reference, Some(options))
+        },
+    );
+    engine.register_fn("add_all", |targets: &mut TargetsHandle, association: &str| {
+        targets
+            .0
+            .lock()
+            .add(Target::new(association, ManagerRef::default()));
+    });
+    engine.register_fn(
+        "collect",
+        |targets: &mut TargetsHandle, value: Dynamic, rules: Map| {
+            let rules = Rules::read(&rules)?;
+            rules.walk(&mut targets.0.lock(), &value, 0)
+        },
+    );
+    engine.register_fn("len", |targets: &mut TargetsHandle| {
+        i64::try_from(targets.0.lock().targets().len()).unwrap_or(0)
+    });
+}
+
+type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
+
+fn add(targets: &TargetsHandle, association: &str, reference: &Dynamic, options: Option<Map>) -> Result<()> {
+    if let Some(manager_ref) = manager_ref(reference)? {
+        let mut target = Target::new(association, manager_ref);
+        target.options = options.and_then(|options| serde_json::to_value(Dynamic::from_map(options)).ok());
+        targets.0.lock().add(target);
+    }
+    Ok(())
+}
+
+/// A reference from a text, a number or a map; none where it is blank, so that no empty target is queued.
+fn manager_ref(reference: &Dynamic) -> Result<Option<ManagerRef>> {
+    if let Ok(map) = reference.as_map_ref() {
+        let mut manager_ref = ManagerRef::default();
+        for (key, value) in map.iter() {
+            let Some(text) = reference_text(value)? else {
+                return Ok(None);
+            };
+            manager_ref.0.insert(Arc::from(key.as_str()), text);
+        }
+        return Ok(Some(manager_ref));
+    }
+    Ok(reference_text(reference)?.map(ManagerRef::ems_ref))
+}
+
+fn reference_text(value: &Dynamic) -> Result<Option<Arc<str>>> {
+    if value.is_unit() {
+        return Ok(None);
+    }
+    if let Ok(text) = value.as_immutable_string_ref() {
+        return Ok(Some(text.trim()).filter(|text| !text.is_empty()).map(Arc::from));
+    }
+    if let Ok(whole) = value.as_int() {
+        return Ok(Some(Arc::from(whole.to_string())));
+    }
+    Err(format!("a manager_ref holds texts, this is of type {}", value.type_name()).into())
+}
+
+/// What `collect` looks for: dotted keys to associations, and dotted places to descend into.
+/// Borrowed from the script's map, so that nothing is copied before something is found.
+struct Rules<'a> {
+    keys: Option<&'a Dynamic>,
+    descend: Option<&'a Dynamic>,
+}
+
+const USAGE: &str =
+    "collect takes #{ keys: #{ \"place.in.the.event\": \"association\" }, descend: [\"place\"] }";
+
+impl<'a> Rules<'a> {
+    fn read(rules: &'a Map) -> Result<Self> {
+        let mut read = Self {
+            keys: None,
+            descend: None,
+        };
+        for (key, value) in rules {
+            match key.as_str() {
+                "keys" if value.is_map() => read.keys = Some(value),
+                "descend" if value.is_array() => read.descend = Some(value),
+                _other => return Err(USAGE.into()),
+            }
+        }
+        Ok(read)
+    }
+
+    fn walk(&self, targets: &mut TargetCollection, value: &Dynamic, depth: usize) -> Result<()> {
+        if depth > MAX_DEPTH {
+            return Err(format!(
+                "the event is nested more than {MAX_DEPTH} deep where targets are looked for"
+            )
+            .into());
+        }
+        if let Ok(items) = value.as_array_ref() {
+            return items.iter().try_for_each(|item| self.walk(targets, item, depth));
+        }
+        let Ok(map) = value.as_map_ref() else {
+            return Ok(());
+        };
+        if let Some(Ok(keys)) = self.keys.map(Dynamic::as_map_ref) {
+            for (place, association) in keys.iter() {
+                let association = association.as_immutable_string_ref().map_err(|_| USAGE)?;
+                at_place(&map, place, &mut |found| {
+                    if let Ok(Some(text)) = reference_text(found) {
+                        let (association, field) =
+                            association.split_once('.').unwrap_or((&association, "ems_ref"));
+                        targets.add(Target::new(
+                            association,
+                            ManagerRef([(Arc::from(field), text)].into()),
+                        ));
+                    }
+                    Ok(())
+                })?;
+            }
+        }
+        if let Some(Ok(places)) = self.descend.map(Dynamic::as_array_ref) {
+            for place in places.iter() {
+                let place = place.as_immutable_string_ref().map_err(|_| USAGE)?;
+                at_place(&map, &place, &mut |found| self.walk(targets, found, depth + 1))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Visits what stands at `a.b.c`, through maps only; nothing where a step is missing.
+fn at_place(map: &Map, place: &str, visit: &mut dyn FnMut(&Dynamic) -> Result<()>) -> Result<()> {
+    let (first, rest) = place
+        .split_once('.')
+        .map_or((place, None), |(first, rest)| (first, Some(rest)));
+    let Some(found) = map.get(first) else {
+        return Ok(());
+    };
+    match rest {
+        None => visit(found),
+        Some(rest) => found
+            .as_map_ref()
+            .map_or(Ok(()), |inner| at_place(&inner, rest, visit)),
+    }
+}
+
+/// Targets as a script hands them over: a collection, one target, or a list of targets.
+pub(crate) fn read(given: Dynamic) -> Result<TargetCollection> {
+    if given.is_unit() {
+        return Ok(TargetCollection::default());
+    }
+    if let Some(handle) = given.clone().try_cast::<TargetsHandle>() {
+        return Ok(handle.take());
+    }
+    if let Ok(items) = given.as_array_ref() {
+        let mut collection = TargetCollection::default();
+        for item in items.iter() {
+            if let Some(target) = one(item)? {
+                collection.add(target);
+            }
+        }
+        return Ok(collection);
+    }
+    Ok(one(&given)?.into_iter().collect())
+}
+
+/// One target from `#{ association, manager_ref, ems, options }`; none where its reference is blank.
+fn one(given: &Dynamic) -> Result<Option<Target>> {
+    let shape = "#{ association: \"vms\", manager_ref: #{ ems_ref: \"…\" } }";
+    let map = given
+        .as_map_ref()
+        .map_err(|found| format!("a target is {shape}, this is of type {found}"))?;
+    let association = map
+        .get("association")
+        .and_then(|value| value.clone().into_immutable_string().ok());
+    let association =
+        association.ok_or_else(|| format!("a target has no `association`; expected {shape}"))?;
+    if let Some(unknown) = map
+        .keys()
+        .find(|key| !["association", "manager_ref", "ems", "options"].contains(&key.as_str()))
+    {
+        return Err(format!(
+            "a target has no `{unknown}`; expected {shape}, with `ems` and `options` where needed"
+        )
+        .into());
+    }
+    let reference = match map.get("manager_ref") {
+        // "All of this association" has to be said openly, so that a missing id does not widen a refresh.
+        Some(reference) if reference.is_unit() => Some(ManagerRef::default()),
+        Some(reference) => manager_ref(reference)?,
+        None => {
+            return Err(format!(
+                "a target has no `manager_ref`; expected {shape}, or `()` for the whole association"
+            )
+            .into());
+        }
+    };
+    let text = |key: &str| {
+        map.get(key)
+            .and_then(|value| value.clone().into_immutable_string().ok())
+    };
+    Ok(reference.map(|manager_ref| {
+        let mut target = Target::new(association.as_str(), manager_ref);
+        target.ems = text("ems").map(|ems| Arc::from(ems.as_str()));
+        target.options = map
+            .get("options")
+            .filter(|options| !options.is_unit())
+            .and_then(|options| serde_json::to_value(options).ok());
+        target
+    }))
+}
