@@ -11,6 +11,7 @@ use crate::model::delivery::MachineState;
 use crate::model::delivery::Retry;
 use crate::model::event::EventHash;
 use crate::model::event::EventKey;
+use crate::model::event::FullData;
 use crate::model::value::ValueMap;
 use crate::vmdb::VmdbError;
 use crate::vmdb::stored_value::Restored;
@@ -61,7 +62,7 @@ pub(crate) fn write_hash(hash: &EventHash) -> Result<String, VmdbError> {
 }
 
 /// Reads what [`write_hash`] wrote.
-pub(crate) fn read_hash(text: &str, full_data: Arc<str>) -> Result<EventHash, serde_json::Error> {
+pub(crate) fn read_hash(text: &str, full_data: FullData) -> Result<EventHash, serde_json::Error> {
     let read: HashIn = serde_json::from_str(text)?;
     Ok(EventHash {
         event_type: read.event_type,

@@ -12,6 +12,7 @@ use crate::model::event::EventClass;
 use crate::model::event::EventHash;
 use crate::model::event::EventId;
 use crate::model::event::EventKey;
+use crate::model::event::FullData;
 use crate::model::event_group::EventLevel;
 use crate::model::event_group::GroupAndLevel;
 use crate::model::value::Value;
@@ -181,7 +182,7 @@ pub(crate) fn read(row: &Row<'_>, managers: &Managers) -> Result<StoredEvent, Vm
                 attributes: attributes.map_err(|error| {
                     VmdbError::unreadable(format!("the attributes of event {}", id.0), error)
                 })?,
-                full_data,
+                full_data: FullData::new(full_data),
             },
             links,
             received_at: codec::time(row.get(8)?),

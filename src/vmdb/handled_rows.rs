@@ -74,7 +74,7 @@ impl Row {
                 decided,
                 completion,
             } => {
-                let digest = Sha256::digest(event.hash.full_data.as_bytes());
+                let digest = Sha256::digest(event.hash.full_data.text().as_bytes());
                 Self::New {
                     row: EventRow::new(event.clone(), group, &digest)?,
                     event,

@@ -155,7 +155,7 @@ impl Prepared {
                 mut hash,
                 received_at,
             } => {
-                let digest: [u8; 32] = Sha256::digest(hash.full_data.as_bytes()).into();
+                let digest: [u8; 32] = Sha256::digest(hash.full_data.text().as_bytes()).into();
                 let key = event_keys::key_of(&hash, &digest);
                 hash.event_key = Some(key.clone());
                 Ok(Self {
@@ -168,7 +168,7 @@ impl Prepared {
                     rules_id: None,
                     error: None,
                     payload: codec::write_hash(&hash)?,
-                    full_data: hash.full_data,
+                    full_data: hash.full_data.text().clone(),
                     digest,
                 })
             }

@@ -19,6 +19,7 @@ use crate::model::ems::EmsId;
 use crate::model::event::EmsEvent;
 use crate::model::event::EventHash;
 use crate::model::event::EventId;
+use crate::model::event::FullData;
 use crate::model::event::NativeEvent;
 use crate::vmdb::MessageId;
 use crate::vmdb::MessageKind;
@@ -218,14 +219,14 @@ fn load(
         ));
     };
     let payload: String = row.get(4)?;
-    let full_data = Arc::from(row.get::<_, Option<String>>(5)?.unwrap_or_default());
+    let full_data: Arc<str> = Arc::from(row.get::<_, Option<String>>(5)?.unwrap_or_default());
     let ems_id = EmsId(row.get(1)?);
     let unknown_manager = || VmdbError::NotFound {
         what: "manager",
         name: ems_id.to_string(),
     };
     let work = match MessageKind::from_number(row.get(0)?) {
-        Some(MessageKind::Add) => codec::read_hash(&payload, full_data)
+        Some(MessageKind::Add) => codec::read_hash(&payload, FullData::new(full_data))
             .map_or_else(|error| Work::Unreadable(error.to_string()), Work::Add),
         Some(MessageKind::Unparsed) => Work::Unparsed(NativeEvent { body: full_data }),
         Some(MessageKind::Deliver) => deliver(transaction, &payload, managers)?,

@@ -90,7 +90,7 @@ fn an_event_goes_from_the_queue_to_the_stream_as_it_came() {
     assert_eq!(shown.deliveries[0].rules_id, RulesId(7));
     let listed = vmdb.events_list(&EventFilter::default()).unwrap();
     assert_eq!(listed.len(), 1);
-    assert_eq!(&*listed[0].event.hash.full_data, "");
+    assert_eq!(&**listed[0].event.hash.full_data.text(), "");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use switchboard::model::event::EmsEvent;
 use switchboard::model::event::EventClass;
 use switchboard::model::event::EventHash;
 use switchboard::model::event::EventKey;
+use switchboard::model::event::FullData;
 use switchboard::model::event_group::EventLevel;
 use switchboard::model::event_group::GroupAndLevel;
 use switchboard::model::value::Value;
@@ -79,7 +80,7 @@ pub(crate) fn event(key: &str, vm: &str) -> EventHash {
         ems_ref: None,
         timestamp: Some(noon()),
         attributes: BTreeMap::from([(Arc::from("vm_ems_ref"), Value::text(vm))]),
-        full_data: format!(r#"{{ "id": "{key}",  "vm": {{"id": "{vm}"}} }}"#).into(),
+        full_data: FullData::new(format!(r#"{{ "id": "{key}",  "vm": {{"id": "{vm}"}} }}"#)),
     }
 }
 
