@@ -17,6 +17,7 @@ use crate::cli::format::Format;
 use crate::cli::options::GlobalOptions;
 use crate::cli::output::Output;
 use crate::cli::simulate::input::Defaults;
+use crate::model::clock::Clock;
 use crate::model::delivery::DeliveryError;
 use crate::model::event::EventClass;
 use crate::switchboard::Switchboard;
@@ -80,7 +81,8 @@ impl Simulate {
         match input {
             Input::Lines(reader) => self.lines(reader, &switchboard, out)?,
             Input::One(event) => {
-                let result = event.map(|event| switchboard.simulate(&self.request(event)));
+                let result =
+                    event.map(|event| switchboard.simulate(&self.request(event), Clock::System.now()));
                 self.print(&result.unwrap_or_else(failed), out)?;
             }
         }
@@ -172,7 +174,7 @@ impl Simulate {
             }
             let result = defaults
                 .request(&line)
-                .map(|request| switchboard.simulate(&request));
+                .map(|request| switchboard.simulate(&request, Clock::System.now()));
             self.print(&result.unwrap_or_else(failed), out)?;
         }
     }
