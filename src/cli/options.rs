@@ -16,7 +16,7 @@ use crate::source::SourceTree;
 /// Where the rules stand unless told otherwise.
 const AUTOMATE: &str = "automate";
 /// Where the settings stand unless told otherwise.
-const SETTINGS: &str = "config/settings.yml";
+pub(crate) const SETTINGS: &str = "config/settings.yml";
 /// Where the scripts stand unless told otherwise.
 const SCRIPTS: &str = "scripts";
 

@@ -16,6 +16,7 @@ mod problem;
 mod server;
 mod slots;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -73,6 +74,12 @@ pub struct Services {
     pub samples: Vec<Samples>,
     /// The time.
     pub clock: Clock,
+}
+
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Services({:?}, {:?})", self.vmdb, self.checks)
+    }
 }
 
 /// What every request sees.
