@@ -10,5 +10,6 @@ pub mod switchboard;
 pub mod vmdb;
 pub mod catcher;
 pub mod reload;
-mod web;
+pub mod web;
+pub mod appliance;
 pub mod cli;

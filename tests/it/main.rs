@@ -3,4 +3,6 @@
 mod reload_watch;
 mod settings;
 mod source_tree;
+mod support;
 mod tidy;
+mod vmdb;
