@@ -6,3 +6,4 @@ mod script;
 mod provider;
 pub mod switchboard;
 pub mod vmdb;
+pub mod handler;

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::model::delivery::Delivery;
+use crate::model::delivery::Retry;
 use crate::model::delivery::RulesId;
 use crate::model::ems::Ems;
 use crate::model::event::EmsEvent;
@@ -70,6 +71,11 @@ impl Switchboard {
     /// When the provider is unknown, the message is no JSON, or the script fails or returns a wrong shape.
     pub fn parse(&self, _ems: &Ems, _native: &NativeEvent) -> Result<Parsed, ParseError> {
         Err(ParseError("not yet".to_owned()))
+    }
+
+    /// Goes on with a run over an event that ended in `retry`. Pure, and never fails.
+    pub fn resume(&self, _event: &Arc<EmsEvent>, _retry: &Retry) -> Delivery {
+        Delivery::default()
     }
 
     /// Decides what to do about an event. Pure, and never fails.

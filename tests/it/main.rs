@@ -1,4 +1,5 @@
 //! All tests through the public face, in one binary.
 
+mod queue_model;
 mod support;
 mod vmdb;

@@ -1,0 +1,45 @@
+//! What the handler needs of the rules: parse, deliver, go on.
+
+use std::sync::Arc;
+
+use crate::model::delivery::Delivery;
+use crate::model::delivery::Retry;
+use crate::model::delivery::RulesId;
+use crate::model::ems::Ems;
+use crate::model::event::EmsEvent;
+use crate::model::event::NativeEvent;
+use crate::switchboard::ParseError;
+use crate::switchboard::Parsed;
+use crate::switchboard::Switchboard;
+
+/// One set of rules, whole and immutable.
+pub trait Rules: Send + Sync {
+    /// Which set it is.
+    fn id(&self) -> RulesId;
+
+    /// Parses a native event again.
+    ///
+    /// # Errors
+    /// When it still cannot be parsed.
+    fn parse(&self, ems: &Ems, native: &NativeEvent) -> Result<Parsed, ParseError>;
+
+    /// Decides about an event; `retry` is where an earlier run over it had got to.
+    fn deliver(&self, event: &Arc<EmsEvent>, retry: Option<&Retry>) -> Delivery;
+}
+
+impl Rules for Switchboard {
+    fn id(&self) -> RulesId {
+        self.id()
+    }
+
+    fn parse(&self, ems: &Ems, native: &NativeEvent) -> Result<Parsed, ParseError> {
+        self.parse(ems, native)
+    }
+
+    fn deliver(&self, event: &Arc<EmsEvent>, retry: Option<&Retry>) -> Delivery {
+        match retry {
+            None => self.deliver(event),
+            Some(retry) => self.resume(event, retry),
+        }
+    }
+}
