@@ -101,8 +101,10 @@ impl Model {
     fn take(&mut self, most: usize) -> Vec<i64> {
         // A message that was discarded while it was in hand is in hand still.
         let in_hand = self.in_hand.iter().flatten();
-        let mut stopped: BTreeSet<u8> =
-            in_hand.filter(|id| !self.rows.contains_key(id)).map(|id| self.lanes[id]).collect();
+        let mut stopped: BTreeSet<u8> = in_hand
+            .filter(|id| !self.rows.contains_key(id))
+            .map(|id| self.lanes[id])
+            .collect();
         let mut chosen = Vec::new();
         for (id, row) in &self.rows {
             let is_due = match row.state {
