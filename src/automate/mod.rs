@@ -9,6 +9,7 @@ mod build;
 mod builtin;
 mod call;
 mod chain;
+pub(crate) mod check;
 mod class_loader;
 mod collect;
 pub(crate) mod datastore;
