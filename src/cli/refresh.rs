@@ -180,12 +180,11 @@ fn show(
         let keys = requested.target.manager_ref.0.iter();
         let keys: Vec<String> = keys.map(|(key, value)| format!("{key}={value}")).collect();
         let line = format!("{}  {}", requested.target.association, keys.join(" "));
-        writeln!(
-            out,
-            "  {}  asked for {} times",
-            visible(&line),
-            requested.requests
-        )?;
+        let times = match requested.requests {
+            1 => "once".to_owned(),
+            many => format!("{many} times"),
+        };
+        writeln!(out, "  {}  asked for {times}", visible(&line))?;
     }
     let events: Vec<String> = shown.event_ids.iter().map(|id| id.0.to_string()).collect();
     heading("events", &events.join(" "), out)?;

@@ -1,5 +1,6 @@
 //! Every test that needs more than one module: one binary, so that it links once.
 
+mod cli;
 mod reload_watch;
 mod settings;
 mod source_tree;
