@@ -1,11 +1,19 @@
-//! Which class inherits from which: found by path, circles refused. The original switched this off.
+//! Inheritance of classes and of instances: found by path, circles refused. The original switched this off.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ahash::HashMap;
+use ahash::HashSet;
 
+use crate::automate::class_loader::ClassLoader;
+use crate::automate::class_loader::Loose;
+use crate::automate::class_loader::add_instance;
+use crate::automate::class_loader::plan;
 use crate::automate::datastore::Class;
+use crate::automate::datastore::Instance;
+use crate::automate::field::Aetype;
+use crate::automate::field::SchemaField;
 use crate::source::Diagnostic;
 use crate::source::suggest;
 
@@ -90,5 +98,160 @@ impl Inheritance {
             }
         }
         chains
+    }
+}
+
+impl ClassLoader<'_> {
+    /// Gives classes what they inherit, then instances: instance over class over inherited, no circles.
+    pub(crate) fn inherit(
+        &mut self,
+        mut classes: Vec<Arc<Class>>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Vec<Arc<Class>> {
+        let inheritance = Inheritance::new(&classes, &self.bases);
+        for (index, chain) in inheritance.chains(&classes, diagnostics) {
+            let Some(class) = classes.get(index) else { continue };
+            let rebuilt = self.with_bases(class, chain);
+            if let Some(place) = classes.get_mut(index) {
+                *place = Arc::new(rebuilt);
+            }
+        }
+        for place in &mut classes {
+            if let Some(rebuilt) = self.with_instance_bases(place) {
+                *place = Arc::new(rebuilt);
+            }
+        }
+        classes
+    }
+
+    /// The class with the fields of its bases before its own; a field of its own replaces the inherited one, and
+    /// where it has no default the inherited default stands.
+    fn with_bases(&mut self, class: &Arc<Class>, chain: Vec<Arc<Class>>) -> Class {
+        let mut fields: Vec<SchemaField> = Vec::new();
+        for source in chain.iter().rev().chain([class]) {
+            for field in source.fields.iter() {
+                match fields.iter_mut().find(|known| known.key == field.key) {
+                    Some(known) => {
+                        let inherited = known.default.take();
+                        *known = field.clone();
+                        known.default = known.default.take().or(inherited);
+                    }
+                    None => fields.push(field.clone()),
+                }
+            }
+        }
+        self.rebuilt(class, fields.into(), chain, &HashMap::default())
+    }
+
+    fn with_instance_bases(&mut self, class: &Arc<Class>) -> Option<Class> {
+        let texts = class
+            .instances
+            .iter()
+            .filter(|instance| instance.file.text.contains("inherits"));
+        let mut loose: HashMap<Arc<str>, Loose> = HashMap::default();
+        for instance in texts {
+            if let Ok((_, found)) = self.instance(&class.fields, &instance.file)
+                && found.base.is_some()
+            {
+                loose.insert(Arc::from(instance.name.to_lowercase()), found);
+            }
+        }
+        if loose.is_empty() {
+            return None;
+        }
+        Some(self.rebuilt(class, class.fields.clone(), class.bases.clone(), &loose))
+    }
+
+    fn rebuilt(
+        &mut self,
+        class: &Arc<Class>,
+        fields: Arc<[SchemaField]>,
+        bases: Vec<Arc<Class>>,
+        loose: &HashMap<Arc<str>, Loose>,
+    ) -> Class {
+        let mut rebuilt = Class {
+            domain: class.domain.clone(),
+            namespace: class.namespace.clone(),
+            name: class.name.clone(),
+            file: class.file.clone(),
+            line: class.line,
+            is_state_machine: fields.iter().any(|field| field.aetype == Some(Aetype::State)),
+            default_plan: plan(&fields, &[]).into(),
+            fields: fields.clone(),
+            instances: Vec::new(),
+            instance_index: HashMap::default(),
+            methods: class.methods.clone(),
+            bases,
+            files: class.files.clone(),
+            diagnostics: class.diagnostics.clone(),
+        };
+        for instance in &class.instances {
+            let Ok((mut own, own_loose)) = self.instance(&fields, &instance.file) else {
+                continue;
+            };
+            if own_loose.base.is_some() {
+                self.inherit_instance(class, &fields, &mut own, own_loose, loose);
+            }
+            add_instance(&mut rebuilt, Arc::new(own));
+        }
+        rebuilt
+    }
+
+    /// Adds the values of the inherited instances for fields that have neither a value nor a class default.
+    fn inherit_instance(
+        &mut self,
+        class: &Class,
+        fields: &[SchemaField],
+        own: &mut Instance,
+        mut loose: Loose,
+        all: &HashMap<Arc<str>, Loose>,
+    ) {
+        let mut found: Vec<Diagnostic> = own.diagnostics.to_vec();
+        let mut seen: HashSet<String> = HashSet::from_iter([own.name.to_lowercase()]);
+        let mut next = loose.base.take();
+        while let Some(base) = next.take() {
+            let key = base.rsplit('/').next().unwrap_or(&base).to_lowercase();
+            let problem =
+                |code, message: String| Diagnostic::error(code, &own.file.path, message).at(own.line, 1);
+            if !seen.insert(key.clone()) {
+                found.push(problem(
+                    "inheritance-circle",
+                    format!("`{}` inherits from itself by way of `{base}`", own.name),
+                ));
+                break;
+            }
+            let Some(instance) = class.instance(&key) else {
+                let names = class.instances.iter().map(|instance| &*instance.name);
+                let help = suggest::did_you_mean(&base, names);
+                found.push(
+                    problem(
+                        "InstanceNotFound",
+                        format!(
+                            "`{}` inherits from `{base}`, which this class does not have",
+                            own.name
+                        ),
+                    )
+                    .help(help),
+                );
+                break;
+            };
+            let Ok((_, inherited)) = self.instance(fields, &instance.file) else {
+                break;
+            };
+            for (index, value, line) in inherited.fields {
+                let has_default = fields
+                    .get(usize::from(index))
+                    .is_some_and(|field| field.default.is_some());
+                if !has_default && loose.fields.iter().all(|(known, _, _)| *known != index) {
+                    loose.fields.push((index, value, line));
+                }
+            }
+            next = all.get(key.as_str()).and_then(|loose| loose.base.clone());
+        }
+        let values = self
+            .fields
+            .values(fields, &loose.fields, &own.file, &mut Vec::new());
+        own.plan = plan(fields, &values).into();
+        own.diagnostics = found.into();
     }
 }

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod assertion;
+mod build;
 mod builtin;
 mod call;
 mod chain;
@@ -21,6 +22,7 @@ mod expression;
 mod field;
 mod field_loader;
 mod fields;
+mod follow;
 mod inheritance;
 pub(crate) mod loader;
 mod lookup;
@@ -28,8 +30,9 @@ mod method;
 mod method_loader;
 pub(crate) mod records;
 mod relationship;
-mod secret;
+pub mod secret;
 mod state_machine;
+mod steps;
 mod substitution;
 mod template;
 pub(crate) mod workspace;

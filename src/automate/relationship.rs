@@ -15,7 +15,9 @@ const OPAQUE: std::ops::RangeInclusive<char> = '\u{e000}'..='\u{e0ff}';
 /// Where a URI leads.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct PreparedUri {
-    /// For the trace and for `evm`.
+    /// As written, after substitution: for the trace.
+    pub(crate) text: Arc<str>,
+    /// With its scheme.
     pub(crate) printed: Arc<str>,
     pub(crate) scheme: Scheme,
     /// None: the current message goes on.
@@ -175,6 +177,7 @@ impl UriText {
             .into_iter()
             .map(|(key, value)| (Arc::from(self.resolve(&key)), Arc::from(self.resolve(&value))));
         Ok(PreparedUri {
+            text: Arc::from(self.resolved().trim()),
             printed: Arc::from(self.resolve(&uri.to_string())),
             scheme,
             message: uri
