@@ -1,6 +1,8 @@
 //! Every test that needs more than one module: one binary, so that it links once.
 
 mod cli;
+mod handler;
+mod queue_model;
 mod reload_watch;
 mod settings;
 mod source_tree;
