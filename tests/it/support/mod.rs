@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 pub(crate) mod project;
+pub(crate) mod served;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
