@@ -30,7 +30,7 @@ mod method;
 mod method_loader;
 pub(crate) mod records;
 mod relationship;
-pub mod secret;
+pub(crate) mod secret;
 mod state_machine;
 mod steps;
 mod substitution;

@@ -6,6 +6,7 @@
 mod apply;
 mod batch;
 mod complete;
+mod records;
 mod relate;
 mod rules;
 

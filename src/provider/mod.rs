@@ -120,11 +120,6 @@ impl Provider {
         scripts.into_iter().filter_map(provider).collect()
     }
 
-    /// The folder's name.
-    pub(crate) fn name(&self) -> &Arc<str> {
-        &self.name
-    }
-
     /// Turns a message into an event hash.
     ///
     /// # Errors

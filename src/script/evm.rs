@@ -247,7 +247,7 @@ fn register_evm(engine: &mut Engine) {
         convert::map_to_dynamic(&evm.0.state_vars(), &evm.0)
     });
     engine.register_fn("refresh", |evm: &mut Evm, targets: Dynamic| -> Fallible<()> {
-        evm.0.refresh(crate::script::targets::read(targets)?);
+        evm.0.refresh(crate::script::targets::read(&targets)?);
         Ok(())
     });
     engine.register_fn("deliver", |evm: &mut Evm, action: Map| -> Fallible<()> {

@@ -179,7 +179,7 @@ fn at_place(map: &Map, place: &str, visit: &mut dyn FnMut(&Dynamic) -> Result<()
 }
 
 /// Targets as a script hands them over: a collection, one target, or a list of targets.
-pub(crate) fn read(given: Dynamic) -> Result<TargetCollection> {
+pub(crate) fn read(given: &Dynamic) -> Result<TargetCollection> {
     if given.is_unit() {
         return Ok(TargetCollection::default());
     }
@@ -195,7 +195,7 @@ pub(crate) fn read(given: Dynamic) -> Result<TargetCollection> {
         }
         return Ok(collection);
     }
-    Ok(one(&given)?.into_iter().collect())
+    Ok(one(given)?.into_iter().collect())
 }
 
 /// One target from `#{ association, manager_ref, ems, options }`; none where its reference is blank.

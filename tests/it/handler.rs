@@ -1,4 +1,5 @@
 //! What the handler promises, over a real database and rules that each test tells.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +12,6 @@ use switchboard::handler::Handler;
 use switchboard::handler::HandlerConfig;
 use switchboard::handler::Rules;
 use switchboard::model::clock::SignedDuration;
-use switchboard::model::clock::Timestamp;
 use switchboard::model::delivery::Delivery;
 use switchboard::model::delivery::DeliveryError;
 use switchboard::model::delivery::Effect;
@@ -28,6 +28,7 @@ use switchboard::model::target::ManagerRef;
 use switchboard::model::target::Target;
 use switchboard::model::target::TargetCollection;
 use switchboard::model::value::Value;
+use switchboard::switchboard::Context;
 use switchboard::switchboard::ParseError;
 use switchboard::switchboard::Parsed;
 use switchboard::vmdb::EventFilter;
@@ -61,8 +62,8 @@ impl Rules for Told {
         self.parse.clone().map(Parsed::Event).map_err(ParseError::Json)
     }
 
-    fn deliver(&self, event: &Arc<EmsEvent>, retry: Option<&Retry>, _now: Timestamp) -> Delivery {
-        (self.deliver)(event, retry)
+    fn deliver(&self, event: &Arc<EmsEvent>, context: &Context) -> Delivery {
+        (self.deliver)(event, context.resume.as_ref())
     }
 }
 
@@ -480,7 +481,8 @@ fn events_are_related_to_the_inventory_of_their_own_manager() {
         .inventory_archive(None, ems.id, "hosts".into(), archived)
         .wait()
         .unwrap();
-    let cases: &[(&str, &[(&str, &str)], &[(&str, i64)])] = &[
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [(&'a str, i64)]);
+    let cases: &[Case<'_>] = &[
         (
             "C35, C39: by ems_ref, with its zone",
             &[("vm_ems_ref", "i-1")],

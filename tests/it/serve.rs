@@ -1,4 +1,5 @@
 //! `switchboard serve` as a process: how it starts, how it ends.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::io::BufRead;
 use std::io::BufReader;
@@ -104,21 +105,22 @@ fn what_is_wrong_at_the_start_is_told_and_only_the_strict_do_not_start() {
         ! not started, because of --strict
         exit Some(1)
     "#]]
-        .assert_eq(&project.run("serve --strict --listen 127.0.0.1:0 --automate automate --automate site"));
+    .assert_eq(&project.run("serve --strict --listen 127.0.0.1:0 --automate automate --automate site"));
     expect![[r#"
         $ switchboard serve --automate nowhere
         ! error: cannot serve
         !   because: cannot read the rules
         !   because: cannot read the folder `nowhere`: No such file or directory (os error 2)
         exit Some(2)
-    "#]].assert_eq(&project.run("serve --automate nowhere"));
-    project.write("settings.yml", "web:\n  listen: 0.0.0.0:0\n");
+    "#]]
+    .assert_eq(&project.run("serve --automate nowhere"));
+    project.write("config/settings.yml", "web:\n  listen: 0.0.0.0:0\n");
     expect![[r#"
-        $ switchboard serve --config settings.yml
-        ! [time]  WARN switchboard::appliance: .tmp1stTkW/settings.yml:2:11: error[TokenNeeded]: `web.listen` is `0.0.0.0:0`, which others can reach, and there is no token help="set `web.token` (SWITCHBOARD_WEB_TOKEN), or listen on a loopback address"
+        $ switchboard serve
+        ! [time]  WARN switchboard::appliance: config/settings.yml:2:11: error[TokenNeeded]: `web.listen` is `0.0.0.0:0`, which others can reach, and there is no token help="set `web.token` (SWITCHBOARD_WEB_TOKEN), or listen on a loopback address"
         ! error: cannot serve
         !   because: cannot serve HTTP
         !   because: 0.0.0.0:0 can be reached by others: configure a token, or listen on 127.0.0.1
         exit Some(2)
-    "#]].assert_eq(&project.run("serve --config settings.yml"));
+    "#]].assert_eq(&project.run("serve"));
 }
