@@ -9,6 +9,7 @@ mod build;
 mod builtin;
 mod call;
 mod chain;
+pub(crate) mod check;
 mod class_loader;
 mod collect;
 pub(crate) mod datastore;
@@ -36,6 +37,7 @@ mod steps;
 mod substitution;
 mod template;
 pub(crate) mod workspace;
+mod xml;
 mod yaml;
 
 use std::borrow::Cow;

@@ -2,6 +2,7 @@
 
 mod cli;
 mod handler;
+mod handler_relations;
 mod queue_model;
 mod reload_watch;
 mod serve;
