@@ -9,6 +9,7 @@ use switchboard::appliance::ApplianceError;
 use switchboard::model::event::EventId;
 use switchboard::model::event::EventKey;
 use switchboard::vmdb::EventFilter;
+use switchboard::vmdb::MessageState;
 
 use crate::support::project::Project;
 use crate::support::served::Served;
@@ -235,6 +236,30 @@ fn a_message_that_its_script_cannot_parse_is_kept_with_the_reason() {
     );
     assert_eq!(served.post(&native("p1", "vm-1")).status, 202);
     served.until_saved(2);
+}
+
+#[test]
+fn what_was_kept_is_the_same_event_once_its_script_is_mended() {
+    let path = "scripts/awesome_cloud/event_parser.rhai";
+    let fixture =
+        format!("//- {path}\nfn event_to_hash(event, ems_id) {{ throw \"broken\" }}\n//- automate/none\n");
+    let served = Served::of(Project::new(&fixture), "");
+    for _again in 0..2 {
+        let answer = served.request("POST /events/my_cloud", &[STRUCTURED], &cloud_event("1", "{}"));
+        assert_eq!(answer.json(), serde_json::json!({"accepted": 1, "unparsed": 1}));
+    }
+    let before = served.get("/readyz").json()["rules"]["generation"].clone();
+    let mended = "fn event_to_hash(event, ems_id) { #{ event_type: \"created\", source: \"X\" } }";
+    served.project.write(path, mended);
+    served.until("/readyz", |answer| answer.json()["rules"]["generation"] != before);
+    served.vmdb().queue_retry_all(MessageState::Dead).wait().unwrap();
+    served.until("/api/queue", |answer| {
+        answer.json()["queue"] == serde_json::json!([])
+    });
+    let events = served.get("/api/event_streams").json();
+    assert_eq!(events["event_streams"].as_array().unwrap().len(), 1);
+    assert_eq!(events["event_streams"][0]["event_key"], "/clouds/x 1");
+    assert_eq!(events["event_streams"][0]["cloud_event"]["region"], "eu");
 }
 
 #[test]
