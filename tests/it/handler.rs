@@ -1,4 +1,5 @@
 //! What the handler promises, over a real database and rules that each test tells.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -479,7 +480,12 @@ fn events_are_related_to_the_inventory_of_their_own_manager() {
         .inventory_archive(None, ems.id, "hosts".into(), archived)
         .wait()
         .unwrap();
-    let cases: &[(&str, &[(&str, &str)], &[(&str, i64)])] = &[
+    type Case = (
+        &'static str,
+        &'static [(&'static str, &'static str)],
+        &'static [(&'static str, i64)],
+    );
+    let cases: &[Case] = &[
         (
             "C35, C39: by ems_ref, with its zone",
             &[("vm_ems_ref", "i-1")],
