@@ -37,6 +37,7 @@ mod steps;
 mod substitution;
 mod template;
 pub(crate) mod workspace;
+mod xml;
 mod yaml;
 
 use std::borrow::Cow;
