@@ -254,6 +254,7 @@ impl<'a> ClassLoader<'a> {
             file: file.clone(),
             line,
             plan,
+            is_inheriting: loose.base.is_some(),
             diagnostics: found.into(),
         };
         Ok((instance, loose))

@@ -144,12 +144,9 @@ impl ClassLoader<'_> {
     }
 
     fn with_instance_bases(&mut self, class: &Arc<Class>) -> Option<Class> {
-        let texts = class
-            .instances
-            .iter()
-            .filter(|instance| instance.file.text.contains("inherits"));
+        let inheriting = class.instances.iter().filter(|instance| instance.is_inheriting);
         let mut loose: HashMap<Arc<str>, Loose> = HashMap::default();
-        for instance in texts {
+        for instance in inheriting {
             if let Ok((_, found)) = self.instance(&class.fields, &instance.file)
                 && found.base.is_some()
             {
