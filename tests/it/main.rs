@@ -1,6 +1,8 @@
 //! Every test that needs more than one module: one binary, so that it links once.
 
 mod cli;
+mod diagnostics;
+mod diagnostics_across_files;
 mod handler;
 mod handler_relations;
 mod queue_model;

@@ -3,6 +3,7 @@
 
 pub(crate) mod project;
 pub(crate) mod served;
+pub(crate) mod findings;
 pub(crate) mod told_rules;
 
 use std::collections::BTreeMap;
