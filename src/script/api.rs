@@ -48,7 +48,8 @@ pub(crate) fn register(engine: &mut Engine) {
     engine.register_fn("ignore", ignore);
     engine.register_fn("at", at);
     engine.register_fn("parse_json", parse_json);
-    engine.register_fn("to_json", |value: Dynamic| convert::to_json(&value));
+    engine.register_fn("to_json", |value: &mut Dynamic| convert::to_json(value));
+    engine.register_fn("to_json", to_json_at);
     engine.register_fn("matches", matches);
     engine.register_fn("url_decode", |text: &str| percent_decode(text));
     engine.register_fn("base64_decode", base64_decode);
@@ -66,26 +67,33 @@ fn ignore(reason: &str) -> Map {
 
 /// What stands at a JSON pointer, such as `/detail/items/0/id`; `()` where a step is missing.
 fn at(value: &mut Dynamic, pointer: &str) -> Dynamic {
-    let steps: Vec<&str> = pointer.split('/').skip(1).collect();
-    follow(value, &steps)
+    let found = follow(value, pointer.split('/').skip(1), &Dynamic::flatten_clone);
+    found.unwrap_or(Dynamic::UNIT)
 }
 
-fn follow(value: &Dynamic, steps: &[&str]) -> Dynamic {
-    let Some((step, rest)) = steps.split_first() else {
-        return value.flatten_clone();
+/// The JSON text of what stands at a JSON pointer, without a copy of it; `null` where a step is missing.
+fn to_json_at(value: &mut Dynamic, pointer: &str) -> String {
+    follow(value, pointer.split('/').skip(1), &convert::to_json).unwrap_or_else(|| "null".to_owned())
+}
+
+/// What `read` makes of the value at the end of the steps; none where one is missing.
+fn follow<'a, T>(
+    value: &Dynamic,
+    mut steps: impl Iterator<Item = &'a str>,
+    read: &impl Fn(&Dynamic) -> T,
+) -> Option<T> {
+    let Some(step) = steps.next() else {
+        return Some(read(value));
     };
     if let Ok(map) = value.as_map_ref() {
         let found = match step.contains('~') {
             true => map.get(step.replace("~1", "/").replace("~0", "~").as_str()),
-            false => map.get(*step),
+            false => map.get(step),
         };
-        return found.map_or(Dynamic::UNIT, |found| follow(found, rest));
+        return follow(found?, steps, read);
     }
-    if let Ok(items) = value.as_array_ref() {
-        let found = step.parse::<usize>().ok().and_then(|index| items.get(index));
-        return found.map_or(Dynamic::UNIT, |found| follow(found, rest));
-    }
-    Dynamic::UNIT
+    let items = value.as_array_ref().ok()?;
+    follow(items.get(step.parse::<usize>().ok()?)?, steps, read)
 }
 
 /// The value that a JSON text stands for.

@@ -34,7 +34,7 @@ impl Document {
 }
 
 pub(crate) fn to_json(value: &Dynamic) -> String {
-    serde_json::to_string(&value.flatten_clone()).unwrap_or_else(|_| "null".to_owned())
+    serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
 }
 
 /// A value for a script. `host` lets objects of the workspace be looked into.

@@ -50,7 +50,7 @@ pub(crate) fn register(engine: &mut Engine) {
         "collect",
         |targets: &mut TargetsHandle, value: Dynamic, rules: Map| {
             let rules = Rules::read(&rules)?;
-            rules.walk(&mut targets.0.lock(), &value, 0)
+            rules.start(&mut targets.0.lock(), &value)
         },
     );
     engine.register_fn("len", |targets: &mut TargetsHandle| {
@@ -102,25 +102,41 @@ fn reference_text(value: &Dynamic) -> Result<Option<Arc<str>>> {
 struct Rules<'a> {
     keys: Option<&'a Dynamic>,
     descend: Option<&'a Dynamic>,
+    /// Where to begin; the value itself where this is not given.
+    within: Option<&'a Dynamic>,
 }
 
-const USAGE: &str =
-    "collect takes #{ keys: #{ \"place.in.the.event\": \"association\" }, descend: [\"place\"] }";
+const USAGE: &str = "collect takes #{ keys: #{ \"place.in.the.event\": \"association\" }, descend: [\"place\"], within: [\"place\"] }";
 
 impl<'a> Rules<'a> {
     fn read(rules: &'a Map) -> Result<Self> {
         let mut read = Self {
             keys: None,
             descend: None,
+            within: None,
         };
         for (key, value) in rules {
             match key.as_str() {
                 "keys" if value.is_map() => read.keys = Some(value),
                 "descend" if value.is_array() => read.descend = Some(value),
+                "within" if value.is_array() => read.within = Some(value),
                 _other => return Err(USAGE.into()),
             }
         }
         Ok(read)
+    }
+
+    fn start(&self, targets: &mut TargetCollection, value: &Dynamic) -> Result<()> {
+        let Some(Ok(places)) = self.within.map(Dynamic::as_array_ref) else {
+            return self.walk(targets, value, 0);
+        };
+        let Ok(map) = value.as_map_ref() else {
+            return Ok(());
+        };
+        places.iter().try_for_each(|place| {
+            let place = place.as_immutable_string_ref().map_err(|_| USAGE)?;
+            at_place(&map, &place, &mut |found| self.walk(targets, found, 0))
+        })
     }
 
     fn walk(&self, targets: &mut TargetCollection, value: &Dynamic, depth: usize) -> Result<()> {
