@@ -9,6 +9,7 @@ mod automate;
 pub mod switchboard;
 pub mod vmdb;
 pub mod catcher;
+pub mod handler;
 pub mod reload;
 pub mod web;
 pub mod appliance;

@@ -19,6 +19,12 @@ pub(crate) fn key_of(hash: &EventHash, digest: &[u8]) -> EventKey {
     EventKey(own.unwrap_or_else(|| format!("sha256:{}", hex(digest)).into()))
 }
 
+/// Gives an event the key that it would get on the queue.
+pub fn settle_key(hash: &mut EventHash) {
+    let digest = Sha256::digest(hash.full_data.text().as_bytes());
+    hash.event_key = Some(key_of(hash, &digest));
+}
+
 /// Bytes as text.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -3,8 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ahash::HashSet;
-
 use crate::model::clock::Timestamp;
 use crate::model::delivery::Delivery;
 use crate::model::delivery::Retry;
@@ -20,6 +18,7 @@ use crate::vmdb::VmdbError;
 use crate::vmdb::handled_rows::Batch;
 use crate::vmdb::handled_rows::Row;
 use crate::vmdb::request::Request;
+use crate::vmdb::take;
 use crate::vmdb::take::Ticket;
 
 /// What became of one message.
@@ -144,10 +143,7 @@ impl Vmdb {
         }
         let managers = match self.managers() {
             Ok(managers) => managers,
-            Err(error) => {
-                self.give_back(&tickets);
-                return self.refused_request(error);
-            }
+            Err(error) => return self.refused_request(error),
         };
         let shared = self.shared().clone();
         let batch = Batch { rows, managers };
@@ -155,25 +151,10 @@ impl Vmdb {
             tickets.len(),
             move |transaction| batch.write(transaction),
             move |committed| {
-                let is_held = |index: usize| match committed {
-                    Ok(committed) => committed.get(index) == Some(&Committed::Held),
-                    Err(_) => true,
-                };
-                let held: HashSet<usize> = (0..tickets.len()).filter(|index| is_held(*index)).collect();
-                let of = |are_held: bool| {
-                    let chosen = tickets
-                        .iter()
-                        .enumerate()
-                        .filter(|(index, _)| held.contains(index) == are_held);
-                    chosen
-                        .map(|(_, ticket)| (ticket.id.0, ticket.lane.as_ref()))
-                        .collect::<Vec<_>>()
-                };
-                let mut lanes = shared.lanes.lock();
-                lanes.release(of(true), false);
-                lanes.release(of(false), true);
-                drop(lanes);
-                shared.ring();
+                take::release(&shared, tickets, |index| match committed {
+                    Ok(committed) => committed.get(index) != Some(&Committed::Held),
+                    Err(_) => false,
+                });
             },
         )
     }

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ahash::HashMap;
+use tracing::debug;
 
 use crate::model::ems::EmsId;
 use crate::model::event::EventHash;
-use crate::vmdb::VmdbError;
 use crate::vmdb::taken_file::TakenFile;
 
 /// The keys of a hash that name the resource an event is about, the closest first.
@@ -89,12 +89,7 @@ impl Lanes {
 
     /// Chooses from `candidates`, which are in the order of their ids: a fair share, `most` at most, and in each
     /// lane none without those before it.
-    pub(crate) fn choose(
-        &mut self,
-        candidates: &[Candidate],
-        most: usize,
-        shares: usize,
-    ) -> Result<Vec<Candidate>, VmdbError> {
+    pub(crate) fn choose(&mut self, candidates: &[Candidate], most: usize, shares: usize) -> Vec<Candidate> {
         let is_free = |candidate: &Candidate| {
             !self.taken.contains(&candidate.id)
                 && candidate
@@ -123,9 +118,9 @@ impl Lanes {
             self.passed = self.passed.max(passed.id);
         }
         if !chosen.is_empty() {
-            self.write_file()?;
+            self.write_file();
         }
-        Ok(chosen)
+        chosen
     }
 
     /// Lets go of messages. Those that were not handled will be found again.
@@ -147,8 +142,7 @@ impl Lanes {
                 }
             }
         }
-        // What cannot be written makes more suspects after a crash, no harm.
-        drop(self.write_file());
+        self.write_file();
     }
 
     fn is_held(&self, candidate: &Candidate) -> bool {
@@ -157,8 +151,11 @@ impl Lanes {
             .is_some_and(|first| *first < candidate.id)
     }
 
-    fn write_file(&self) -> Result<(), VmdbError> {
-        self.file.as_ref().map_or(Ok(()), |file| file.write(&self.taken))
+    /// Without the file a message that ends the process is tried more often; that is no reason to stop.
+    fn write_file(&self) {
+        if let Some(Err(error)) = self.file.as_ref().map(|file| file.write(&self.taken)) {
+            debug!(%error, "Could not note which messages are in hand.");
+        }
     }
 }
 
@@ -184,7 +181,7 @@ mod tests {
             .filter(|(id, _)| lanes.passed() < *id)
             .map(|(id, lane)| candidate(*id, lane))
             .collect();
-        let chosen = lanes.choose(&candidates, most, shares).unwrap();
+        let chosen = lanes.choose(&candidates, most, shares);
         chosen.into_iter().map(|candidate| candidate.id).collect()
     }
 
@@ -225,7 +222,7 @@ mod tests {
         let mut waiting = vec![candidate(1, "a"), candidate(2, "b"), candidate(3, "c")];
         waiting[1].is_suspect = true;
         for expected in [[1], [2], [3]] {
-            let chosen = lanes.choose(&waiting, 9, 1).unwrap();
+            let chosen = lanes.choose(&waiting, 9, 1);
             assert_eq!(chosen.iter().map(|one| one.id).collect::<Vec<_>>(), expected);
         }
     }

@@ -30,6 +30,7 @@ use crate::vmdb::codec;
 use crate::vmdb::ems_names::Managers;
 use crate::vmdb::event_streams;
 use crate::vmdb::lanes::Candidate;
+use crate::vmdb::shared::Shared;
 
 /// How far ahead new messages are looked at: further back may be messages of other lanes, which then wait for
 /// those of a busy one.
@@ -38,9 +39,8 @@ const WINDOW: i64 = 2_048;
 const MOST_CRASHES: i64 = 2;
 const CRASHED: &str = "the process ended while this message was being handled";
 
-/// A message in hand. It is let go of by [`Vmdb::commit`] or [`Vmdb::give_back`], by nothing else.
+/// A message in hand. Dropped without an outcome that is committed, it goes back and will be taken again.
 #[derive(Debug)]
-#[must_use = "a message stays in hand until its outcome is committed or it is given back"]
 pub struct Message {
     /// Proves that the message is in hand; goes into its outcome.
     pub ticket: Ticket,
@@ -54,11 +54,13 @@ pub struct Message {
     pub work: Work,
 }
 
-/// Stands for a message in hand.
+/// Stands for a message in hand, and gives it back when it is dropped.
 #[derive(Debug)]
 pub struct Ticket {
     pub(crate) id: MessageId,
     pub(crate) lane: Option<Arc<str>>,
+    /// None once the message was let go of.
+    holder: Option<Arc<Shared>>,
 }
 
 impl Ticket {
@@ -71,6 +73,38 @@ impl Ticket {
     pub fn event_id(&self) -> EventId {
         EventId(self.id.0)
     }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if let Some(holder) = self.holder.take() {
+            holder
+                .lanes
+                .lock()
+                .release([(self.id.0, self.lane.as_ref())], false);
+            holder.ring();
+        }
+    }
+}
+
+/// Lets go of many messages at once: `are_handled` says which of them are done with.
+pub(crate) fn release(shared: &Shared, mut tickets: Vec<Ticket>, are_handled: impl Fn(usize) -> bool) {
+    let mut lanes = shared.lanes.lock();
+    for handled in [true, false] {
+        let those = tickets
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| are_handled(*index) == handled);
+        lanes.release(
+            those.map(|(_, ticket)| (ticket.id.0, ticket.lane.as_ref())),
+            handled,
+        );
+    }
+    for ticket in &mut tickets {
+        ticket.holder = None;
+    }
+    drop(lanes);
+    shared.ring();
 }
 
 /// What a message asks for.
@@ -124,21 +158,22 @@ impl Vmdb {
             let mut candidates = due(transaction, now)?;
             candidates.extend(fresh(transaction, lanes.passed())?);
             candidates.sort_by_key(|candidate| candidate.id);
-            lanes.choose(&candidates, most, shares)
+            Ok(lanes.choose(&candidates, most, shares))
         })?;
         drop(lanes);
-        if chosen.is_empty() {
+        let ticket = |one: Candidate| Ticket {
+            id: MessageId(one.id),
+            lane: one.lane,
+            holder: Some(self.shared().clone()),
+        };
+        let tickets: Vec<Ticket> = chosen.into_iter().map(ticket).collect();
+        if tickets.is_empty() {
             return Ok(Vec::new());
         }
-        let loaded = self.read(|transaction| {
-            let load = |one: &Candidate| load(transaction, one, &managers);
-            chosen.iter().map(load).collect::<Result<Vec<_>, _>>()
-        });
-        if loaded.is_err() {
-            let all = chosen.iter().map(|one| (one.id, one.lane.as_ref()));
-            self.shared().lanes.lock().release(all, false);
-        }
-        loaded
+        self.read(|transaction| {
+            let load = |ticket| load(transaction, ticket, &managers).transpose();
+            tickets.into_iter().filter_map(load).collect()
+        })
     }
 
     /// How often there was something new to take, until now; for [`Vmdb::wait_for_messages`].
@@ -154,13 +189,6 @@ impl Vmdb {
 
     /// Wakes everybody who waits for messages, as at the end of the program.
     pub fn wake(&self) {
-        self.shared().ring();
-    }
-
-    /// Lets go of messages without an outcome: they will be taken again.
-    pub fn give_back(&self, tickets: &[Ticket]) {
-        let all = tickets.iter().map(|ticket| (ticket.id.0, ticket.lane.as_ref()));
-        self.shared().lanes.lock().release(all, false);
         self.shared().ring();
     }
 }
@@ -203,21 +231,18 @@ fn fresh(transaction: &rusqlite::Transaction<'_>, after: i64) -> Result<Vec<Cand
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// The message of a ticket, unless somebody discarded it meanwhile.
 fn load(
     transaction: &rusqlite::Transaction<'_>,
-    candidate: &Candidate,
+    ticket: Ticket,
     managers: &Managers,
-) -> Result<Message, VmdbError> {
+) -> Result<Option<Message>, VmdbError> {
     let mut query = transaction.prepare_cached(
         "SELECT m.kind, m.ems_id, m.received_at, m.attempts, m.payload, n.full_data \
          FROM miq_queue m LEFT JOIN native_events n ON n.id = m.id WHERE m.id = ?1",
     )?;
-    let mut rows = query.query([candidate.id])?;
-    let Some(row) = rows.next()? else {
-        return Err(VmdbError::unavailable(
-            "a message was discarded while it was taken",
-        ));
-    };
+    let mut rows = query.query([ticket.id.0])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
     let payload: String = row.get(4)?;
     let full_data: Arc<str> = Arc::from(row.get::<_, Option<String>>(5)?.unwrap_or_default());
     let ems_id = EmsId(row.get(1)?);
@@ -232,16 +257,13 @@ fn load(
         Some(MessageKind::Deliver) => deliver(transaction, &payload, managers)?,
         None => Work::Unreadable("no such kind of message".to_owned()),
     };
-    Ok(Message {
-        ticket: Ticket {
-            id: MessageId(candidate.id),
-            lane: candidate.lane.clone(),
-        },
+    Ok(Some(Message {
+        ticket,
         ems: managers.by_id(ems_id).ok_or_else(unknown_manager)?,
         received_at: codec::time(row.get(2)?),
         attempts: row.get(3)?,
         work,
-    })
+    }))
 }
 
 fn deliver(
