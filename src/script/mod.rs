@@ -15,7 +15,7 @@ mod targets;
 
 pub(crate) use convert::Document;
 pub(crate) use explain::ScriptError;
-pub(crate) use limits::Limits;
+pub use limits::Limits;
 pub(crate) use returned::Returned;
 
 use std::collections::BTreeMap;
@@ -135,8 +135,14 @@ impl ScriptHost {
     fn module(&self, file: &Arc<SourceFile>) -> Result<Module, Diagnostic> {
         let script = self.compile(file)?;
         let _budget = BudgetGuard::start(&self.limits);
-        Module::eval_ast_as_new(Scope::new(), &script.ast, &self.engine)
-            .map_err(|error| diagnostic(file, &error.to_string(), error.position()))
+        Module::eval_ast_as_new(Scope::new(), &script.ast, &self.engine).map_err(|error| match &*error {
+            EvalAltResult::ErrorModuleNotFound(name, at) => {
+                let why = "it needs this one, or cannot be loaded itself";
+                let message = format!("the module `{name}` cannot be imported: {why}");
+                diagnostic("script-module", file, &message, *at)
+            }
+            error => diagnostic("script-module", file, &error.to_string(), error.position()),
+        })
     }
 
     /// Compiles a file.
@@ -145,7 +151,7 @@ impl ScriptHost {
     /// A diagnostic at the place that rhai names.
     pub(crate) fn compile(&self, file: &SourceFile) -> Result<Script, Diagnostic> {
         self.compile_text(&file.path, &file.text)
-            .map_err(|(message, position)| diagnostic(file, &message, position))
+            .map_err(|(message, position)| diagnostic("script-syntax", file, &message, position))
     }
 
     fn compile_text(&self, path: &Arc<str>, text: &str) -> Result<Script, (String, Position)> {
@@ -277,8 +283,25 @@ impl ScriptHost {
         work: impl FnOnce(&Engine) -> Result<Dynamic, Box<EvalAltResult>>,
     ) -> Result<Dynamic, ScriptError> {
         let _budget = BudgetGuard::start(&self.limits);
+        // All of it on a stack with room, the dropping of what the script made included.
+        stacker::maybe_grow(limits::STACK_NEEDED, limits::STACK_GIVEN, || {
+            self.guarded_here(script, work)
+        })
+    }
+
+    fn guarded_here(
+        &self,
+        script: &Script,
+        work: impl FnOnce(&Engine) -> Result<Dynamic, Box<EvalAltResult>>,
+    ) -> Result<Dynamic, ScriptError> {
         match catch_unwind(AssertUnwindSafe(|| work(&self.engine))) {
-            Ok(Ok(result)) => Ok(result),
+            Ok(Ok(result)) => match convert::kept_in(&result) {
+                None => Ok(result),
+                Some(why) => {
+                    let message = format!("it returned what cannot leave a script: {why}");
+                    Err(explain::failed(&script.path, Position::NONE, message))
+                }
+            },
             Ok(Err(error)) => Err(explain::explain(&script.path, &self.limits, &error)),
             Err(panic) => Err(explain::panicked(&script.path, &*panic)),
         }
@@ -289,6 +312,6 @@ fn at_most(place: Option<usize>) -> u32 {
     place.and_then(|place| u32::try_from(place).ok()).unwrap_or(1)
 }
 
-fn diagnostic(file: &SourceFile, message: &str, at: Position) -> Diagnostic {
-    Diagnostic::error("script-syntax", &file.path, message).at(at_most(at.line()), at_most(at.position()))
+fn diagnostic(code: &'static str, file: &SourceFile, message: &str, at: Position) -> Diagnostic {
+    Diagnostic::error(code, &file.path, message).at(at_most(at.line()), at_most(at.position()))
 }

@@ -11,6 +11,7 @@ pub use simulation::SimulationRequest;
 pub use crate::automate::records::Records;
 pub use crate::provider::ParseError;
 pub use crate::provider::Parsed;
+pub use crate::script::Limits;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -32,7 +33,6 @@ use crate::model::ems::Ems;
 use crate::model::event::EmsEvent;
 use crate::model::event::NativeEvent;
 use crate::provider::Provider;
-use crate::script::Limits;
 use crate::script::ScriptHost;
 use crate::script::evm::EventView;
 use crate::source::Diagnostic;
