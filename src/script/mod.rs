@@ -3,6 +3,7 @@
 //! Knows nothing of rules or tables: what a script may reach of them comes in through [`evm::EvmHost`].
 
 pub(crate) mod api;
+mod calls;
 pub(crate) mod convert;
 mod engine;
 pub(crate) mod evm;
@@ -33,6 +34,8 @@ use rhai::Position;
 use rhai::Scope;
 use rhai::module_resolvers::StaticModuleResolver;
 
+use crate::script::calls::Arities;
+use crate::script::calls::UnknownCall;
 use crate::script::limits::BudgetGuard;
 use crate::source::Diagnostic;
 use crate::source::SourceFile;
@@ -81,6 +84,8 @@ impl Script {
 pub(crate) struct ScriptHost {
     engine: Engine,
     limits: Limits,
+    /// What each module that can be imported offers.
+    modules: BTreeMap<String, Arities>,
 }
 
 impl std::fmt::Debug for ScriptHost {
@@ -95,6 +100,7 @@ impl ScriptHost {
         Self {
             engine: engine::new(&limits),
             limits,
+            modules: BTreeMap::new(),
         }
     }
 
@@ -112,12 +118,16 @@ impl ScriptHost {
             }
         }
         let mut resolver = StaticModuleResolver::new();
+        let mut scripts = Vec::new();
         loop {
             let mut diagnostics = Vec::new();
             let before = waiting.len();
             waiting.retain(|name, file| match self.module(file) {
-                Ok(module) => {
+                Ok((script, module)) => {
+                    self.modules
+                        .insert((*name).to_owned(), calls::defined(&script.ast));
                     resolver.insert(*name, module);
+                    scripts.push(script);
                     false
                 }
                 Err(diagnostic) => {
@@ -127,22 +137,41 @@ impl ScriptHost {
             });
             self.engine.set_module_resolver(resolver.clone());
             if waiting.is_empty() || waiting.len() == before {
+                diagnostics.extend(scripts.iter().flat_map(|script| self.check_calls(script)));
                 return diagnostics;
             }
         }
     }
 
-    fn module(&self, file: &Arc<SourceFile>) -> Result<Module, Diagnostic> {
+    /// Calls of functions that do not exist, or with a wrong number of arguments: errors, and warnings where a map
+    /// may hold the function. Not for a script that others are put in front of, see [`Script::after`].
+    pub(crate) fn check_calls(&self, script: &Script) -> Vec<Diagnostic> {
+        let unknown = calls::unknown(&script.ast, calls::registered(&self.engine), &self.modules);
+        let finding = |call: UnknownCall| {
+            let finding = match call.is_certain {
+                true => Diagnostic::error,
+                false => Diagnostic::warning,
+            };
+            finding("script-unknown-function", &script.path, call.message)
+                .at(at_most(call.at.line()), at_most(call.at.position()))
+                .help(call.help)
+        };
+        unknown.into_iter().map(finding).collect()
+    }
+
+    fn module(&self, file: &Arc<SourceFile>) -> Result<(Script, Module), Diagnostic> {
         let script = self.compile(file)?;
         let _budget = BudgetGuard::start(&self.limits);
-        Module::eval_ast_as_new(Scope::new(), &script.ast, &self.engine).map_err(|error| match &*error {
+        let module = Module::eval_ast_as_new(Scope::new(), &script.ast, &self.engine);
+        let module = module.map_err(|error| match &*error {
             EvalAltResult::ErrorModuleNotFound(name, at) => {
                 let why = "it needs this one, or cannot be loaded itself";
                 let message = format!("the module `{name}` cannot be imported: {why}");
                 diagnostic("script-module", file, &message, *at)
             }
             error => diagnostic("script-module", file, &error.to_string(), error.position()),
-        })
+        })?;
+        Ok((script, module))
     }
 
     /// Compiles a file.
