@@ -16,6 +16,7 @@ use crate::automate::workspace::Workspace;
 use crate::model::delivery::Effect;
 use crate::model::target::TargetCollection;
 use crate::model::value::ObjectRef;
+use crate::model::value::Secret;
 use crate::model::value::Value;
 use crate::model::value::ValueMap;
 use crate::script::evm::CurrentFrame;
@@ -306,10 +307,12 @@ fn fields(
     let own = instance.plan.iter().filter(|entry| !entry.is_of_class);
     let pairs = own.filter_map(|entry| {
         let field = class.fields.get(usize::from(entry.field))?;
-        Some((
-            field.name.clone(),
-            Value::Text(entry.text.as_ref()?.written.clone()),
-        ))
+        let written = &entry.text.as_ref()?.written;
+        let value = match field.is_password() {
+            true => Value::Password(Secret::new(written.clone())),
+            false => Value::Text(written.clone()),
+        };
+        Some((field.name.clone(), value))
     });
     pairs.collect()
 }

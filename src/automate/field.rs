@@ -41,6 +41,13 @@ pub(crate) struct SchemaField {
     pub(crate) line: u32,
 }
 
+impl SchemaField {
+    /// Whether its text is a secret, which no trace shows.
+    pub(crate) fn is_password(&self) -> bool {
+        self.datatype.as_deref() == Some("password")
+    }
+}
+
 /// Which messages a field takes part in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Messages {

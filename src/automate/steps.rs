@@ -12,6 +12,7 @@ use crate::automate::workspace::Workspace;
 use crate::model::delivery::Outcome;
 use crate::model::delivery::Step;
 use crate::model::delivery::StepKind;
+use crate::model::value::MASKED;
 use crate::model::value::Value;
 
 /// Where a step stands in the trace, to say later how it ended.
@@ -41,7 +42,13 @@ impl Workspace {
             }),
             line: Some(entry.line),
             field: Some(field.name.clone()),
-            written: entry.text.as_ref().map(|text| text.written.clone()),
+            written: entry.text.as_ref().map(|text| {
+                if field.is_password() {
+                    Arc::from(MASKED)
+                } else {
+                    text.written.clone()
+                }
+            }),
             value: None,
             outcome: Outcome::NotReached,
             why: None,

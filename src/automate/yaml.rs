@@ -7,9 +7,11 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::Deserializer;
+use serde::de::EnumAccess;
 use serde::de::Error;
 use serde::de::MapAccess;
 use serde::de::SeqAccess;
+use serde::de::VariantAccess;
 use serde::de::Visitor;
 
 /// A YAML value.
@@ -131,6 +133,12 @@ impl<'de> Visitor<'de> for NodeVisitor {
         Node::deserialize(deserializer)
     }
 
+    /// A tag of YAML says nothing here: `!word value` is its value, and `!word` alone nothing.
+    fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<Node, A::Error> {
+        let (_, tagged) = data.variant::<Node>()?;
+        tagged.newtype_variant()
+    }
+
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Node, A::Error> {
         let mut items = Vec::new();
         while let Some(item) = seq.next_element()? {
@@ -232,6 +240,8 @@ mod tests {
             ("", None),
             ("\"\"", Some("")),
             ("2024-01-01", Some("2024-01-01")),
+            ("!word text", Some("text")),
+            ("!", None),
         ] {
             let node = Node::parse(&format!("value: {yaml}")).unwrap();
             assert_eq!(node.get("value").and_then(Node::text), expected, "{yaml}");

@@ -11,6 +11,8 @@ mod worker;
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
@@ -44,7 +46,27 @@ pub struct Catcher {
     push: PushStream,
     counts: Arc<Counts>,
     filter: Arc<Filter>,
+    living: Arc<Living>,
     threads: Vec<JoinHandle<()>>,
+}
+
+/// How many threads live; each counts itself out when it ends, however it ends.
+#[derive(Debug, Default)]
+struct Living(AtomicUsize);
+
+struct Life(Arc<Living>);
+
+impl Life {
+    fn begin(living: &Arc<Living>) -> Self {
+        living.0.fetch_add(1, Ordering::Relaxed);
+        Self(living.clone())
+    }
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Catcher {
@@ -63,10 +85,15 @@ impl Catcher {
         let counts = Arc::new(Counts::default());
         let filter = Arc::new(Filter::new(settings));
         let parser = Arc::new(Parser::new(rules.clone(), filter.clone(), counts.clone()));
+        let living = Arc::new(Living::default());
         let spawn = |number| {
             let worker = Worker::new(receiver.clone(), parser.clone(), vmdb.clone());
             let thread = std::thread::Builder::new().name(format!("catcher-{number}"));
-            thread.spawn(move || worker.run())
+            let life = Life::begin(&living);
+            thread.spawn(move || {
+                let _life = life;
+                worker.run();
+            })
         };
         let threads = (0..threads.max(1)).map(spawn).collect::<io::Result<Vec<_>>>()?;
         Ok(Self {
@@ -74,6 +101,7 @@ impl Catcher {
             sender,
             counts,
             filter,
+            living,
             threads,
         })
     }
@@ -83,9 +111,10 @@ impl Catcher {
         self.push.clone()
     }
 
-    /// Whether its threads live; what they do not take, nobody takes.
-    pub fn is_running(&self) -> bool {
-        self.threads.iter().all(|thread| !thread.is_finished())
+    /// Tells whether its threads live: what they do not take, nobody takes. Outlives the borrow.
+    pub fn is_running(&self) -> impl Fn() -> bool + Send + Sync + 'static {
+        let (living, threads) = (self.living.clone(), self.threads.len());
+        move || living.0.load(Ordering::Relaxed) == threads
     }
 
     /// What came in and what became of it, for whoever shows it; outlives the borrow.

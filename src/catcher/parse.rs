@@ -1,8 +1,12 @@
 //! From a message to what the queue keeps: an event, an unparsed message with its reason, or nothing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use tracing::debug;
 use tracing::warn;
 
@@ -19,6 +23,8 @@ use crate::switchboard::Parsed;
 use crate::switchboard::Switchboard;
 use crate::vmdb::NewMessage;
 
+/// How long a manager's failures are not logged again.
+const QUIET: Duration = Duration::from_secs(1);
 /// Under this name a CloudEvent's attributes stay with the event hash.
 const CLOUD_EVENT: &str = "cloud_event";
 
@@ -28,6 +34,14 @@ pub(crate) struct Parser {
     rules: ActiveSwitchboard,
     filter: Arc<Filter>,
     counts: Arc<Counts>,
+    /// When a failure of a manager was logged last, and how many were not since.
+    told: Mutex<BTreeMap<Arc<str>, Told>>,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    last: Option<Instant>,
+    untold: u64,
 }
 
 impl Parser {
@@ -36,6 +50,7 @@ impl Parser {
             rules,
             filter,
             counts,
+            told: Mutex::default(),
         }
     }
 
@@ -81,7 +96,7 @@ impl Parser {
             }
             Err(error) => {
                 let reason = error.to_string();
-                warn!(ems = %ems.name, %reason, "Kept a message that could not be parsed.");
+                self.tell(&ems.name, &reason);
                 Some(NewMessage::Unparsed {
                     ems_id: ems.id,
                     native,
@@ -91,6 +106,21 @@ impl Parser {
                 })
             }
         }
+    }
+
+    /// Logs, but a flood of broken messages makes no flood of lines: the queue has them all.
+    fn tell(&self, ems: &Arc<str>, reason: &str) {
+        let mut told = self.told.lock();
+        let told = told.entry(ems.clone()).or_default();
+        if told.last.is_some_and(|last| last.elapsed() < QUIET) {
+            told.untold += 1;
+            return;
+        }
+        warn!(%ems, reason, untold = told.untold, "Kept a message that could not be parsed.");
+        *told = Told {
+            last: Some(Instant::now()),
+            untold: 0,
+        };
     }
 }
 

@@ -3,6 +3,7 @@
 //! What is under way is bounded in bytes and in requests, from the first byte read to the commit, so that no
 //! number of senders can fill the memory. Knows nothing of HTTP.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -53,6 +54,27 @@ pub struct Receipt {
     pub unparsed: usize,
     /// How many the settings or the parser did not want.
     pub filtered: usize,
+}
+
+impl Receipt {
+    /// Adds another one.
+    pub fn add(&mut self, other: Self) {
+        self.accepted += other.accepted;
+        self.duplicates += other.duplicates;
+        self.unparsed += other.unparsed;
+        self.filtered += other.filtered;
+    }
+
+    /// The counts by name; only `accepted` is told even where it is 0.
+    pub fn counts(&self) -> BTreeMap<&'static str, usize> {
+        let others = [
+            ("duplicates", self.duplicates),
+            ("unparsed", self.unparsed),
+            ("filtered", self.filtered),
+        ];
+        let others = others.into_iter().filter(|(_, count)| *count > 0);
+        [("accepted", self.accepted)].into_iter().chain(others).collect()
+    }
 }
 
 /// Why messages were not taken. None of them was.

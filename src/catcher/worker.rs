@@ -117,7 +117,8 @@ impl Worker {
             if receipt.filtered > 0 {
                 put.filtered.push(Filtered {
                     ems_id: request.ems.id,
-                    count: receipt.filtered as u64,
+                    filtered: i64::try_from(receipt.filtered).unwrap_or(i64::MAX),
+                    refused: 0,
                 });
             }
             parsing.push(Parsing {

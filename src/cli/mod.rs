@@ -3,13 +3,21 @@
 //! Results go to standard output, logs and progress to standard error. Knows whom to ask, decides nothing itself.
 
 mod check;
+mod database;
+mod document;
+mod ems;
 mod error;
+mod event;
 mod exit_code;
 mod format;
 mod logging;
 mod options;
 mod output;
 mod palette;
+mod queue;
+mod refresh;
+mod secret;
+mod serve;
 mod settings;
 mod simulate;
 
@@ -48,9 +56,19 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::Serve),
     Simulate(simulate::Simulate),
     Check(check::Check),
+    #[command(subcommand)]
+    Ems(ems::EmsCommand),
+    #[command(subcommand)]
+    Event(event::EventCommand),
+    #[command(subcommand)]
+    Refresh(refresh::RefreshCommand),
+    #[command(subcommand)]
+    Queue(queue::QueueCommand),
     Settings(settings::PrintSettings),
+    Secret(secret::Secret),
 }
 
 /// Runs one command line, the program's name first, and says how it ended.
@@ -84,11 +102,22 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(cli: &Cli, output: &mut Output) -> Result<ExitCode, CliError> {
     let options = &cli.options;
-    logging::start(options.log_format, "warn");
+    let usual = if matches!(cli.command, Command::Serve(_)) {
+        "info"
+    } else {
+        "warn"
+    };
+    logging::start(options.log_format, usual);
     match &cli.command {
+        Command::Serve(command) => command.run(options),
         Command::Simulate(command) => command.run(options, output),
         Command::Check(command) => command.run(options, output),
+        Command::Ems(command) => command.run(options, output),
+        Command::Event(command) => command.run(options, output),
+        Command::Refresh(command) => command.run(options, output),
+        Command::Queue(command) => command.run(options, output),
         Command::Settings(command) => command.run(options, output),
+        Command::Secret(command) => command.run(output),
     }
 }
 

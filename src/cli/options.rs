@@ -1,5 +1,6 @@
 //! What every command takes: where the rules, the scripts, the settings and the database are.
 
+use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -15,7 +16,7 @@ use crate::source::SourceTree;
 /// Where the rules stand unless told otherwise.
 const AUTOMATE: &str = "automate";
 /// Where the settings stand unless told otherwise.
-const SETTINGS: &str = "config/settings.yml";
+pub(crate) const SETTINGS: &str = "config/settings.yml";
 /// Where the scripts stand unless told otherwise.
 const SCRIPTS: &str = "scripts";
 
@@ -66,6 +67,18 @@ impl GlobalOptions {
         let scripts = self.scripts.as_deref().unwrap_or(Path::new(SCRIPTS));
         roots.push(root(RootKind::Scripts, scripts, self.scripts.is_some()));
         roots
+    }
+
+    /// The names of the folders that hold an event parser; none where there are no scripts.
+    pub(crate) fn provider_folders(&self) -> Vec<String> {
+        let scripts = self.scripts.as_deref().unwrap_or(Path::new(SCRIPTS));
+        let folders = fs::read_dir(scripts).into_iter().flatten().flatten();
+        let mut names: Vec<String> = folders
+            .filter(|entry| entry.path().join("event_parser.rhai").exists())
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
     }
 
     /// The settings file that was named, or the usual one where it is there.

@@ -59,7 +59,8 @@ impl Delivery {
 }
 
 /// Something to be done once the event is committed, or with it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "effect", rename_all = "snake_case")]
 pub enum Effect {
     /// Refresh these objects of the event's manager (`refresh`, `evm.refresh`).
     QueueRefresh {

@@ -28,6 +28,7 @@ use tokio::sync::watch;
 
 use crate::model::clock::Clock;
 use crate::model::delivery::RulesId;
+use crate::script::Limits;
 use crate::source::Diagnostic;
 use crate::source::Severity;
 use crate::source::SourceTree;
@@ -90,7 +91,7 @@ impl Reloader {
         }
     }
 
-    /// Keeps the settings up to date too.
+    /// Keeps the settings up to date too; their limits of scripts hold from the next load on.
     #[must_use]
     pub fn with_settings(mut self, settings: SettingsFile) -> Self {
         self.settings = Some(settings);
@@ -128,7 +129,7 @@ impl Reloader {
             });
             return ReloadOutcome::Unchanged;
         }
-        let loaded = Switchboard::load(&self.latest, Some(&self.active.take()));
+        let loaded = Switchboard::load_within(&self.latest, Some(&self.active.take()), &self.limits());
         let changes = self.latest.changes_since(&self.running);
         let errors = errors(&self.latest, &loaded.diagnostics);
         let is_old = |error: &Diagnostic| self.left_out.contains(error) && !changes.contains(&error.file);
@@ -154,6 +155,12 @@ impl Reloader {
             diagnostics: loaded.diagnostics,
             took,
         }
+    }
+
+    /// The limits of scripts, from the settings in force.
+    fn limits(&self) -> Limits {
+        let settings = self.settings.as_ref().map(|settings| settings.active.take());
+        settings.map_or_else(Limits::default, |settings| Limits::from(&settings.script))
     }
 
     fn keep(&self, diagnostics: Vec<Diagnostic>) -> ReloadOutcome {

@@ -7,6 +7,8 @@ use std::time::Instant;
 use rhai::Dynamic;
 use rhai::Engine;
 
+use crate::settings::ScriptSettings;
+
 /// What a script may use before it is stopped and named.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -36,6 +38,21 @@ impl Default for Limits {
             max_map_size: 100_000,
             max_time: Duration::from_secs(2),
             max_memory: 256 << 20,
+        }
+    }
+}
+
+impl From<&ScriptSettings> for Limits {
+    fn from(settings: &ScriptSettings) -> Self {
+        let wide = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        Self {
+            max_operations: wide(settings.max_operations),
+            max_call_levels: settings.max_call_levels,
+            max_string_size: settings.max_string_size,
+            max_array_size: settings.max_array_size,
+            max_map_size: settings.max_map_size,
+            max_time: settings.max_time,
+            max_memory: wide(settings.max_memory),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `/healthz` and `/readyz`: whether the process lives, and whether every stage can do its work.
 
+use std::fmt;
 use std::sync::Arc;
 
 use axum::Json;
@@ -29,6 +30,12 @@ pub struct Check {
     pub name: &'static str,
     /// Looks.
     pub look: Box<dyn Fn() -> Condition + Send + Sync>,
+}
+
+impl fmt::Debug for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Check({})", self.name)
+    }
 }
 
 /// Whoever answers, lives.

@@ -12,11 +12,8 @@ use axum::http::StatusCode;
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::response::Response;
-use serde_json::Map;
-use serde_json::Value;
 
 use crate::catcher::Arrival;
-use crate::catcher::Receipt;
 use crate::model::ems::Ems;
 use crate::source::suggest;
 use crate::web::Shared;
@@ -51,7 +48,7 @@ pub(crate) async fn post(
         .push
         .push(ems, arrivals, services.clock.now(), room)
         .await?;
-    Ok((StatusCode::ACCEPTED, Json(Value::Object(told(receipt)))).into_response())
+    Ok((StatusCode::ACCEPTED, Json(receipt.counts())).into_response())
 }
 
 /// The handshake of a web hook: yes only to origins that the settings name (CloudEvents web hook 4).
@@ -117,18 +114,4 @@ fn arrivals(mode: Mode, headers: &HeaderMap, body: &[u8], limits: &Limits) -> Re
             Err(Problem::too_large(message))
         }
     }
-}
-
-/// The counts of a receipt; only `accepted` is always told.
-fn told(receipt: Receipt) -> Map<String, Value> {
-    let others = [
-        ("duplicates", receipt.duplicates),
-        ("unparsed", receipt.unparsed),
-        ("filtered", receipt.filtered),
-    ];
-    let others = others.into_iter().filter(|(_, count)| *count > 0);
-    let counts = [("accepted", receipt.accepted)].into_iter().chain(others);
-    counts
-        .map(|(name, count)| (name.to_owned(), count.into()))
-        .collect()
 }

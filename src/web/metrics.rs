@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use crate::model::metric::MetricKind;
 use crate::model::metric::Sample;
 use crate::web::Shared;
+use crate::web::problem::Problem;
 
 /// Answers by route and status.
 #[derive(Debug, Default)]
@@ -40,11 +41,17 @@ impl RequestCounts {
 }
 
 /// All figures.
-pub(crate) async fn show(State(shared): State<Arc<Shared>>) -> Response {
-    let stages = shared.services.samples.iter().flat_map(|samples| samples());
-    let samples: Vec<Sample> = shared.requests.samples().into_iter().chain(stages).collect();
+pub(crate) async fn show(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
+    // Some of them are asked of the database, which blocks.
+    let look = move || {
+        let stages = shared.services.samples.iter().flat_map(|samples| samples());
+        let samples: Vec<Sample> = shared.requests.samples().into_iter().chain(stages).collect();
+        text(&samples)
+    };
+    let looked = tokio::task::spawn_blocking(look).await;
+    let text = looked.map_err(|error| Problem::failed(format!("cannot look: {error}")))?;
     let head = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    (head, text(&samples)).into_response()
+    Ok((head, text).into_response())
 }
 
 /// Prometheus' text form: samples of one name together, each name explained once.

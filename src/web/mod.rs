@@ -6,6 +6,7 @@ mod access;
 mod api;
 mod body;
 mod cloud_events;
+pub(crate) mod event_document;
 mod health;
 mod intake;
 mod limits;
@@ -15,6 +16,7 @@ mod problem;
 mod server;
 mod slots;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -72,6 +74,12 @@ pub struct Services {
     pub samples: Vec<Samples>,
     /// The time.
     pub clock: Clock,
+}
+
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Services({:?}, {:?})", self.vmdb, self.checks)
+    }
 }
 
 /// What every request sees.

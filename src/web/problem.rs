@@ -68,6 +68,13 @@ impl Problem {
         }
     }
 
+    /// 500: something here failed.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        let message = message.into();
+        error!(message, "A request failed.");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+    }
+
     /// The same with advice.
     #[must_use]
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
@@ -88,8 +95,7 @@ impl From<VmdbError> for Problem {
         if error.is_temporary() {
             return Self::unavailable(error.to_string());
         }
-        error!(%error, "The database failed a request.");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+        Self::failed(error.to_string())
     }
 }
 

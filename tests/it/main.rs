@@ -1,7 +1,12 @@
 //! Every test that needs more than one module: one binary, so that it links once.
 
+mod handler;
+mod handler_relations;
+mod queue_model;
 mod reload_watch;
 mod sandbox;
 mod settings;
 mod source_tree;
+mod support;
 mod tidy;
+mod vmdb;

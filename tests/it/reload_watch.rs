@@ -29,6 +29,9 @@ use tokio::time::timeout;
 /// Longer than anything takes on a busy machine: only a change that goes unseen is waited for so long.
 const UNSEEN: Duration = Duration::from_secs(20);
 
+/// A script in which nothing is wrong.
+const B: &str = "fn b() { 1 }";
+
 /// Folders, watched, with a reloader that the test drives itself.
 struct Watched {
     folder: TempDir,
@@ -149,9 +152,9 @@ async fn files_written_replaced_renamed_and_removed_are_seen() {
 #[tokio::test]
 async fn a_root_that_is_missing_deleted_and_made_again_is_seen() {
     let mut watched = Watched::new(|folder| write(&folder.join("automate/a.yaml"), "a"));
-    write(&watched.path("scripts/lib/b.rhai"), "b");
+    write(&watched.path("scripts/lib/b.rhai"), B);
     watched
-        .becomes(&[("automate/a.yaml", "a"), ("scripts/lib/b.rhai", "b")])
+        .becomes(&[("automate/a.yaml", "a"), ("scripts/lib/b.rhai", B)])
         .await;
 
     fs::remove_dir_all(watched.path("automate")).unwrap();
@@ -165,23 +168,23 @@ async fn a_root_that_is_missing_deleted_and_made_again_is_seen() {
 
     write(&watched.path("automate/c.yaml"), "c");
     watched
-        .becomes(&[("automate/c.yaml", "c"), ("scripts/lib/b.rhai", "b")])
+        .becomes(&[("automate/c.yaml", "c"), ("scripts/lib/b.rhai", B)])
         .await;
     write(&watched.path("automate/c.yaml"), "watched again");
     watched
-        .becomes(&[("automate/c.yaml", "watched again"), ("scripts/lib/b.rhai", "b")])
+        .becomes(&[("automate/c.yaml", "watched again"), ("scripts/lib/b.rhai", B)])
         .await;
 
     write(&watched.path("next/d.yaml"), "d");
     fs::rename(watched.path("automate"), watched.path("before")).unwrap();
     fs::rename(watched.path("next"), watched.path("automate")).unwrap();
     watched
-        .becomes(&[("automate/d.yaml", "d"), ("scripts/lib/b.rhai", "b")])
+        .becomes(&[("automate/d.yaml", "d"), ("scripts/lib/b.rhai", B)])
         .await;
     write(&watched.path("before/c.yaml"), "no longer ours");
     write(&watched.path("automate/d.yaml"), "ours");
     watched
-        .becomes(&[("automate/d.yaml", "ours"), ("scripts/lib/b.rhai", "b")])
+        .becomes(&[("automate/d.yaml", "ours"), ("scripts/lib/b.rhai", B)])
         .await;
 }
 
@@ -319,6 +322,63 @@ async fn what_is_wrong_leaves_the_rules_and_what_was_left_out_at_the_start_block
     write(&watched.path("automate/left_out.yaml"), "now right");
     watched.until(|watched| watched.texts().len() == 3).await;
     assert!(watched.reloader.state().borrow().left_out.is_empty());
+}
+
+#[tokio::test]
+async fn broken_yaml_and_rhai_leave_the_rules_and_the_fix_replaces_them() {
+    let domain =
+        "object_type: domain\nobject:\n  attributes:\n    name: Site\n    priority: 10\n    enabled: true\n";
+    let namespace = "object_type: namespace\nobject:\n  attributes:\n    name: Lab\n";
+    let class = "object_type: class\nobject:\n  attributes:\n    name: Box\n  schema:\n  - field:\n      \
+                 name: color\n      aetype: attribute\n      datatype: string\n      priority: 1\n";
+    let instance = |color: &str| {
+        format!(
+            "object_type: instance\nobject:\n  attributes:\n    name: plain\n  fields:\n  - color:\n      value: {color}\n"
+        )
+    };
+    let mut watched = Watched::new(|folder| {
+        let site = folder.join("automate/Site");
+        write(&site.join("__domain__.yaml"), domain);
+        write(&site.join("Lab/__namespace__.yaml"), namespace);
+        write(&site.join("Lab/Box.class/__class__.yaml"), class);
+        write(&site.join("Lab/Box.class/plain.yaml"), instance("red"));
+    });
+    let state = watched.reloader.state();
+    assert!(
+        state.borrow().left_out.is_empty(),
+        "{:?}",
+        state.borrow().left_out
+    );
+    let plain = watched.path("automate/Site/Lab/Box.class/plain.yaml");
+    let script = watched.path("scripts/awesome/event_parser.rhai");
+    let broken_instance = instance("red").replace("  fields:", "  fields: [");
+    for (file, broken, fixed) in [
+        (&plain, broken_instance.as_str(), instance("blue")),
+        (&plain, "", instance("green")),
+        (
+            &script,
+            "fn event_to_hash(event, ems_id) {",
+            "fn event_to_hash(event, ems_id) { #{} }".to_owned(),
+        ),
+    ] {
+        let before = state.borrow().clone();
+        write(file, broken);
+        watched.until(|_| state.borrow().kept > before.kept).await;
+        let refused = state.borrow().refused.clone().unwrap();
+        let wrong = refused.diagnostics[0].to_string();
+        assert!(file.ends_with(&*refused.diagnostics[0].file), "{wrong}");
+        assert_eq!(state.borrow().id, before.id);
+
+        write(file, &fixed);
+        watched.until(|_| state.borrow().replaced > before.replaced).await;
+        let after = state.borrow().clone();
+        assert!(
+            after.id != before.id && after.refused.is_none() && after.left_out.is_empty(),
+            "{after:?}"
+        );
+        let fresh = SourceTree::from_disk(&roots(watched.folder.path())).unwrap();
+        assert_eq!(after.id, Switchboard::load(&fresh, None).switchboard.id());
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! `switchboard simulate`: what would happen to an event; changes nothing.
 
 mod input;
-mod tree;
 
 use std::fs::File;
 use std::io;
@@ -11,6 +10,7 @@ use std::io::Read;
 use std::io::Write;
 use std::path::PathBuf;
 
+use crate::cli::document::Document;
 use crate::cli::error::CliError;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::format::Format;
@@ -191,7 +191,7 @@ impl Simulate {
     fn print(&self, simulation: &Simulation, out: &mut Output) -> io::Result<()> {
         let usual = if self.ndjson { Format::Json } else { Format::Text };
         match self.format.unwrap_or(usual) {
-            Format::Text => tree::print(simulation, out)?,
+            Format::Text => document(simulation)?.print(out)?,
             Format::Json => out.json_line(simulation)?,
         }
         out.flush()
@@ -211,6 +211,10 @@ fn failed(error: DeliveryError) -> Simulation {
         errors: vec![error],
         ..Simulation::default()
     }
+}
+
+fn document(simulation: &Simulation) -> Result<Document, serde_json::Error> {
+    serde_json::from_value(serde_json::to_value(simulation)?)
 }
 
 fn key_and_value(text: &str) -> Result<(String, serde_json::Value), String> {

@@ -1,0 +1,246 @@
+//! One batch: each message handled by itself, so that none takes another with it, and handed over in parts.
+
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
+use std::vec;
+
+use tracing::error;
+use tracing::warn;
+
+use crate::handler::HandlerConfig;
+use crate::handler::Rules;
+use crate::handler::apply;
+use crate::handler::apply::Decision;
+use crate::handler::complete;
+use crate::handler::records::InventoryRecords;
+use crate::handler::relate;
+use crate::handler::relate::Links;
+use crate::model::clock::Timestamp;
+use crate::model::delivery::Delivery;
+use crate::model::delivery::DeliveryError;
+use crate::model::delivery::Retry;
+use crate::model::ems::Ems;
+use crate::model::event::EmsEvent;
+use crate::model::event::EventClass;
+use crate::model::event::EventHash;
+use crate::model::event::EventId;
+use crate::switchboard::Context;
+use crate::switchboard::Parsed;
+use crate::vmdb;
+use crate::vmdb::Handled;
+use crate::vmdb::Message;
+use crate::vmdb::Outcome;
+use crate::vmdb::Vmdb;
+use crate::vmdb::VmdbError;
+use crate::vmdb::Work;
+
+/// What is decided is committed after so long, so that a slow script delays nobody's commit but its own.
+const PART: Duration = Duration::from_millis(5);
+/// After so long the rest of a batch goes back, for whoever has time for it.
+const BATCH: Duration = Duration::from_millis(50);
+
+/// A batch of messages in hand.
+pub(crate) struct Batch<'a> {
+    vmdb: &'a Vmdb,
+    rules: &'a dyn Rules,
+    config: &'a HandlerConfig,
+    began: Instant,
+    messages: vec::IntoIter<(Message, Links)>,
+}
+
+impl<'a> Batch<'a> {
+    /// Relates the events of a batch to inventory, all at once.
+    pub(crate) fn new(
+        vmdb: &'a Vmdb,
+        rules: &'a dyn Rules,
+        config: &'a HandlerConfig,
+        mut messages: Vec<Message>,
+    ) -> Self {
+        let related = vmdb.with_inventory(|inventory| {
+            let related = messages.iter_mut().map(|message| match &mut message.work {
+                Work::Add(hash) => relate::relate(inventory, message.ems.id, hash),
+                Work::Unparsed(_) | Work::Deliver { .. } | Work::Unreadable(_) => Ok(Links::new()),
+            });
+            related.collect::<Result<Vec<_>, _>>()
+        });
+        let links = related.unwrap_or_else(|error| {
+            warn!(%error, "Events of a batch are not related to inventory.");
+            vec![Links::new(); messages.len()]
+        });
+        let messages: Vec<_> = messages.into_iter().zip(links).collect();
+        Self {
+            vmdb,
+            rules,
+            config,
+            began: Instant::now(),
+            messages: messages.into_iter(),
+        }
+    }
+
+    /// The outcomes of the next part of the batch; none when it is through.
+    pub(crate) fn next_part(&mut self) -> Option<Vec<Outcome>> {
+        let began = Instant::now();
+        let mut outcomes = Vec::with_capacity(self.messages.len());
+        if BATCH < self.began.elapsed() {
+            self.messages.by_ref().for_each(drop);
+        }
+        for (message, links) in self.messages.by_ref() {
+            let attempts = message.attempts;
+            let Message {
+                ticket,
+                ems,
+                received_at,
+                work,
+                ..
+            } = message;
+            let one = One {
+                vmdb: self.vmdb,
+                rules: self.rules,
+                config: self.config,
+                ems: &ems,
+                event: ticket.event_id(),
+                received_at,
+            };
+            let handled = catch_unwind(AssertUnwindSafe(|| one.handle(work, links)));
+            let handled = handled.unwrap_or_else(|panic| Err(panic_text(&*panic)));
+            outcomes.push(Outcome {
+                ticket,
+                handled: handled.unwrap_or_else(|error| one.failed(error, attempts)),
+            });
+            if PART < began.elapsed() {
+                break;
+            }
+        }
+        (!outcomes.is_empty()).then_some(outcomes)
+    }
+}
+
+/// One message.
+struct One<'a> {
+    vmdb: &'a Vmdb,
+    rules: &'a dyn Rules,
+    config: &'a HandlerConfig,
+    ems: &'a Arc<Ems>,
+    event: EventId,
+    received_at: Timestamp,
+}
+
+impl One<'_> {
+    fn handle(&self, work: Work, links: Links) -> Result<Handled, String> {
+        match work {
+            Work::Add(hash) => self.save(hash, links),
+            Work::Unparsed(native) => match self.rules.parse(self.ems, &native) {
+                Ok(Parsed::Event(mut hash)) => {
+                    vmdb::settle_key(&mut hash);
+                    let related = self
+                        .vmdb
+                        .with_inventory(|inventory| relate::relate(inventory, self.ems.id, &mut hash));
+                    self.save(hash, related.map_err(|error| error.to_string())?)
+                }
+                Ok(Parsed::Ignored(_)) => Ok(Handled::Ignored),
+                // Asked for by somebody, and still broken: it waits until it is asked for again.
+                Err(error) => Ok(self.given_up(error.to_string())),
+            },
+            Work::Deliver { event, retry, run } => {
+                let delivery = self.deliver(&event, Some(&retry));
+                let decided = self.decided(event.id.unwrap_or(self.event), run, delivery);
+                Ok(Handled::Again {
+                    event: event.id.unwrap_or(self.event),
+                    decided: Box::new(decided.map_err(|error| error.to_string())?),
+                })
+            }
+            Work::Unreadable(reason) => Ok(self.given_up(reason)),
+        }
+    }
+
+    fn save(&self, hash: EventHash, links: Links) -> Result<Handled, String> {
+        let event = Arc::new(EmsEvent {
+            id: Some(self.event),
+            class: EventClass::EmsEvent,
+            ems: Some(self.ems.clone()),
+            hash,
+            links,
+            received_at: self.received_at,
+        });
+        let delivery = self.deliver(&event, None);
+        let decided = self.decided(self.event, 0, delivery);
+        Ok(Handled::New {
+            group: self.config.groups.classify(&event.hash.event_type),
+            completion: complete::completion(&self.config.task_final_events, &event),
+            decided: Box::new(decided.map_err(|error| error.to_string())?),
+            event,
+        })
+    }
+
+    /// A panic of the rules is an error of this delivery; the event is saved like any other.
+    fn deliver(&self, event: &Arc<EmsEvent>, retry: Option<&Retry>) -> Delivery {
+        let context = Context {
+            records: Arc::new(InventoryRecords(self.vmdb.clone())),
+            now: self.vmdb.clock().now(),
+            resume: retry.cloned(),
+        };
+        let delivered = catch_unwind(AssertUnwindSafe(|| self.rules.deliver(event, &context)));
+        delivered.unwrap_or_else(|panic| {
+            let message = panic_text(&*panic);
+            error!(
+                event_id = self.event.0,
+                message, "The rules panicked over an event."
+            );
+            Delivery {
+                errors: vec![DeliveryError {
+                    path: String::new(),
+                    kind: "Panic".to_owned(),
+                    message: format!("the program failed over this event, please report it: {message}"),
+                    fatal: true,
+                }],
+                ..Delivery::default()
+            }
+        })
+    }
+
+    fn decided(&self, event: EventId, run: u32, delivery: Delivery) -> Result<vmdb::Decided, VmdbError> {
+        let decision = Decision {
+            event,
+            ems: self.ems,
+            rules_id: self.rules.id(),
+            decided_at: self.vmdb.clock().now(),
+            run,
+            delivery,
+        };
+        apply::apply(self.vmdb, decision)
+    }
+
+    /// Failed: tried again later, less and less often, then given up.
+    fn failed(&self, error: String, attempts: u32) -> Handled {
+        let tried = attempts + 1;
+        if self.config.attempts <= tried {
+            return self.given_up(error);
+        }
+        let pause = self
+            .config
+            .pause
+            .saturating_mul(1_i32.checked_shl(attempts).unwrap_or(i32::MAX));
+        Handled::Failed {
+            error,
+            rules_id: Some(self.rules.id()),
+            retry_at: self.vmdb.clock().now().saturating_add(pause).ok(),
+        }
+    }
+
+    fn given_up(&self, error: String) -> Handled {
+        Handled::Failed {
+            error,
+            rules_id: Some(self.rules.id()),
+            retry_at: None,
+        }
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without words".to_owned())
+}

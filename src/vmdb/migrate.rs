@@ -1,0 +1,53 @@
+//! Brings a database to the schema of this program, one transaction a step.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use rusqlite::TransactionBehavior;
+
+use crate::model::clock::Timestamp;
+use crate::vmdb::VmdbError;
+use crate::vmdb::connection::APPLICATION_ID;
+use crate::vmdb::process_lock::beside;
+
+/// Every step, in order; step n leads to schema n + 1. A step that was released is never changed.
+const STEPS: &[&str] = &[include_str!("schema/0001.sql")];
+
+/// Applies the steps that are missing. A database with older contents is copied beside itself first.
+///
+/// # Errors
+/// When the database is of a newer program, or a step fails; it is then as it was.
+pub(crate) fn migrate(connection: &mut Connection, path: &Path, now: Timestamp) -> Result<(), VmdbError> {
+    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    let found = version(connection)?;
+    if known < found {
+        return Err(VmdbError::Newer {
+            path: path.to_path_buf(),
+            found,
+            known,
+        });
+    }
+    if 0 < found && found < known {
+        let copy = beside(path, &format!("before-schema-{known}"));
+        connection.execute("VACUUM INTO ?1", [copy.to_string_lossy()])?;
+    }
+    for (step, to) in STEPS.iter().zip(1_i64..) {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // Read again within the transaction: another process may have been faster.
+        if version(&transaction)? < to {
+            transaction.execute_batch(step)?;
+            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+            transaction.pragma_update(None, "user_version", to)?;
+        }
+        transaction.commit()?;
+    }
+    connection.execute(
+        "INSERT INTO appliance (id, created_at, clean_shutdown) VALUES (1, ?1, 1) ON CONFLICT DO NOTHING",
+        [now.as_microsecond()],
+    )?;
+    Ok(())
+}
+
+fn version(connection: &Connection) -> Result<i64, VmdbError> {
+    Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}

@@ -1,0 +1,238 @@
+//! Puts messages on the queue. What is on the disk here may be acknowledged; everything after can be repeated.
+
+use std::sync::Arc;
+
+use rusqlite::params;
+use sha2::Digest;
+use sha2::Sha256;
+
+use crate::model::clock::Timestamp;
+use crate::model::delivery::RulesId;
+use crate::model::ems::EmsId;
+use crate::model::event::EventHash;
+use crate::model::event::EventId;
+use crate::model::event::EventKey;
+use crate::model::event::NativeEvent;
+use crate::vmdb::Cursor;
+use crate::vmdb::MessageId;
+use crate::vmdb::MessageKind;
+use crate::vmdb::MessageState;
+use crate::vmdb::Vmdb;
+use crate::vmdb::VmdbError;
+use crate::vmdb::codec;
+use crate::vmdb::cursors;
+use crate::vmdb::event_keys;
+use crate::vmdb::lanes;
+use crate::vmdb::request::Request;
+use crate::vmdb::transaction::Transaction;
+
+/// A message to be put.
+#[derive(Clone, Debug)]
+pub enum NewMessage {
+    /// An event to be saved and delivered.
+    Add {
+        /// Whose it is.
+        ems_id: EmsId,
+        /// As its parser gave it, `full_data` as it came. Its key is settled here: `event_key`, else `ems_ref`,
+        /// else a digest of `full_data`.
+        hash: EventHash,
+        /// When it was received.
+        received_at: Timestamp,
+    },
+    /// A native event that could not be parsed: a dead letter until it is retried.
+    Unparsed {
+        /// Whose it is.
+        ems_id: EmsId,
+        /// As it came.
+        native: NativeEvent,
+        /// Why it could not be parsed.
+        reason: String,
+        /// By which rules.
+        rules_id: RulesId,
+        /// When it was received.
+        received_at: Timestamp,
+    },
+}
+
+/// Messages that were not wanted, or not accepted: they are only counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Filtered {
+    /// Whose they were.
+    pub ems_id: EmsId,
+    /// How many a filter or a parser did not want.
+    pub filtered: i64,
+    /// How many were answered with an error.
+    pub refused: i64,
+}
+
+/// What one transaction puts: all of it or nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Put {
+    /// The messages, in order.
+    pub messages: Vec<NewMessage>,
+    /// Where the stream that brought them has got to.
+    pub cursor: Option<Cursor>,
+    /// What else came.
+    pub filtered: Vec<Filtered>,
+}
+
+impl From<Vec<NewMessage>> for Put {
+    fn from(messages: Vec<NewMessage>) -> Self {
+        Self {
+            messages,
+            ..Self::default()
+        }
+    }
+}
+
+/// What became of one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PutOutcome {
+    /// It is on the queue; its number is that of the event it becomes.
+    Queued(MessageId),
+    /// The event is saved already.
+    Duplicate(EventId),
+}
+
+impl Vmdb {
+    /// Puts messages, moves the cursor and counts what was filtered, in one transaction. The answer has one
+    /// outcome for each message, in their order. Of messages with one key that wait at the same time the handler
+    /// saves the first.
+    pub fn put(&self, put: impl Into<Put>) -> Request<Vec<PutOutcome>> {
+        let put = put.into();
+        let prepared: Result<Vec<Prepared>, VmdbError> =
+            put.messages.into_iter().map(Prepared::new).collect();
+        let messages = match prepared {
+            Ok(messages) => messages,
+            Err(error) => return self.refused_request(error),
+        };
+        self.request(messages.len(), move |transaction| {
+            if let Some(cursor) = &put.cursor {
+                cursors::save(transaction, cursor)?;
+            }
+            for counted in &put.filtered {
+                let tally = transaction.books.of(counted.ems_id);
+                tally.received += counted.filtered + counted.refused;
+                tally.filtered += counted.filtered;
+                tally.refused += counted.refused;
+            }
+            messages
+                .iter()
+                .map(|message| insert(transaction, message))
+                .collect()
+        })
+    }
+}
+
+/// Puts one message within a transaction of somebody else.
+pub(crate) fn put_one(
+    transaction: &mut Transaction<'_>,
+    message: NewMessage,
+) -> Result<PutOutcome, VmdbError> {
+    insert(transaction, &Prepared::new(message)?)
+}
+
+/// A message in the form of its row, made before the writer has to wait for it.
+struct Prepared {
+    ems_id: EmsId,
+    kind: MessageKind,
+    state: MessageState,
+    lane: Option<String>,
+    key: Option<EventKey>,
+    received_at: Timestamp,
+    rules_id: Option<RulesId>,
+    error: Option<String>,
+    payload: String,
+    full_data: Arc<str>,
+    digest: [u8; 32],
+}
+
+impl Prepared {
+    fn new(message: NewMessage) -> Result<Self, VmdbError> {
+        match message {
+            NewMessage::Add {
+                ems_id,
+                mut hash,
+                received_at,
+            } => {
+                let digest: [u8; 32] = Sha256::digest(hash.full_data.text().as_bytes()).into();
+                let key = event_keys::key_of(&hash, &digest);
+                hash.event_key = Some(key.clone());
+                Ok(Self {
+                    ems_id,
+                    kind: MessageKind::Add,
+                    state: MessageState::Ready,
+                    lane: lanes::lane_of(ems_id, &hash),
+                    key: Some(key),
+                    received_at,
+                    rules_id: None,
+                    error: None,
+                    payload: codec::write_hash(&hash)?,
+                    full_data: hash.full_data.text().clone(),
+                    digest,
+                })
+            }
+            NewMessage::Unparsed {
+                ems_id,
+                native,
+                reason,
+                rules_id,
+                received_at,
+            } => Ok(Self {
+                ems_id,
+                kind: MessageKind::Unparsed,
+                state: MessageState::Dead,
+                lane: None,
+                key: None,
+                received_at,
+                rules_id: Some(rules_id),
+                error: Some(reason),
+                payload: String::from("{}"),
+                digest: Sha256::digest(native.body.as_bytes()).into(),
+                full_data: native.body,
+            }),
+        }
+    }
+}
+
+fn insert(transaction: &mut Transaction<'_>, message: &Prepared) -> Result<PutOutcome, VmdbError> {
+    transaction.books.of(message.ems_id).received += 1;
+    if let Some(key) = &message.key
+        && let Some(known) = event_keys::find(transaction, message.ems_id, key)?
+    {
+        transaction.books.of(message.ems_id).duplicate += 1;
+        return Ok(PutOutcome::Duplicate(known));
+    }
+    let id = transaction.next_id()?;
+    transaction.execute(
+        "INSERT INTO native_events (id, digest, full_data) VALUES (?1, ?2, ?3)",
+        params![id, message.digest, message.full_data],
+    )?;
+    let is_dead = message.state == MessageState::Dead;
+    transaction.execute(
+        "INSERT INTO miq_queue \
+         (id, state, kind, ems_id, lane, attempts, crashes, received_at, rules_id, error, payload) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?9, ?10)",
+        params![
+            id,
+            message.state.number(),
+            message.kind.number(),
+            message.ems_id.0,
+            message.lane,
+            i64::from(is_dead),
+            message.received_at.as_microsecond(),
+            message.rules_id.map(|rules_id| rules_id.0.to_be_bytes()),
+            message.error,
+            message.payload,
+        ],
+    )?;
+    let tally = transaction.books.of(message.ems_id);
+    tally.accepted += 1;
+    if is_dead {
+        tally.dead += 1;
+    } else {
+        transaction.news.waiting += 1;
+        transaction.news.has_messages = true;
+    }
+    Ok(PutOutcome::Queued(MessageId(id)))
+}

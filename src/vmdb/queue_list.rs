@@ -1,0 +1,263 @@
+//! Looking at the queue, and setting right what failed.
+
+use std::sync::Arc;
+
+use rusqlite::OptionalExtension;
+use rusqlite::Row;
+use rusqlite::params;
+use serde::Serialize;
+
+use crate::model::clock::Timestamp;
+use crate::model::delivery::RulesId;
+use crate::model::ems::EmsId;
+use crate::vmdb::MessageId;
+use crate::vmdb::MessageKind;
+use crate::vmdb::MessageState;
+use crate::vmdb::Vmdb;
+use crate::vmdb::VmdbError;
+use crate::vmdb::codec;
+use crate::vmdb::ems_names::Managers;
+use crate::vmdb::request::Request;
+use crate::vmdb::transaction::Transaction;
+
+/// Which messages are wanted; the default is all of them.
+#[derive(Clone, Debug, Default)]
+pub struct QueueFilter {
+    /// Of this manager only.
+    pub ems_id: Option<EmsId>,
+    /// In this state only.
+    pub state: Option<MessageState>,
+    /// Of this kind only.
+    pub kind: Option<MessageKind>,
+    /// At most so many.
+    pub limit: Option<usize>,
+}
+
+/// One message.
+#[derive(Clone, Debug, Serialize)]
+pub struct QueueEntry {
+    /// Its number.
+    pub id: MessageId,
+    /// What it asks for.
+    pub kind: MessageKind,
+    /// How it fares.
+    pub state: MessageState,
+    /// The name of its manager.
+    pub ems: Arc<str>,
+    /// The type of its event, where it is known.
+    pub event_type: Option<String>,
+    /// Manager and resource; it waits for those before it with the same.
+    pub lane: Option<String>,
+    /// How often it failed.
+    pub attempts: u32,
+    /// When it will be tried.
+    pub due: Option<Timestamp>,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// Why it failed last.
+    pub error: Option<String>,
+    /// By which rules.
+    pub generation: Option<RulesId>,
+    /// What it carries; only where one message is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload: Option<serde_json::Value>,
+    /// The native event as it came; only where one message is shown. It need not be JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub full_data: Option<String>,
+}
+
+/// How many messages there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct QueueCounts {
+    /// To be taken.
+    pub ready: u64,
+    /// Not due yet.
+    pub waiting: u64,
+    /// Holding their lanes.
+    pub parked: u64,
+    /// Given up.
+    pub dead: u64,
+    /// When the first one to be taken was received.
+    pub oldest: Option<Timestamp>,
+}
+
+const COLUMNS: &str = "m.id, m.kind, m.state, m.ems_id, m.lane, m.attempts, m.due, m.received_at, m.error, \
+     m.rules_id, m.payload FROM miq_queue m";
+
+impl Vmdb {
+    /// Messages, in the order in which they came.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn queue_list(&self, filter: &QueueFilter) -> Result<Vec<QueueEntry>, VmdbError> {
+        let managers = self.managers()?;
+        let entries = self.read(|transaction| {
+            let mut query = transaction.prepare_cached(&format!(
+                "SELECT {COLUMNS} WHERE (?1 IS NULL OR m.ems_id = ?1) AND (?2 IS NULL OR m.state = ?2) \
+                 AND (?3 IS NULL OR m.kind = ?3) ORDER BY m.id LIMIT ?4"
+            ))?;
+            let params = params![
+                filter.ems_id.map(|id| id.0),
+                filter.state.map(MessageState::number),
+                filter.kind.map(MessageKind::number),
+                filter
+                    .limit
+                    .map_or(-1, |limit| i64::try_from(limit).unwrap_or(-1)),
+            ];
+            let rows = query.query_map(params, |row| self.read_entry(row, &managers))?;
+            Ok(rows.collect::<Result<Vec<_>, _>>()?)
+        })?;
+        // What is in hand is no column, so a filter for it, or against it, is applied here.
+        let wanted = |entry: &QueueEntry| filter.state.is_none_or(|state| state == entry.state);
+        let lean = |mut entry: QueueEntry| {
+            entry.payload = None;
+            entry
+        };
+        Ok(entries.into_iter().filter(wanted).map(lean).collect())
+    }
+
+    /// One message with what it carries.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn queue_show(&self, id: MessageId) -> Result<Option<QueueEntry>, VmdbError> {
+        let managers = self.managers()?;
+        self.read(|transaction| {
+            let mut query = transaction.prepare_cached(&format!("SELECT {COLUMNS} WHERE m.id = ?1"))?;
+            let found = query
+                .query_row([id.0], |row| self.read_entry(row, &managers))
+                .optional()?;
+            let Some(mut entry) = found else { return Ok(None) };
+            let mut query =
+                transaction.prepare_cached("SELECT full_data FROM native_events WHERE id = ?1")?;
+            entry.full_data = query.query_row([id.0], |row| row.get(0)).optional()?;
+            Ok(Some(entry))
+        })
+    }
+
+    /// How many messages there are.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn queue_counts(&self) -> Result<QueueCounts, VmdbError> {
+        self.read(|transaction| {
+            let mut counts = QueueCounts::default();
+            let mut query =
+                transaction.prepare_cached("SELECT state, count(*) FROM miq_queue GROUP BY state")?;
+            let mut rows = query.query([])?;
+            while let Some(row) = rows.next()? {
+                let count = row.get(1)?;
+                match MessageState::from_number(row.get(0)?) {
+                    Some(MessageState::Ready | MessageState::Taken) => counts.ready = count,
+                    Some(MessageState::Waiting) => counts.waiting = count,
+                    Some(MessageState::Parked) => counts.parked = count,
+                    Some(MessageState::Dead) | None => counts.dead = count,
+                }
+            }
+            let oldest = "SELECT received_at FROM miq_queue WHERE state = 0 ORDER BY id LIMIT 1";
+            let oldest: Option<i64> = transaction.query_row(oldest, [], |row| row.get(0)).optional()?;
+            counts.oldest = oldest.map(codec::time);
+            Ok(counts)
+        })
+    }
+
+    /// Has a message tried again now that failed or waits, its failures forgotten; a parked lane goes on with it.
+    /// [`VmdbError::NotFound`] where there is none.
+    pub fn queue_retry(&self, id: MessageId) -> Request<()> {
+        self.request(1, move |transaction| match retry(transaction, "id = ?1", id.0)? {
+            0 => Err(not_found(id)),
+            _retried => Ok(()),
+        })
+    }
+
+    /// Has every message in `state` tried again; returns how many. Only parked and dead ones were given up.
+    pub fn queue_retry_all(&self, state: MessageState) -> Request<usize> {
+        self.request(1, move |transaction| {
+            retry(transaction, "state = ?1", state.number())
+        })
+    }
+
+    /// Takes a message off the queue for good; its lane goes on behind it. [`VmdbError::NotFound`] where there is
+    /// none.
+    pub fn queue_discard(&self, id: MessageId) -> Request<()> {
+        self.request(1, move |transaction| {
+            let found = transaction.first(
+                "DELETE FROM miq_queue WHERE id = ?1 RETURNING ems_id, state, kind",
+                [id.0],
+                |row| Ok((EmsId(row.get(0)?), row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)),
+            )?;
+            let Some((ems_id, state, kind)) = found else {
+                return Err(not_found(id));
+            };
+            if state == MessageState::Dead.number() {
+                transaction.books.of(ems_id).dead -= 1;
+            } else {
+                transaction.news.waiting -= 1;
+            }
+            if kind != MessageKind::Deliver.number() {
+                transaction.execute("DELETE FROM native_events WHERE id = ?1", [id.0])?;
+                transaction.books.of(ems_id).discarded += 1;
+            }
+            transaction.news.has_messages = true;
+            Ok(())
+        })
+    }
+
+    fn read_entry(&self, row: &Row<'_>, managers: &Managers) -> rusqlite::Result<QueueEntry> {
+        let id: i64 = row.get(0)?;
+        let state = match MessageState::from_number(row.get(2)?).unwrap_or(MessageState::Dead) {
+            MessageState::Ready | MessageState::Waiting if self.shared().lanes.lock().is_taken(id) => {
+                MessageState::Taken
+            }
+            state => state,
+        };
+        let payload: String = row.get(10)?;
+        let payload: serde_json::Value = serde_json::from_str(&payload).unwrap_or_default();
+        let rules_id: Option<[u8; 16]> = row.get(9)?;
+        Ok(QueueEntry {
+            id: MessageId(id),
+            kind: MessageKind::from_number(row.get(1)?).unwrap_or(MessageKind::Unparsed),
+            state,
+            ems: managers.name(EmsId(row.get(3)?)),
+            event_type: payload
+                .get("event_type")
+                .and_then(|name| name.as_str())
+                .map(str::to_owned),
+            lane: row.get(4)?,
+            attempts: row.get(5)?,
+            due: row.get::<_, Option<i64>>(6)?.map(codec::time),
+            received_at: codec::time(row.get(7)?),
+            error: row.get(8)?,
+            generation: rules_id.map(|bytes| RulesId(u128::from_be_bytes(bytes))),
+            payload: Some(payload),
+            full_data: None,
+        })
+    }
+}
+
+/// What is due is found by that, wherever it stands: so it waits for now.
+fn retry(transaction: &mut Transaction<'_>, which: &str, parameter: i64) -> Result<usize, VmdbError> {
+    let mut query = transaction.prepare(&format!(
+        "SELECT ems_id, count(*) FROM miq_queue WHERE {which} AND state = 1 GROUP BY ems_id"
+    ))?;
+    let rows = query.query_map([parameter], |row| Ok((EmsId(row.get(0)?), row.get::<_, i64>(1)?)))?;
+    for row in rows {
+        let (ems_id, count) = row?;
+        transaction.books.of(ems_id).dead -= count;
+        transaction.news.waiting += count;
+    }
+    transaction.news.has_messages = true;
+    transaction.execute(
+        &format!(
+            "UPDATE miq_queue SET state = 2, due = ?2, attempts = 0, crashes = 0 WHERE {which} AND state <> 0"
+        ),
+        params![parameter, transaction.now.as_microsecond()],
+    )
+}
+
+fn not_found(id: MessageId) -> VmdbError {
+    VmdbError::NotFound {
+        what: "message",
+        name: id.to_string(),
+    }
+}

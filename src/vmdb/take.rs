@@ -1,0 +1,320 @@
+//! Takes messages for the handler, in order within each lane.
+//!
+//! Having a message in hand is nothing the disk has to know: if the process ends, the message is still there. So
+//! taking costs no commit, and what is handled is written once, with its outcome.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ahash::HashMap;
+use rusqlite::Connection;
+use rusqlite::OptionalExtension;
+use rusqlite::params;
+use serde::Deserialize;
+
+use crate::model::clock::Timestamp;
+use crate::model::delivery::Retry;
+use crate::model::ems::Ems;
+use crate::model::ems::EmsId;
+use crate::model::event::EmsEvent;
+use crate::model::event::EventHash;
+use crate::model::event::EventId;
+use crate::model::event::FullData;
+use crate::model::event::NativeEvent;
+use crate::vmdb::MessageId;
+use crate::vmdb::MessageKind;
+use crate::vmdb::MessageState;
+use crate::vmdb::Vmdb;
+use crate::vmdb::VmdbError;
+use crate::vmdb::codec;
+use crate::vmdb::ems_names::Managers;
+use crate::vmdb::event_streams;
+use crate::vmdb::lanes::Candidate;
+use crate::vmdb::shared::Shared;
+
+/// How far ahead new messages are looked at: further back may be messages of other lanes, which then wait for
+/// those of a busy one.
+const WINDOW: i64 = 2_048;
+/// A message that was in hand twice when the process ended is not tried a third time.
+const MOST_CRASHES: i64 = 2;
+const CRASHED: &str = "the process ended while this message was being handled";
+
+/// A message in hand. Dropped without an outcome that is committed, it goes back and will be taken again.
+#[derive(Debug)]
+pub struct Message {
+    /// Proves that the message is in hand; goes into its outcome.
+    pub ticket: Ticket,
+    /// Whose it is.
+    pub ems: Arc<Ems>,
+    /// When its event was received.
+    pub received_at: Timestamp,
+    /// How often it failed.
+    pub attempts: u32,
+    /// What is to be done.
+    pub work: Work,
+}
+
+/// Stands for a message in hand, and gives it back when it is dropped.
+#[derive(Debug)]
+pub struct Ticket {
+    pub(crate) id: MessageId,
+    pub(crate) lane: Option<Arc<str>>,
+    /// None once the message was let go of.
+    holder: Option<Arc<Shared>>,
+}
+
+impl Ticket {
+    /// The number of the message.
+    pub fn id(&self) -> MessageId {
+        self.id
+    }
+
+    /// The number of the event that it becomes.
+    pub fn event_id(&self) -> EventId {
+        EventId(self.id.0)
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if let Some(holder) = self.holder.take() {
+            holder
+                .lanes
+                .lock()
+                .release([(self.id.0, self.lane.as_ref())], false);
+            holder.ring();
+        }
+    }
+}
+
+/// Lets go of many messages at once: `are_handled` says which of them are done with.
+pub(crate) fn release(shared: &Shared, mut tickets: Vec<Ticket>, are_handled: impl Fn(usize) -> bool) {
+    let mut lanes = shared.lanes.lock();
+    for handled in [true, false] {
+        let those = tickets
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| are_handled(*index) == handled);
+        lanes.release(
+            those.map(|(_, ticket)| (ticket.id.0, ticket.lane.as_ref())),
+            handled,
+        );
+    }
+    for ticket in &mut tickets {
+        ticket.holder = None;
+    }
+    drop(lanes);
+    shared.ring();
+}
+
+/// What a message asks for.
+#[derive(Debug)]
+pub enum Work {
+    /// Save this event and deliver it.
+    Add(EventHash),
+    /// Parse this again; what comes out is as [`Work::Add`].
+    Unparsed(NativeEvent),
+    /// Go on with a state machine of a saved event.
+    Deliver {
+        /// The event.
+        event: Arc<EmsEvent>,
+        /// Where it had got to.
+        retry: Retry,
+        /// Which run over the event this is; the first one was 0.
+        run: u32,
+    },
+    /// The row does not hold what this program writes.
+    Unreadable(String),
+}
+
+#[derive(Deserialize)]
+struct DeliverPayload {
+    event: EventId,
+    run: u32,
+    retry: serde_json::Value,
+}
+
+/// The payload of a message that goes on with a state machine.
+pub(crate) fn deliver_payload(event: EventId, run: u32, retry: &Retry) -> Result<String, VmdbError> {
+    let retry = codec::write_retry(retry)?;
+    codec::to_json(
+        "a retry",
+        &serde_json::json!({"event": event, "run": run, "retry": retry}),
+    )
+}
+
+impl Vmdb {
+    /// Takes messages: at most `most`, a fair share where `shares` handlers work side by side. In each lane they
+    /// come in order, and none comes while one before it is in hand or has failed. Nothing where there is nothing.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn take(&self, most: usize, shares: usize) -> Result<Vec<Message>, VmdbError> {
+        let managers = self.managers()?;
+        let now = self.clock().now().as_microsecond();
+        let mut lanes = self.shared().lanes.lock();
+        let chosen = self.read(|transaction| {
+            lanes.hold(held(transaction)?);
+            let mut candidates = due(transaction, now)?;
+            candidates.extend(fresh(transaction, lanes.passed())?);
+            candidates.sort_by_key(|candidate| candidate.id);
+            Ok(lanes.choose(&candidates, most, shares))
+        })?;
+        drop(lanes);
+        let ticket = |one: Candidate| Ticket {
+            id: MessageId(one.id),
+            lane: one.lane,
+            holder: Some(self.shared().clone()),
+        };
+        let tickets: Vec<Ticket> = chosen.into_iter().map(ticket).collect();
+        if tickets.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.read(|transaction| {
+            let load = |ticket| load(transaction, ticket, &managers).transpose();
+            tickets.into_iter().filter_map(load).collect()
+        })
+    }
+
+    /// How often there was something new to take, until now; for [`Vmdb::wait_for_messages`].
+    pub fn messages_seen(&self) -> u64 {
+        self.shared().rung()
+    }
+
+    /// Blocks until there is something to take that came after `seen` was asked for, at most so long. A message
+    /// that becomes due, or that another process put, wakes nobody: so not for long.
+    pub fn wait_for_messages(&self, seen: u64, at_most: Duration) {
+        self.shared().wait(seen, at_most);
+    }
+
+    /// Wakes everybody who waits for messages, as at the end of the program.
+    pub fn wake(&self) {
+        self.shared().ring();
+    }
+}
+
+/// The lanes that stand still, each with its first failed message.
+fn held(transaction: &rusqlite::Transaction<'_>) -> Result<HashMap<Arc<str>, i64>, VmdbError> {
+    let mut query = transaction.prepare_cached(
+        "SELECT lane, min(id) FROM miq_queue WHERE state > 1 AND lane IS NOT NULL GROUP BY lane",
+    )?;
+    let rows = query.query_map([], |row| Ok((row.get::<_, String>(0)?.into(), row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn due(transaction: &rusqlite::Transaction<'_>, now: i64) -> Result<Vec<Candidate>, VmdbError> {
+    let mut query = transaction.prepare_cached(
+        "SELECT id, lane, crashes > 0 FROM miq_queue WHERE state = 2 AND due <= ?1 ORDER BY due LIMIT ?2",
+    )?;
+    let rows = query.query_map([now, WINDOW], |row| {
+        Ok(Candidate {
+            id: row.get(0)?,
+            lane: row.get::<_, Option<String>>(1)?.map(Arc::from),
+            is_fresh: false,
+            is_suspect: row.get(2)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn fresh(transaction: &rusqlite::Transaction<'_>, after: i64) -> Result<Vec<Candidate>, VmdbError> {
+    let mut query = transaction
+        .prepare_cached("SELECT id, lane FROM miq_queue WHERE id > ?1 AND state = 0 ORDER BY id LIMIT ?2")?;
+    let rows = query.query_map([after, WINDOW], |row| {
+        Ok(Candidate {
+            id: row.get(0)?,
+            lane: row.get::<_, Option<String>>(1)?.map(Arc::from),
+            is_fresh: true,
+            is_suspect: false,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The message of a ticket, unless somebody discarded it meanwhile.
+fn load(
+    transaction: &rusqlite::Transaction<'_>,
+    ticket: Ticket,
+    managers: &Managers,
+) -> Result<Option<Message>, VmdbError> {
+    let mut query = transaction.prepare_cached(
+        "SELECT m.kind, m.ems_id, m.received_at, m.attempts, m.payload, n.full_data \
+         FROM miq_queue m LEFT JOIN native_events n ON n.id = m.id WHERE m.id = ?1",
+    )?;
+    let mut rows = query.query([ticket.id.0])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let payload: String = row.get(4)?;
+    let full_data: Arc<str> = Arc::from(row.get::<_, Option<String>>(5)?.unwrap_or_default());
+    let ems_id = EmsId(row.get(1)?);
+    let unknown_manager = || VmdbError::NotFound {
+        what: "manager",
+        name: ems_id.to_string(),
+    };
+    let work = match MessageKind::from_number(row.get(0)?) {
+        Some(MessageKind::Add) => codec::read_hash(&payload, FullData::new(full_data))
+            .map_or_else(|error| Work::Unreadable(error.to_string()), Work::Add),
+        Some(MessageKind::Unparsed) => Work::Unparsed(NativeEvent { body: full_data }),
+        Some(MessageKind::Deliver) => deliver(transaction, &payload, managers)?,
+        None => Work::Unreadable("no such kind of message".to_owned()),
+    };
+    Ok(Some(Message {
+        ticket,
+        ems: managers.by_id(ems_id).ok_or_else(unknown_manager)?,
+        received_at: codec::time(row.get(2)?),
+        attempts: row.get(3)?,
+        work,
+    }))
+}
+
+fn deliver(
+    transaction: &rusqlite::Transaction<'_>,
+    payload: &str,
+    managers: &Managers,
+) -> Result<Work, VmdbError> {
+    let read = serde_json::from_str::<DeliverPayload>(payload);
+    let read = read.and_then(|payload| Ok((payload.event, payload.run, codec::read_retry(payload.retry)?)));
+    let (event, run, retry) = match read {
+        Ok(read) => read,
+        Err(error) => return Ok(Work::Unreadable(error.to_string())),
+    };
+    let mut query = transaction.prepare_cached(&event_streams::select_whole("e.id = ?1"))?;
+    let mut rows = query.query([event.0])?;
+    let Some(row) = rows.next()? else {
+        return Ok(Work::Unreadable(format!("event {} is gone", event.0)));
+    };
+    Ok(Work::Deliver {
+        event: Arc::new(event_streams::read(row, managers)?.event),
+        retry,
+        run,
+    })
+}
+
+/// At the start: what the last process had in hand may have ended it. Each is tried once more, alone.
+pub(crate) fn free_what_was_taken(
+    connection: &Connection,
+    taken: &[i64],
+    now: Timestamp,
+) -> Result<(), VmdbError> {
+    for id in taken {
+        let found = connection
+            .query_row(
+                "SELECT crashes + 1, lane IS NOT NULL FROM miq_queue WHERE id = ?1 AND state IN (0, 2)",
+                [id],
+                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?)),
+            )
+            .optional()?;
+        let Some((crashes, has_lane)) = found else {
+            continue;
+        };
+        let state = match (crashes < MOST_CRASHES, has_lane) {
+            (true, _) => MessageState::Waiting,
+            (false, true) => MessageState::Parked,
+            (false, false) => MessageState::Dead,
+        };
+        connection.execute(
+            "UPDATE miq_queue SET crashes = ?2, state = ?3, due = ?4, error = ?5 WHERE id = ?1",
+            params![id, crashes, state.number(), now.as_microsecond(), CRASHED],
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! tallies: books of what came and what became of it, written in the transaction of the rows they count.
+//!
+//! `received = accepted + duplicate + filtered + refused` and `accepted = delivered + discarded + waiting`, where
+//! the waiting, the dead among them, are the rows of the queue. A row that vanishes shows as a difference.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+use rusqlite::params;
+use serde::Serialize;
+
+use crate::model::clock::Timestamp;
+use crate::model::ems::EmsId;
+use crate::vmdb::Vmdb;
+use crate::vmdb::VmdbError;
+
+const MICROSECONDS_PER_DAY: i64 = 24 * 60 * 60 * 1_000_000;
+
+/// Counts of one manager, on one day or altogether.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// Messages that came in.
+    pub received: i64,
+    /// Of these, those that were new.
+    pub accepted: i64,
+    /// Those whose key was known.
+    pub duplicate: i64,
+    /// Those that a filter or a parser did not want.
+    pub filtered: i64,
+    /// Those that were answered with an error.
+    pub refused: i64,
+    /// Events saved, each with what the rules decided.
+    pub delivered: i64,
+    /// Messages that are given up until somebody retries them.
+    pub dead: i64,
+    /// Messages that somebody took off the queue.
+    pub discarded: i64,
+    /// Effects of the rules.
+    pub effects: i64,
+    /// Targets that they asked to refresh, before merging.
+    pub targets: i64,
+}
+
+impl Tally {
+    /// Adds another tally.
+    pub fn add(&mut self, other: &Self) {
+        self.received += other.received;
+        self.accepted += other.accepted;
+        self.duplicate += other.duplicate;
+        self.filtered += other.filtered;
+        self.refused += other.refused;
+        self.delivered += other.delivered;
+        self.dead += other.dead;
+        self.discarded += other.discarded;
+        self.effects += other.effects;
+        self.targets += other.targets;
+    }
+}
+
+/// What one transaction adds to the books.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Books {
+    tallies: BTreeMap<EmsId, Tally>,
+}
+
+impl Books {
+    pub(crate) fn of(&mut self, ems_id: EmsId) -> &mut Tally {
+        self.tallies.entry(ems_id).or_default()
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (ems_id, tally) in &other.tallies {
+            self.of(*ems_id).add(tally);
+        }
+    }
+
+    /// Writes what was added: one row a manager.
+    pub(crate) fn write(&self, connection: &Connection, now: Timestamp) -> Result<(), VmdbError> {
+        let day = now.as_microsecond().div_euclid(MICROSECONDS_PER_DAY);
+        for (ems_id, tally) in &self.tallies {
+            connection
+                .prepare_cached(
+                    "INSERT INTO tallies VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+                     ON CONFLICT (day, ems_id) DO UPDATE SET \
+                     received = received + excluded.received, accepted = accepted + excluded.accepted, \
+                     duplicate = duplicate + excluded.duplicate, filtered = filtered + excluded.filtered, \
+                     refused = refused + excluded.refused, delivered = delivered + excluded.delivered, \
+                     dead = dead + excluded.dead, discarded = discarded + excluded.discarded, \
+                     effects = effects + excluded.effects, targets = targets + excluded.targets",
+                )?
+                .execute(params![
+                    day,
+                    ems_id.0,
+                    tally.received,
+                    tally.accepted,
+                    tally.duplicate,
+                    tally.filtered,
+                    tally.refused,
+                    tally.delivered,
+                    tally.dead,
+                    tally.discarded,
+                    tally.effects,
+                    tally.targets,
+                ])?;
+        }
+        Ok(())
+    }
+}
+
+impl Vmdb {
+    /// The books of every manager, all days together.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn tallies(&self) -> Result<BTreeMap<EmsId, Tally>, VmdbError> {
+        self.read(|transaction| {
+            let mut query = transaction.prepare_cached(
+                "SELECT ems_id, sum(received), sum(accepted), sum(duplicate), sum(filtered), sum(refused), \
+                 sum(delivered), sum(dead), sum(discarded), sum(effects), sum(targets) FROM tallies GROUP BY ems_id",
+            )?;
+            let rows = query.query_map([], |row| {
+                let tally = Tally {
+                    received: row.get(1)?,
+                    accepted: row.get(2)?,
+                    duplicate: row.get(3)?,
+                    filtered: row.get(4)?,
+                    refused: row.get(5)?,
+                    delivered: row.get(6)?,
+                    dead: row.get(7)?,
+                    discarded: row.get(8)?,
+                    effects: row.get(9)?,
+                    targets: row.get(10)?,
+                };
+                Ok((EmsId(row.get(0)?), tally))
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+}

@@ -1,0 +1,126 @@
+//! What a job of the writer works with: the open transaction, its time, its ids, its books.
+
+use rusqlite::CachedStatement;
+use rusqlite::Connection;
+use rusqlite::OptionalExtension;
+use rusqlite::Params;
+use rusqlite::Row;
+
+use crate::model::clock::Timestamp;
+use crate::model::event::EventId;
+use crate::vmdb::VmdbError;
+use crate::vmdb::tallies::Books;
+
+/// One job's view of the transaction that it shares with others.
+pub(crate) struct Transaction<'a> {
+    /// The open transaction; `BEGIN` and `COMMIT` are the writer's.
+    pub(crate) connection: &'a Connection,
+    /// The time of the whole transaction.
+    pub(crate) now: Timestamp,
+    /// What the job adds to the books.
+    pub(crate) books: Books,
+    /// What the others have to know once it is committed.
+    pub(crate) news: News,
+    next_id: &'a mut i64,
+    is_next_id_known: bool,
+}
+
+/// What a commit brought, for those who wait for it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct News {
+    /// How many messages wait more, or fewer.
+    pub(crate) waiting: i64,
+    /// Whether there may be something to take.
+    pub(crate) has_messages: bool,
+    /// The last event saved.
+    pub(crate) last_event: Option<EventId>,
+    /// Whether a manager was added or removed.
+    pub(crate) has_managers: bool,
+}
+
+impl News {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.waiting += other.waiting;
+        self.has_messages |= other.has_messages;
+        self.last_event = self.last_event.max(other.last_event);
+        self.has_managers |= other.has_managers;
+    }
+}
+
+impl<'a> Transaction<'a> {
+    pub(crate) fn new(connection: &'a Connection, now: Timestamp, next_id: &'a mut i64) -> Self {
+        Self {
+            connection,
+            now,
+            books: Books::default(),
+            news: News::default(),
+            next_id,
+            is_next_id_known: false,
+        }
+    }
+
+    /// Prepares a statement once and keeps it.
+    pub(crate) fn prepare(&self, sql: &str) -> Result<CachedStatement<'a>, VmdbError> {
+        Ok(self.connection.prepare_cached(sql)?)
+    }
+
+    /// Executes a statement that is kept prepared; returns how many rows it changed.
+    pub(crate) fn execute(&self, sql: &str, params: impl Params) -> Result<usize, VmdbError> {
+        Ok(self.connection.prepare_cached(sql)?.execute(params)?)
+    }
+
+    /// Does a part of the job. Where that fails, `Ok(Err(..))`, it is as if it had not begun.
+    ///
+    /// # Errors
+    /// When SQLite gave up the whole transaction, as it does when the disk is full.
+    pub(crate) fn part<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, VmdbError>,
+    ) -> Result<Result<T, VmdbError>, VmdbError> {
+        let (books, news) = (self.books.clone(), self.news.clone());
+        self.execute("SAVEPOINT part", [])?;
+        let done = work(self);
+        if let Err(error) = &done {
+            if self.connection.is_autocommit() {
+                return Err(error.clone());
+            }
+            self.execute("ROLLBACK TO part", [])?;
+            (self.books, self.news) = (books, news);
+        }
+        self.execute("RELEASE part", [])?;
+        Ok(done)
+    }
+
+    /// The first row of a query that is kept prepared.
+    pub(crate) fn first<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, VmdbError> {
+        Ok(self
+            .connection
+            .prepare_cached(sql)?
+            .query_row(params, read)
+            .optional()?)
+    }
+
+    /// An id for a message, greater than that of every message and event that is there.
+    ///
+    /// Another process may have put messages since the last transaction, so each job asks the tables once.
+    pub(crate) fn next_id(&mut self) -> Result<i64, VmdbError> {
+        if !self.is_next_id_known {
+            let greatest = self.first(
+                "SELECT max(ifnull((SELECT max(id) FROM miq_queue), 0), \
+                 ifnull((SELECT max(id) FROM event_streams), 0))",
+                [],
+                |row| row.get::<_, i64>(0),
+            )?;
+            *self.next_id = (*self.next_id).max(greatest.unwrap_or(0) + 1);
+            self.is_next_id_known = true;
+        }
+        let id = *self.next_id;
+        *self.next_id += 1;
+        Ok(id)
+    }
+}

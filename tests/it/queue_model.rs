@@ -1,0 +1,392 @@
+//! The durable queue against a plain list: random put, take, commit, failure, retry, discard, crash.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests"
+)]
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use proptest::collection;
+use proptest::prelude::*;
+use switchboard::model::clock::SignedDuration;
+use switchboard::model::clock::Timestamp;
+use switchboard::model::delivery::Delivery;
+use switchboard::model::ems::Ems;
+use switchboard::model::event::EventId;
+use switchboard::vmdb::Committed;
+use switchboard::vmdb::DatabaseUrl;
+use switchboard::vmdb::Handled;
+use switchboard::vmdb::Message;
+use switchboard::vmdb::MessageId;
+use switchboard::vmdb::MessageState;
+use switchboard::vmdb::Outcome;
+use switchboard::vmdb::PutOutcome;
+use switchboard::vmdb::QueueFilter;
+use switchboard::vmdb::Vmdb;
+use switchboard::vmdb::Work;
+
+use crate::support::Database;
+use crate::support::add;
+use crate::support::event;
+use crate::support::saved;
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Events by key and lane; keys repeat.
+    Put(Vec<(u8, u8)>),
+    /// At most so many.
+    Take(usize),
+    /// The oldest batch in hand: what becomes of its messages, over and over.
+    Commit(Vec<Fate>),
+    /// The oldest batch in hand goes back.
+    GiveBack,
+    /// Seconds pass.
+    Pass(u8),
+    /// Everything parked is tried again.
+    RetryParked,
+    /// The message of this place in the queue is discarded.
+    Discard(usize),
+    /// The process is gone; another one goes on with what is on the disk.
+    Crash,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Saved,
+    Later(u8),
+    GivenUp,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let fate = prop_oneof![
+        6 => Just(Fate::Saved),
+        1 => (1_u8..5).prop_map(Fate::Later),
+        1 => Just(Fate::GivenUp),
+    ];
+    prop_oneof![
+        5 => collection::vec((0_u8..40, 0_u8..5), 1..8).prop_map(Step::Put),
+        5 => (1_usize..8).prop_map(Step::Take),
+        5 => collection::vec(fate, 1..4).prop_map(Step::Commit),
+        1 => Just(Step::GiveBack),
+        1 => (1_u8..5).prop_map(Step::Pass),
+        1 => Just(Step::RetryParked),
+        1 => (0_usize..9).prop_map(Step::Discard),
+        1 => Just(Step::Crash),
+    ]
+}
+
+#[derive(Clone, Debug)]
+struct Row {
+    key: u8,
+    lane: u8,
+    state: MessageState,
+    due: Timestamp,
+}
+
+/// The plain list. Lane 0 is no lane.
+struct Model {
+    rows: BTreeMap<i64, Row>,
+    /// Of every message there ever was.
+    lanes: BTreeMap<i64, u8>,
+    events: BTreeMap<u8, i64>,
+    in_hand: Vec<Vec<i64>>,
+    now: Timestamp,
+}
+
+impl Model {
+    fn is_in_hand(&self, id: i64) -> bool {
+        self.in_hand.iter().flatten().any(|one| *one == id)
+    }
+
+    /// What may be taken: in order, nothing in a lane behind what is in hand, has failed, or is not chosen.
+    fn take(&mut self, most: usize) -> Vec<i64> {
+        // A message that was discarded while it was in hand is in hand still.
+        let in_hand = self.in_hand.iter().flatten();
+        let mut stopped: BTreeSet<u8> = in_hand
+            .filter(|id| !self.rows.contains_key(id))
+            .map(|id| self.lanes[id])
+            .collect();
+        let mut chosen = Vec::new();
+        for (id, row) in &self.rows {
+            let is_due = match row.state {
+                MessageState::Ready => true,
+                MessageState::Waiting => row.due <= self.now,
+                MessageState::Taken | MessageState::Parked | MessageState::Dead => false,
+            };
+            let is_free = is_due && !self.is_in_hand(*id) && (row.lane == 0 || !stopped.contains(&row.lane));
+            if is_free && chosen.len() < most {
+                chosen.push(*id);
+                if row.state == MessageState::Waiting {
+                    // It is not known yet whether it will be handled now.
+                    stopped.insert(row.lane);
+                }
+            } else if row.state != MessageState::Dead {
+                stopped.insert(row.lane);
+            }
+        }
+        if !chosen.is_empty() {
+            self.in_hand.push(chosen.clone());
+        }
+        chosen
+    }
+
+    fn put(&mut self, id: i64, key: u8, lane: u8) -> PutOutcome {
+        if let Some(known) = self.events.get(&key) {
+            return PutOutcome::Duplicate(EventId(*known));
+        }
+        let row = Row {
+            key,
+            lane,
+            state: MessageState::Ready,
+            due: self.now,
+        };
+        self.rows.insert(id, row);
+        self.lanes.insert(id, lane);
+        PutOutcome::Queued(MessageId(id))
+    }
+
+    fn commit(&mut self, ids: &[i64], fates: &[Fate]) -> Vec<Committed> {
+        let mut stopped = BTreeSet::new();
+        let mut committed = Vec::new();
+        for (id, fate) in ids.iter().zip(fates) {
+            if stopped.contains(&self.lanes[id]) {
+                committed.push(Committed::Held);
+                continue;
+            }
+            let Some(row) = self.rows.get_mut(id) else {
+                committed.push(Committed::Lost);
+                continue;
+            };
+            committed.push(match fate {
+                Fate::Saved => {
+                    let key = row.key;
+                    self.rows.remove(id);
+                    match self.events.get(&key) {
+                        Some(known) => Committed::Duplicate(EventId(*known)),
+                        None => {
+                            self.events.insert(key, *id);
+                            Committed::Saved(EventId(*id))
+                        }
+                    }
+                }
+                Fate::Later(seconds) => {
+                    row.state = MessageState::Waiting;
+                    row.due = self.now + SignedDuration::from_secs((*seconds).into());
+                    if row.lane != 0 {
+                        stopped.insert(row.lane);
+                    }
+                    Committed::Waiting
+                }
+                Fate::GivenUp if row.lane == 0 => {
+                    row.state = MessageState::Dead;
+                    Committed::GivenUp
+                }
+                Fate::GivenUp => {
+                    row.state = MessageState::Parked;
+                    stopped.insert(row.lane);
+                    Committed::GivenUp
+                }
+            });
+        }
+        committed
+    }
+}
+
+struct Run {
+    database: Database,
+    ems: Arc<Ems>,
+    in_hand: Vec<Vec<Message>>,
+    model: Model,
+    path: PathBuf,
+    crashes: usize,
+}
+
+impl Run {
+    fn vmdb(&self) -> &Vmdb {
+        &self.database.vmdb
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Put(events) => {
+                let hash = |(key, lane): &(u8, u8)| {
+                    let mut hash = event(&format!("k{key}"), &format!("vm-{lane}"));
+                    if *lane == 0 {
+                        hash.attributes.clear();
+                    }
+                    add(&self.ems, hash)
+                };
+                let outcomes = self
+                    .vmdb()
+                    .put(events.iter().map(hash).collect::<Vec<_>>())
+                    .wait()
+                    .unwrap();
+                for ((key, lane), outcome) in events.iter().zip(outcomes) {
+                    let id = match outcome {
+                        PutOutcome::Queued(id) => id.0,
+                        PutOutcome::Duplicate(_) => 0,
+                    };
+                    assert!(!self.model.rows.contains_key(&id));
+                    assert_eq!(outcome, self.model.put(id, *key, *lane));
+                }
+            }
+            Step::Take(most) => {
+                let messages = self.vmdb().take(most, 1).unwrap();
+                let ids: Vec<i64> = messages.iter().map(|message| message.ticket.id().0).collect();
+                assert_eq!(ids, self.model.take(most));
+                for message in &messages {
+                    let Work::Add(hash) = &message.work else {
+                        panic!("{message:?}")
+                    };
+                    let key = self.model.rows[&message.ticket.id().0].key;
+                    assert_eq!(hash.event_key.as_ref().unwrap().0.as_ref(), format!("k{key}"));
+                }
+                if !messages.is_empty() {
+                    self.in_hand.push(messages);
+                }
+            }
+            Step::Commit(fates) if !self.in_hand.is_empty() => {
+                let (messages, ids) = (self.in_hand.remove(0), self.model.in_hand.remove(0));
+                let fates: Vec<Fate> = fates.into_iter().cycle().take(ids.len()).collect();
+                let now = self.model.now;
+                let outcomes = messages
+                    .into_iter()
+                    .zip(&fates)
+                    .map(|(message, fate)| match fate {
+                        Fate::Saved => saved(message, Delivery::default()),
+                        Fate::Later(seconds) => {
+                            failed(message, Some(now + SignedDuration::from_secs((*seconds).into())))
+                        }
+                        Fate::GivenUp => failed(message, None),
+                    });
+                let committed = self.vmdb().commit(outcomes.collect()).wait().unwrap();
+                assert_eq!(committed, self.model.commit(&ids, &fates));
+            }
+            Step::GiveBack if !self.in_hand.is_empty() => {
+                self.in_hand.remove(0);
+                self.model.in_hand.remove(0);
+            }
+            Step::Commit(_) | Step::GiveBack => {}
+            Step::Pass(seconds) => {
+                self.database
+                    .clock
+                    .advance(SignedDuration::from_secs(seconds.into()));
+                self.model.now = self.database.clock.now();
+            }
+            Step::RetryParked => {
+                self.vmdb().queue_retry_all(MessageState::Parked).wait().unwrap();
+                for row in self
+                    .model
+                    .rows
+                    .values_mut()
+                    .filter(|row| row.state == MessageState::Parked)
+                {
+                    (row.state, row.due) = (MessageState::Waiting, self.model.now);
+                }
+            }
+            Step::Discard(place) => {
+                let Some(id) = self.model.rows.keys().nth(place).copied() else {
+                    return;
+                };
+                self.vmdb().queue_discard(MessageId(id)).wait().unwrap();
+                self.model.rows.remove(&id);
+            }
+            Step::Crash => self.crash(),
+        }
+    }
+
+    /// What is on the disk is opened under another name, as by another process; the first one is never heard of
+    /// again.
+    fn crash(&mut self) {
+        self.crashes += 1;
+        let path = self
+            .database
+            .folder
+            .path()
+            .join(format!("after-{}.db", self.crashes));
+        let reader = rusqlite::Connection::open(&self.path).unwrap();
+        reader
+            .execute("VACUUM INTO ?1", [path.to_string_lossy()])
+            .unwrap();
+        self.in_hand.clear();
+        self.model.in_hand.clear();
+        let url = DatabaseUrl::sqlite(&path);
+        self.database.vmdb = Vmdb::open_to_serve(&url, self.database.clock.clone()).unwrap();
+        self.path = path;
+    }
+
+    fn check(&self) {
+        let listed = self.vmdb().queue_list(&QueueFilter::default()).unwrap();
+        let listed: Vec<_> = listed.iter().map(|entry| (entry.id.0, entry.state)).collect();
+        let expected = self
+            .model
+            .rows
+            .iter()
+            .map(|(id, row)| match self.model.is_in_hand(*id) {
+                true => (*id, MessageState::Taken),
+                false => (*id, row.state),
+            });
+        assert_eq!(listed, expected.collect::<Vec<_>>());
+        let tally = self
+            .vmdb()
+            .tallies()
+            .unwrap()
+            .remove(&self.ems.id)
+            .unwrap_or_default();
+        let count = |rows: usize| i64::try_from(rows).unwrap();
+        assert_eq!(
+            tally.received,
+            tally.accepted + tally.duplicate + tally.filtered + tally.refused
+        );
+        assert_eq!(
+            tally.accepted,
+            tally.delivered + tally.discarded + count(self.model.rows.len())
+        );
+        assert_eq!(tally.delivered, count(self.model.events.len()));
+        let dead = self
+            .model
+            .rows
+            .values()
+            .filter(|row| row.state == MessageState::Dead);
+        assert_eq!(tally.dead, count(dead.count()));
+        assert_eq!(self.vmdb().event_count().unwrap(), self.model.events.len() as u64);
+    }
+}
+
+fn failed(message: Message, retry_at: Option<Timestamp>) -> Outcome {
+    Outcome {
+        ticket: message.ticket,
+        handled: Handled::Failed {
+            error: "boom".to_owned(),
+            rules_id: None,
+            retry_at,
+        },
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_queue_is_a_plain_list_that_survives(steps in collection::vec(step(), 1..60)) {
+        let (database, ems) = Database::with_ems("cloud");
+        let model = Model {
+            rows: BTreeMap::new(),
+            lanes: BTreeMap::new(),
+            events: BTreeMap::new(),
+            in_hand: Vec::new(),
+            now: database.clock.now(),
+        };
+        let path = database.folder.path().join("test.db");
+        let mut run = Run { database, ems, in_hand: Vec::new(), model, path, crashes: 0 };
+        for step in steps {
+            run.step(step);
+            run.check();
+        }
+    }
+}
