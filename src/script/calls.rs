@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use rhai::AST;
 use rhai::ASTNode;
+use rhai::Dynamic;
 use rhai::Engine;
 use rhai::Expr;
 use rhai::FnCallExpr;
@@ -133,6 +134,8 @@ impl Names {
                         .holders
                         .extend(map.0.iter().map(|(key, _)| key.name.to_string()));
                 }
+                // A map of constants was put together when it was compiled.
+                Some(ASTNode::Expr(Expr::DynamicConstant(value, _))) => names.hold_keys(value),
                 Some(ASTNode::Expr(Expr::Property(property, _))) => {
                     names.holders.insert(property.2.to_string());
                 }
@@ -145,6 +148,18 @@ impl Names {
             true
         });
         names
+    }
+
+    fn hold_keys(&mut self, value: &Dynamic) {
+        if let Ok(items) = value.as_array_ref() {
+            items.iter().for_each(|item| self.hold_keys(item));
+        }
+        if let Ok(map) = value.as_map_ref() {
+            for (key, value) in map.iter() {
+                self.holders.insert(key.to_string());
+                self.hold_keys(value);
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod handler_relations;
 mod queue_model;
 mod reload_watch;
 mod sandbox;
+mod script_calls;
 mod settings;
 mod source_tree;
 mod support;
