@@ -10,12 +10,16 @@ pub(crate) mod evm;
 mod evm_functions;
 mod explain;
 pub(crate) mod expression;
+mod functions;
 pub(crate) mod limits;
 mod returned;
 mod targets;
 
 pub(crate) use convert::Document;
 pub(crate) use explain::ScriptError;
+pub use functions::ScriptFunction;
+pub use functions::all_functions;
+pub use functions::own_functions;
 pub use limits::Limits;
 pub(crate) use returned::Returned;
 

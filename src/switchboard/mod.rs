@@ -12,6 +12,9 @@ pub use crate::automate::records::Records;
 pub use crate::provider::ParseError;
 pub use crate::provider::Parsed;
 pub use crate::script::Limits;
+pub use crate::script::ScriptFunction;
+pub use crate::script::all_functions;
+pub use crate::script::own_functions;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;

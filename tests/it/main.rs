@@ -3,6 +3,7 @@
 mod handler;
 mod handler_relations;
 mod queue_model;
+mod reference;
 mod reload_watch;
 mod sandbox;
 mod script_calls;
