@@ -395,6 +395,11 @@ impl<'a> FieldLoader<'a> {
                         .help(help),
                 );
             }
+            let calls = assertion
+                .expression
+                .iter()
+                .flat_map(|expression| expression.check_calls(self.host));
+            found.extend(calls.map(|finding| finding.at(place.line, place.column)));
             return Prepared::Assertion(assertion);
         }
         if field.substitute {
