@@ -9,6 +9,7 @@ pub(crate) mod evm;
 mod evm_functions;
 mod explain;
 pub(crate) mod expression;
+pub(crate) mod json;
 pub(crate) mod limits;
 mod returned;
 mod targets;

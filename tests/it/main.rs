@@ -1,5 +1,6 @@
 //! Every test that needs more than one module: one binary, so that it links once.
 
+mod cli;
 mod diagnostics;
 mod diagnostics_across_files;
 mod handler;
@@ -7,8 +8,10 @@ mod handler_relations;
 mod incremental_load;
 mod queue_model;
 mod reload_watch;
+mod serve;
 mod settings;
 mod source_tree;
 mod support;
 mod tidy;
 mod vmdb;
+mod web;
