@@ -5,6 +5,7 @@ mod diagnostics;
 mod diagnostics_across_files;
 mod handler;
 mod handler_relations;
+mod incremental_load;
 mod queue_model;
 mod reference;
 mod reload_watch;
