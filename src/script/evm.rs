@@ -19,6 +19,7 @@ use crate::model::value::Record;
 use crate::model::value::Secret;
 use crate::model::value::Value;
 use crate::model::value::ValueMap;
+use crate::model::value::is_secret_column;
 use crate::script::convert;
 use crate::script::convert::Document;
 
@@ -192,6 +193,7 @@ pub(crate) fn register(engine: &mut Engine) {
     engine.register_indexer_get(|view: &mut RecordView, name: &str| match name {
         "id" => view.record.id().map_or(Dynamic::UNIT, Dynamic::from),
         "object_class" => ImmutableString::from(&*view.record.class()).into(),
+        secret if is_secret_column(secret) => Dynamic::UNIT,
         _column => convert::to_dynamic(&view.record.column(name).unwrap_or_default(), &view.host),
     });
     engine.register_type_with_name::<SecretView>("Password");

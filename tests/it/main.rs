@@ -1,5 +1,6 @@
 //! Every test that needs more than one module: one binary, so that it links once.
 
+mod conformance;
 mod handler;
 mod queue_model;
 mod reload_watch;
