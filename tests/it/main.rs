@@ -1,6 +1,7 @@
 //! Every test that needs more than one module: one binary, so that it links once.
 
 mod cli;
+mod conformance;
 mod diagnostics;
 mod diagnostics_across_files;
 mod handler;
