@@ -1,6 +1,8 @@
 //! Every test that needs more than one module: one binary, so that it links once.
 
 mod conformance;
+mod corpus;
+mod engine_corpus;
 mod handler;
 mod queue_model;
 mod reload_watch;
