@@ -2,8 +2,10 @@
 
 mod cli;
 mod conformance;
+mod corpus;
 mod diagnostics;
 mod diagnostics_across_files;
+mod engine_corpus;
 mod handler;
 mod handler_relations;
 mod incremental_load;
