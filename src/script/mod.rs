@@ -290,5 +290,5 @@ fn at_most(place: Option<usize>) -> u32 {
 }
 
 fn diagnostic(file: &SourceFile, message: &str, at: Position) -> Diagnostic {
-    Diagnostic::error("script-syntax", &file.path, message).at(at_most(at.line()), at_most(at.position()))
+    Diagnostic::error("ScriptSyntax", &file.path, message).at(at_most(at.line()), at_most(at.position()))
 }

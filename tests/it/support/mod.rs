@@ -1,8 +1,12 @@
 //! What many tests need: a temporary database, and events to put into it.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+<<<<<<< HEAD
 pub(crate) mod project;
 pub(crate) mod served;
+=======
+pub(crate) mod findings;
+>>>>>>> h2
 pub(crate) mod told_rules;
 
 use std::collections::BTreeMap;
