@@ -8,8 +8,10 @@ mod figures;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinError;
 use tokio::task::JoinHandle;
@@ -17,6 +19,10 @@ use tracing::info;
 use tracing::warn;
 
 use crate::catcher::Catcher;
+use crate::handler::Current;
+use crate::handler::Handler;
+use crate::handler::HandlerConfig;
+use crate::handler::Rules;
 use crate::model::clock::Clock;
 use crate::reload;
 use crate::reload::Reloader;
@@ -92,6 +98,7 @@ pub struct Appliance {
     address: SocketAddr,
     vmdb: Vmdb,
     rules: ActiveSwitchboard,
+    handler: Handler,
     catcher: Catcher,
     web: Stoppable,
     reload: Stoppable,
@@ -133,6 +140,7 @@ impl Appliance {
         });
         let reload_state = reloader.state();
 
+        let handler = start_handler(&vmdb, &rules, &active_settings)?;
         let threads = thread::available_parallelism().map_or(2, usize::from);
         let catcher =
             Catcher::start(&vmdb, &rules, active_settings, threads).map_err(ApplianceError::Thread)?;
@@ -170,6 +178,7 @@ impl Appliance {
             address: web.address(),
             vmdb,
             rules,
+            handler,
             catcher,
             web: Stoppable::spawn(|stop| web.serve(stop)),
             reload: Stoppable::spawn(|mut stop| async move {
@@ -201,8 +210,12 @@ impl Appliance {
     pub async fn stop(self) {
         self.web.stop("web").await;
         self.catcher.stop().await;
+        let (handler, vmdb) = (self.handler, self.vmdb);
+        log_panic(
+            "handler",
+            tokio::task::spawn_blocking(move || handler.stop()).await,
+        );
         self.reload.stop("reload").await;
-        let vmdb = self.vmdb;
         log_panic(
             "database",
             tokio::task::spawn_blocking(move || vmdb.close()).await,
@@ -236,6 +249,37 @@ async fn open(config: &ApplianceConfig) -> Result<Vmdb, ApplianceError> {
     let opened = tokio::task::spawn_blocking(move || Vmdb::open_to_serve(&url, clock)).await;
     let opened = opened.map_err(|error| ApplianceError::Thread(io::Error::other(error)))?;
     Ok(opened?)
+}
+
+fn start_handler(
+    vmdb: &Vmdb,
+    rules: &ActiveSwitchboard,
+    settings: &ActiveSettings,
+) -> Result<Handler, ApplianceError> {
+    let (rules, settings) = (rules.clone(), settings.clone());
+    let rules: Current<dyn Rules> = Arc::new(move || rules.take());
+    let first = settings.take();
+    // Made anew only for other settings: it is asked for with every batch.
+    let known = Mutex::new((first.clone(), handler_config(&first)));
+    let config: Current<HandlerConfig> = Arc::new(move || {
+        let now = settings.take();
+        let mut known = known.lock();
+        if !Arc::ptr_eq(&known.0, &now) {
+            *known = (now.clone(), handler_config(&now));
+        }
+        known.1.clone()
+    });
+    Handler::start(vmdb, &rules, &config).map_err(ApplianceError::Thread)
+}
+
+fn handler_config(settings: &Settings) -> Arc<HandlerConfig> {
+    Arc::new(HandlerConfig {
+        threads: settings.handler.threads,
+        batch: settings.handler.batch,
+        groups: settings.event_groups().clone(),
+        task_final_events: settings.task_final_events().clone(),
+        ..HandlerConfig::default()
+    })
 }
 
 /// Tells everything that is wrong; only the strict take it for a reason not to start.

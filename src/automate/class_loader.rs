@@ -41,12 +41,12 @@ impl ClassFiles<'_> {
 /// Parses a file, or says where it is no YAML.
 pub(crate) fn parse(file: &SourceFile) -> Result<Node, Diagnostic> {
     let node = Node::parse(&file.text).map_err(|error| {
-        Diagnostic::error("yaml-syntax", &file.path, error.message).at(error.line, error.column)
+        Diagnostic::error("YamlSyntax", &file.path, error.message).at(error.line, error.column)
     })?;
     match node.get("object") {
         Some(Node::Map(_)) => Ok(node),
         _other => Err(Diagnostic::error(
-            "object-missing",
+            "ObjectMissing",
             &file.path,
             format!("the file holds {} without an `object`", node.kind()),
         )
@@ -254,6 +254,7 @@ impl<'a> ClassLoader<'a> {
             file: file.clone(),
             line,
             plan,
+            is_inheriting: loose.base.is_some(),
             diagnostics: found.into(),
         };
         Ok((instance, loose))
@@ -272,7 +273,7 @@ pub(crate) fn add_instance(class: &mut Class, instance: Arc<Instance>) {
         );
         class
             .diagnostics
-            .push(Diagnostic::error("duplicate-instance", &instance.file.path, message).at(instance.line, 1));
+            .push(Diagnostic::error("DuplicateInstance", &instance.file.path, message).at(instance.line, 1));
         return;
     }
     let index = u32::try_from(class.instances.len()).unwrap_or(u32::MAX);
@@ -305,7 +306,7 @@ fn entries<'n>(
     let mut wrong = |kind: &str| {
         let message =
             format!("a list of `- field: {{value: …}}` was expected under `fields`, this is {kind}");
-        found.push(Diagnostic::error("fields-shape", &file.path, message));
+        found.push(Diagnostic::error("FieldsShape", &file.path, message));
     };
     let Some(Node::List(items)) = node else {
         if let Some(Node::Text(_) | Node::Map(_)) = node {
@@ -351,7 +352,7 @@ pub(crate) fn check_keys(node: &Node, known: &[&str], file: &Arc<SourceFile>, fo
         let (line, column) = Locator::new(&file.text).key(key);
         let help = suggest::did_you_mean(key, known.iter().copied());
         found.push(
-            Diagnostic::warning("unknown-key", &file.path, format!("`{key}` is not read"))
+            Diagnostic::warning("UnknownKey", &file.path, format!("`{key}` is not read"))
                 .at(line, column)
                 .help(help),
         );
@@ -360,7 +361,7 @@ pub(crate) fn check_keys(node: &Node, known: &[&str], file: &Arc<SourceFile>, fo
 
 pub(crate) fn name_missing(file: &SourceFile, what: &str) -> Diagnostic {
     Diagnostic::error(
-        "name-missing",
+        "NameMissing",
         &file.path,
         format!("the {what} has no name; it is left out"),
     )

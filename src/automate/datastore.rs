@@ -62,6 +62,8 @@ pub(crate) struct Instance {
     pub(crate) file: Arc<SourceFile>,
     pub(crate) line: u32,
     pub(crate) plan: Arc<[PlanEntry]>,
+    /// Whether it says that it inherits from another one.
+    pub(crate) is_inheriting: bool,
     pub(crate) diagnostics: Box<[Diagnostic]>,
 }
 

@@ -60,7 +60,7 @@ impl Inheritance {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Vec<(usize, Vec<Arc<Class>>)> {
         let mut chains = Vec::new();
-        for (index, (_, written)) in &self.bases {
+        for (index, (_, own_base)) in &self.bases {
             let Some(class) = classes.get(*index) else {
                 continue;
             };
@@ -81,9 +81,9 @@ impl Inheritance {
                     break;
                 };
                 if seen.contains(base) {
-                    let message = format!("`{}` inherits from itself by way of `{written}`", class.name);
+                    let message = format!("`{}` inherits from itself by way of `{own_base}`", class.name);
                     diagnostics.push(
-                        Diagnostic::error("inheritance-circle", &class.file.path, message).at(class.line, 1),
+                        Diagnostic::error("InheritanceCircle", &class.file.path, message).at(class.line, 1),
                     );
                     chain.clear();
                     break;
@@ -92,7 +92,7 @@ impl Inheritance {
                 chain.extend(classes.get(*base).cloned());
                 next = Some(*base);
             }
-            tracing::trace!(class = %class.name, base = %written, found = chain.len(), "Inherits.");
+            tracing::trace!(class = %class.name, base = %own_base, found = chain.len(), "Inherits.");
             if !chain.is_empty() {
                 chains.push((*index, chain));
             }
@@ -144,12 +144,9 @@ impl ClassLoader<'_> {
     }
 
     fn with_instance_bases(&mut self, class: &Arc<Class>) -> Option<Class> {
-        let texts = class
-            .instances
-            .iter()
-            .filter(|instance| instance.file.text.contains("inherits"));
+        let inheriting = class.instances.iter().filter(|instance| instance.is_inheriting);
         let mut loose: HashMap<Arc<str>, Loose> = HashMap::default();
-        for instance in texts {
+        for instance in inheriting {
             if let Ok((_, found)) = self.instance(&class.fields, &instance.file)
                 && found.base.is_some()
             {
@@ -209,14 +206,15 @@ impl ClassLoader<'_> {
         let mut found: Vec<Diagnostic> = own.diagnostics.to_vec();
         let mut seen: HashSet<String> = HashSet::from_iter([own.name.to_lowercase()]);
         let mut next = loose.base.take();
+        let own_base = next.clone().unwrap_or_default();
         while let Some(base) = next.take() {
             let key = base.rsplit('/').next().unwrap_or(&base).to_lowercase();
             let problem =
                 |code, message: String| Diagnostic::error(code, &own.file.path, message).at(own.line, 1);
             if !seen.insert(key.clone()) {
                 found.push(problem(
-                    "inheritance-circle",
-                    format!("`{}` inherits from itself by way of `{base}`", own.name),
+                    "InheritanceCircle",
+                    format!("`{}` inherits from itself by way of `{own_base}`", own.name),
                 ));
                 break;
             }

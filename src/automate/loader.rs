@@ -73,7 +73,7 @@ fn refuse_doubled(classes: Vec<Arc<Class>>, diagnostics: &mut Vec<Diagnostic>) -
             "the class `{}` stands in {first} already; this one is left out",
             class.full_name()
         );
-        diagnostics.push(Diagnostic::error("duplicate-class", &class.file.path, message).at(class.line, 1));
+        diagnostics.push(Diagnostic::error("DuplicateClass", &class.file.path, message).at(class.line, 1));
         false
     };
     classes.into_iter().filter(is_first).collect()
@@ -128,7 +128,7 @@ impl<'a> Folders<'a> {
                         "there is a domain `{}` already; this one is left out",
                         domain.name
                     );
-                    diagnostics.push(Diagnostic::error("duplicate-domain", &file.path, message));
+                    diagnostics.push(Diagnostic::error("DuplicateDomain", &file.path, message));
                 }
                 Ok(domain) => {
                     domains.insert(folder, Arc::new(domain));
@@ -157,7 +157,7 @@ impl<'a> Folders<'a> {
                 if hidden.insert(parent.clone()) {
                     let message =
                         format!("`{parent}` has no usable {DOMAIN}, so everything below it is left out");
-                    diagnostics.push(Diagnostic::error("domain-missing", &class_file.path, message));
+                    diagnostics.push(Diagnostic::error("DomainMissing", &class_file.path, message));
                 }
                 continue;
             };
@@ -165,7 +165,7 @@ impl<'a> Folders<'a> {
             if parent == *domain_folder {
                 let message = "a class directly below a domain is not loaded";
                 diagnostics.push(
-                    Diagnostic::warning("hidden-class", &class_file.path, message)
+                    Diagnostic::warning("HiddenClass", &class_file.path, message)
                         .help("move it into a namespace"),
                 );
                 continue;
@@ -174,7 +174,7 @@ impl<'a> Folders<'a> {
                 if hidden.insert(gap.to_owned()) {
                     let message = format!("`{gap}` has no {NAMESPACE}, so everything below it is left out");
                     diagnostics.push(
-                        Diagnostic::warning("hidden-namespace", &class_file.path, message)
+                        Diagnostic::warning("HiddenNamespace", &class_file.path, message)
                             .help(format!("add {gap}/{NAMESPACE}")),
                     );
                 }
@@ -231,7 +231,7 @@ fn read_domain(file: &Arc<SourceFile>) -> Result<Domain, Diagnostic> {
             .map(str::trim)
     };
     let name = text("name").filter(|name| !name.is_empty()).ok_or_else(|| {
-        Diagnostic::error("name-missing", &file.path, "the domain has no name")
+        Diagnostic::error("NameMissing", &file.path, "the domain has no name")
             .help("write it under object: attributes: name:")
     })?;
     if name.eq_ignore_ascii_case("ManageIQ") {
@@ -244,7 +244,7 @@ fn read_domain(file: &Arc<SourceFile>) -> Result<Domain, Diagnostic> {
     let priority = match text("priority").filter(|text| !text.is_empty()) {
         Some(priority) => priority.parse().map_err(|_| {
             Diagnostic::error(
-                "invalid-priority",
+                "InvalidPriority",
                 &file.path,
                 format!("the priority `{priority}` is no whole number"),
             )

@@ -64,7 +64,7 @@ pub(crate) fn methods(
                         "the class has a method `{}` already; this one is left out",
                         method.name
                     );
-                    found.push(Diagnostic::error("duplicate-method", &file.path, message).at(method.line, 1));
+                    found.push(Diagnostic::error("DuplicateMethod", &file.path, message).at(method.line, 1));
                 }
             }
             Err(diagnostic) => found.push(diagnostic),
@@ -137,7 +137,7 @@ fn method(
                 }
             );
             found.push(
-                Diagnostic::warning("method-location", &file.path, message.clone())
+                Diagnostic::warning("MethodLocation", &file.path, message.clone())
                     .at(line, 1)
                     .help(suggest::did_you_mean(other, known)),
             );
@@ -191,7 +191,7 @@ fn inline(
         let message = format!("the method is written in {language}; a call of it fails with InvalidMethod");
         let help = "write it in Rhai here, or in a domain of higher priority";
         found.push(
-            Diagnostic::warning("method-language", &file.path, message.clone())
+            Diagnostic::warning("MethodLanguage", &file.path, message.clone())
                 .at(line, 1)
                 .help(help),
         );
@@ -204,7 +204,7 @@ fn inline(
             .compile_inline(&file.path, data)
             .map_err(|(message, at, column)| {
                 Diagnostic::error(
-                    "script-syntax",
+                    "ScriptSyntax",
                     &file.path,
                     format!("line {at} of `data`: {message}"),
                 )
@@ -214,7 +214,7 @@ fn inline(
             let script = file.path.replace(".yaml", ".rhai");
             let message =
                 format!("the method has no body: neither {script} nor `data`; a call of it does nothing");
-            found.push(Diagnostic::warning("method-without-body", &file.path, message).at(line, 1));
+            found.push(Diagnostic::warning("MethodWithoutBody", &file.path, message).at(line, 1));
             return Body::Empty;
         }
     };

@@ -15,33 +15,11 @@ use tokio::sync::oneshot;
 
 use crate::catcher::counts::Counts;
 use crate::model::ems::Ems;
-use crate::model::event::EventKey;
 use crate::model::event::NativeEvent;
-use crate::model::value::ValueMap;
 use crate::vmdb::VmdbError;
 
 /// How much may be under way at once, in KiB.
 const ROOM_KIB: usize = 64 << 10;
-
-/// One message, with what its transport knew about it.
-#[derive(Clone, Debug)]
-pub struct Arrival {
-    /// The message.
-    pub native: NativeEvent,
-    /// What stood around it.
-    pub envelope: Option<Envelope>,
-}
-
-/// The context of a CloudEvent, apart from its data.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Envelope {
-    /// Source and id: what makes it the same event, where its parser says nothing else.
-    pub event_key: EventKey,
-    /// When it happened, where its parser says nothing else.
-    pub time: Option<Timestamp>,
-    /// Every attribute, extensions included, as it was given.
-    pub attributes: ValueMap,
-}
 
 /// What became of the messages of one request; the disk has what counts as accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -133,7 +111,7 @@ pub(crate) enum Work {
 #[derive(Debug)]
 pub(crate) struct PushRequest {
     pub(crate) ems: Arc<Ems>,
-    pub(crate) arrivals: Vec<Arrival>,
+    pub(crate) messages: Vec<NativeEvent>,
     pub(crate) received_at: Timestamp,
     pub(crate) reply: oneshot::Sender<Result<Receipt, VmdbError>>,
     /// Held until the answer is given.
@@ -173,15 +151,15 @@ impl PushStream {
     pub async fn push(
         &self,
         ems: Arc<Ems>,
-        arrivals: Vec<Arrival>,
+        messages: Vec<NativeEvent>,
         received_at: Timestamp,
         room: Room,
     ) -> Result<Receipt, PushError> {
         let (reply, answer) = oneshot::channel();
-        let count = arrivals.len();
+        let count = messages.len();
         let request = PushRequest {
             ems,
-            arrivals,
+            messages,
             received_at,
             reply,
             room,

@@ -74,7 +74,7 @@ impl Worker {
         loop {
             match next {
                 Some(Work::Request(request)) => {
-                    messages += request.arrivals.len();
+                    messages += request.messages.len();
                     requests.push(request);
                 }
                 Some(Work::Stop) | None => return (requests, true),
@@ -95,11 +95,11 @@ impl Worker {
         let mut parsing = Vec::with_capacity(requests.len());
         for mut request in requests {
             let before = put.messages.len();
-            let arrivals = std::mem::take(&mut request.arrivals);
-            let arrived = arrivals.len();
-            let kept = arrivals.into_iter().filter_map(|arrival| {
+            let natives = std::mem::take(&mut request.messages);
+            let arrived = natives.len();
+            let kept = natives.into_iter().filter_map(|native| {
                 self.parser
-                    .parse(&rules, &request.ems, arrival, request.received_at)
+                    .parse(&rules, &request.ems, native, request.received_at)
             });
             put.messages.extend(kept);
             let messages = put.messages.len() - before;

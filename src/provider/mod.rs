@@ -203,7 +203,7 @@ fn parse_json(text: &str) -> Result<Document, ParseError> {
 
 fn no_parser(folder: &str, file: &SourceFile) -> Diagnostic {
     let message = format!("`{folder}` is no provider: there is no {EVENT_PARSER}.rhai beside this script");
-    Diagnostic::warning("event-parser-missing", &file.path, message).help(format!(
+    Diagnostic::warning("EventParserMissing", &file.path, message).help(format!(
         "add {folder}/{EVENT_PARSER}.rhai with `fn event_to_hash(event, ems_id)`; until then its events are not parsed"
     ))
 }
@@ -212,7 +212,7 @@ fn defines_nothing(file: &SourceFile, functions: &[(&str, usize)]) -> Diagnostic
     let shape = |(name, parameters): &(&str, usize)| format!("`{name}` with {parameters} parameters");
     let expected: Vec<String> = functions.iter().map(shape).collect();
     Diagnostic::error(
-        "script-function",
+        "ScriptFunction",
         &file.path,
         format!(
             "the script defines none of the functions it is called for: {}",

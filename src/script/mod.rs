@@ -156,7 +156,7 @@ impl ScriptHost {
                 true => Diagnostic::error,
                 false => Diagnostic::warning,
             };
-            finding("script-unknown-function", &script.path, call.message)
+            finding("UnknownFunction", &script.path, call.message)
                 .at(at_most(call.at.line()), at_most(call.at.position()))
                 .help(call.help)
         };
@@ -171,9 +171,9 @@ impl ScriptHost {
             EvalAltResult::ErrorModuleNotFound(name, at) => {
                 let why = "it needs this one, or cannot be loaded itself";
                 let message = format!("the module `{name}` cannot be imported: {why}");
-                diagnostic("script-module", file, &message, *at)
+                diagnostic("ScriptModule", file, &message, *at)
             }
-            error => diagnostic("script-module", file, &error.to_string(), error.position()),
+            error => diagnostic("ScriptModule", file, &error.to_string(), error.position()),
         })?;
         Ok((script, module))
     }
@@ -184,7 +184,7 @@ impl ScriptHost {
     /// A diagnostic at the place that rhai names.
     pub(crate) fn compile(&self, file: &SourceFile) -> Result<Script, Diagnostic> {
         self.compile_text(&file.path, &file.text)
-            .map_err(|(message, position)| diagnostic("script-syntax", file, &message, position))
+            .map_err(|(message, position)| diagnostic("ScriptSyntax", file, &message, position))
     }
 
     fn compile_text(&self, path: &Arc<str>, text: &str) -> Result<Script, (String, Position)> {

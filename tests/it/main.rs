@@ -1,5 +1,8 @@
 //! Every test that needs more than one module: one binary, so that it links once.
 
+mod cli;
+mod diagnostics;
+mod diagnostics_across_files;
 mod handler;
 mod handler_relations;
 mod queue_model;
@@ -7,8 +10,10 @@ mod reference;
 mod reload_watch;
 mod sandbox;
 mod script_calls;
+mod serve;
 mod settings;
 mod source_tree;
 mod support;
 mod tidy;
 mod vmdb;
+mod web;

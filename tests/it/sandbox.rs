@@ -90,9 +90,9 @@ fn nothing_is_evaluated_that_was_not_compiled_at_load() {
     check(&[
         (
             "eval(\"1\")",
-            "hostile.rhai:1:1: error[script-syntax]: reserved keyword 'eval' is disabled",
+            "hostile.rhai:1:1: error[ScriptSyntax]: reserved keyword 'eval' is disabled",
         ),
-        ("\"1\".eval()", "hostile.rhai:1:5: error[script-syntax]"),
+        ("\"1\".eval()", "hostile.rhai:1:5: error[ScriptSyntax]"),
         (
             "let f = Fn(\"eval\"); f.call(\"1 + 1\")",
             "hostile.rhai:1:12: Syntax error: 'eval' is a reserved keyword",
@@ -148,7 +148,7 @@ fn modules_come_from_the_lib_folder_and_from_nowhere_else() {
             "open(\"/etc/passwd\")",
             "hostile.rhai:1:1: Function not found: open",
         ),
-        ("env::var(\"PATH\")", "hostile.rhai:1:6: error[script-syntax]"),
+        ("env::var(\"PATH\")", "hostile.rhai:1:6: error[ScriptSyntax]"),
     ]);
 }
 
@@ -322,8 +322,8 @@ fn modules_that_import_each_other_are_named() {
     let loaded = Switchboard::load_within(&SourceTree::from_fixture(text), None, &limits());
     let findings: Vec<String> = loaded.diagnostics.iter().map(ToString::to_string).collect();
     let expected = [
-        "scripts/lib/a.rhai:1:8: error[script-module]: the module `lib/b` cannot be imported: it needs this one, or cannot be loaded itself",
-        "scripts/lib/b.rhai:1:8: error[script-module]: the module `lib/a` cannot be imported: it needs this one, or cannot be loaded itself",
+        "scripts/lib/a.rhai:1:8: error[ScriptModule]: the module `lib/b` cannot be imported: it needs this one, or cannot be loaded itself",
+        "scripts/lib/b.rhai:1:8: error[ScriptModule]: the module `lib/a` cannot be imported: it needs this one, or cannot be loaded itself",
     ];
     assert_eq!(findings, expected);
     assert_eq!(run(&loaded.switchboard, "good").errors, []);

@@ -21,43 +21,43 @@ fn a_call_that_cannot_succeed_is_a_finding_with_advice() {
     for (script, expected) in [
         (
             "parse_jsn(\"1\")",
-            "1:1: error[script-unknown-function]: there is no function `parse_jsn(…)` | did you mean `parse_json`?",
+            "1:1: error[UnknownFunction]: there is no function `parse_jsn(…)` | did you mean `parse_json`?",
         ),
         (
             "let x = [1, zebra(2)];",
-            "1:13: error[script-unknown-function]: there is no function `zebra(…)` | ",
+            "1:13: error[UnknownFunction]: there is no function `zebra(…)` | ",
         ),
         (
             "fn twice(n) { n * 2 }\ntwise(1)",
-            "2:1: error[script-unknown-function]: there is no function `twise(…)` | did you mean `twice`?",
+            "2:1: error[UnknownFunction]: there is no function `twise(…)` | did you mean `twice`?",
         ),
         (
             "fn twice(n) { n * 2 }\ntwice(1, 2)",
-            "2:1: error[script-unknown-function]: `twice(…)` is called with 2 arguments | it takes 1",
+            "2:1: error[UnknownFunction]: `twice(…)` is called with 2 arguments | it takes 1",
         ),
         (
             "if evm.x { url_decode() }",
-            "1:12: error[script-unknown-function]: `url_decode(…)` is called with no argument | it takes 1",
+            "1:12: error[UnknownFunction]: `url_decode(…)` is called with no argument | it takes 1",
         ),
         (
             "evm.lgo(\"info\", 1)",
-            "1:5: warning[script-unknown-function]: there is no function `.lgo(…)` | did you mean `log`?",
+            "1:5: warning[UnknownFunction]: there is no function `.lgo(…)` | did you mean `log`?",
         ),
         (
             "evm.set_state_var(\"x\")",
-            "1:5: warning[script-unknown-function]: `.set_state_var(…)` is called with 1 argument | it takes 2",
+            "1:5: warning[UnknownFunction]: `.set_state_var(…)` is called with 1 argument | it takes 2",
         ),
         (
             "let f = |x| lenght(x);",
-            "1:13: error[script-unknown-function]: there is no function `lenght(…)` | ",
+            "1:13: error[UnknownFunction]: there is no function `lenght(…)` | ",
         ),
         (
             "import \"lib/names\" as names;\nnames::lable(1)",
-            "2:8: error[script-unknown-function]: the module `lib/names` has no function `lable` | did you mean `label`?",
+            "2:8: error[UnknownFunction]: the module `lib/names` has no function `lable` | did you mean `label`?",
         ),
         (
             "import \"lib/names\" as names;\nnames::label()",
-            "2:8: error[script-unknown-function]: `names::label(…)` is called with no argument | it takes 1",
+            "2:8: error[UnknownFunction]: `names::label(…)` is called with no argument | it takes 1",
         ),
     ] {
         let found = findings_of_action(script);
@@ -109,7 +109,7 @@ fn the_scripts_that_are_shipped_call_only_what_exists() {
     let found: Vec<String> = Switchboard::load(&tree, None)
         .diagnostics
         .iter()
-        .filter(|finding| finding.code.starts_with("script"))
+        .filter(|finding| finding.file.ends_with(".rhai"))
         .map(ToString::to_string)
         .collect();
     assert_eq!(found, [""; 0]);
