@@ -158,7 +158,9 @@ impl Provider {
             if let Some(reason) = native.ignored() {
                 return Ok(Parsed::Ignored(reason.into()));
             }
-            if let Some(native_text) = native.text() {
+            if native.is_true() {
+                // The message is the event, as it came.
+            } else if let Some(native_text) = native.text() {
                 (document, text) = (parse_json(&native_text)?, native_text);
             } else {
                 document = native.into_document()?;

@@ -14,6 +14,7 @@ use crate::script::evm::AutomateObject;
 use crate::script::evm::EvmHost;
 use crate::script::evm::RecordView;
 use crate::script::evm::SecretView;
+use crate::script::json;
 
 /// The longest text that one `print` or `log` writes, in bytes.
 const MAX_LINE: usize = 16 << 10;
@@ -28,7 +29,7 @@ impl Document {
     /// # Errors
     /// The parser's, with line and column.
     pub(crate) fn parse(json: &str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str::<Dynamic>(json).map(|value| Self(value.into_read_only().into_shared()))
+        json::parse(json).map(|value| Self(value.into_read_only().into_shared()))
     }
 
     /// The document as JSON text.
@@ -42,7 +43,7 @@ pub(crate) fn to_json(value: &Dynamic) -> String {
     if let Some(why) = kept_in(value) {
         return format!("\"{why}\"");
     }
-    serde_json::to_string(&value.flatten_clone()).unwrap_or_else(|_| "null".to_owned())
+    serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
 }
 
 /// A value for a script. `host` lets objects of the workspace be looked into.

@@ -11,6 +11,7 @@ mod evm_functions;
 mod explain;
 pub(crate) mod expression;
 mod functions;
+pub(crate) mod json;
 pub(crate) mod limits;
 mod returned;
 mod targets;

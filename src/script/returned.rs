@@ -35,6 +35,11 @@ impl Returned {
         self.value.is_unit()
     }
 
+    /// Whether it is `true`.
+    pub(crate) fn is_true(&self) -> bool {
+        self.value.as_bool() == Ok(true)
+    }
+
     /// The reason, where the script returned `ignore(reason)`.
     pub(crate) fn ignored(&self) -> Option<String> {
         self.value

@@ -47,6 +47,7 @@ mod functions {
 
     use crate::model::target::ManagerRef;
     use crate::model::target::Target;
+    use crate::script::evm::EventHandle;
     use crate::script::targets;
     use crate::script::targets::Result;
     use crate::script::targets::Rules;
@@ -86,11 +87,14 @@ mod functions {
     /// Looks in `value` for dotted keys and adds a target for each one found, then does the same in dotted places
     /// below, which hold a map or a list of maps, at most 20 deep:
     /// `#{ keys: #{ "instanceId": "vms", "keyName": "key_pairs.name" }, descend: ["groupSet.items"] }`.
-    /// An association may name the key of its reference after a dot; without one it is `ems_ref`.
+    /// An association may name the key of its reference after a dot; without one it is `ems_ref`. Where there is
+    /// `within: ["detail.request"]`, it begins in these places and not in `value` itself. An `ems_event` as `value`
+    /// stands for its `full_data`, and is not copied.
     #[rhai_fn(pure, return_raw)]
     pub fn collect(targets: &mut TargetsHandle, value: Dynamic, rules: Map) -> Result<()> {
         let rules = Rules::read(&rules)?;
-        rules.walk(&mut targets.0.lock(), &value, 0, &mut 0)
+        let full_data = value.read_lock::<EventHandle>().map(|event| event.0.full_data());
+        rules.start(&mut targets.0.lock(), full_data.as_ref().unwrap_or(&value))
     }
 
     /// How many targets there are.
@@ -146,25 +150,44 @@ fn reference_text(value: &Dynamic) -> Result<Option<Arc<str>>> {
 struct Rules<'a> {
     keys: Option<&'a Dynamic>,
     descend: Option<&'a Dynamic>,
+    within: Option<&'a Dynamic>,
 }
 
-const USAGE: &str =
-    "collect takes #{ keys: #{ \"place.in.the.event\": \"association\" }, descend: [\"place\"] }";
+const USAGE: &str = "collect takes #{ keys: #{ \"place.in.the.event\": \"association\" }, descend: [\"place\"], within: [\"place\"] }";
 
 impl<'a> Rules<'a> {
     fn read(rules: &'a Map) -> Result<Self> {
         let mut read = Self {
             keys: None,
             descend: None,
+            within: None,
         };
         for (key, value) in rules {
             match key.as_str() {
                 "keys" if value.is_map() => read.keys = Some(value),
                 "descend" if value.is_array() => read.descend = Some(value),
+                "within" if value.is_array() => read.within = Some(value),
                 _other => return Err(USAGE.into()),
             }
         }
         Ok(read)
+    }
+
+    /// Walks the value, or the places of it that are named.
+    fn start(&self, targets: &mut TargetCollection, value: &Dynamic) -> Result<()> {
+        let mut visits = 0;
+        let Some(Ok(places)) = self.within.map(Dynamic::as_array_ref) else {
+            return self.walk(targets, value, 0, &mut visits);
+        };
+        let Ok(map) = value.as_map_ref() else {
+            return Ok(());
+        };
+        places.iter().try_for_each(|place| {
+            let place = place.as_immutable_string_ref().map_err(|_| USAGE)?;
+            at_place(&map, &place, &mut |found| {
+                self.walk(targets, found, 0, &mut visits)
+            })
+        })
     }
 
     fn walk(
