@@ -3,6 +3,7 @@
 mod cli;
 mod diagnostics;
 mod diagnostics_across_files;
+mod docs;
 mod handler;
 mod handler_relations;
 mod queue_model;
