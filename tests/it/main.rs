@@ -5,6 +5,7 @@ mod conformance;
 mod corpus;
 mod diagnostics;
 mod diagnostics_across_files;
+mod docs;
 mod engine_corpus;
 mod handler;
 mod handler_relations;
