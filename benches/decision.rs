@@ -124,8 +124,18 @@ fn decisions() {
         &mut || drop(black_box(table.get(&black_box(&event_type).to_lowercase()))),
         &mut || drop(black_box(floor.targets_of_nothing())),
     ]);
-    measure::print("decision by source and type alone", by_type, "lower-case and look up", looked_up);
-    measure::print("  the same", by_type, "one bare call of the target parser", called);
+    measure::print(
+        "decision by source and type alone",
+        by_type,
+        "lower-case and look up",
+        looked_up,
+    );
+    measure::print(
+        "  the same",
+        by_type,
+        "one bare call of the target parser",
+        called,
+    );
     let allocations = measure::allocations(|| drop(black_box(decide_by_type(&switchboard, &event_type))));
     println!("{:<44} {allocations:>9}", "  allocations");
 }
@@ -157,7 +167,10 @@ fn ndjson() {
 /// The tree of rules that others wrote, where there is one.
 fn corpus() {
     let Some(corpus) = std::env::var_os("SWITCHBOARD_CORPUS") else {
-        println!("{:<44} skipped: SWITCHBOARD_CORPUS is not set", "load of the corpus");
+        println!(
+            "{:<44} skipped: SWITCHBOARD_CORPUS is not set",
+            "load of the corpus"
+        );
         return;
     };
     let root = Root {
@@ -190,10 +203,14 @@ fn many_instances() {
     let [one, few, many, most] = &loaded;
     // A prime, so that neighbours in time are no neighbours in memory.
     let bodies = COUNTS.map(|count| -> Vec<Arc<str>> {
-        (0..997).map(|turn| Arc::from(message(&tree::call(turn * 7919 % count)))).collect()
+        (0..997)
+            .map(|turn| Arc::from(message(&tree::call(turn * 7919 % count))))
+            .collect()
     });
     let types = COUNTS.map(|count| -> Vec<Arc<str>> {
-        (0..9973).map(|turn| Arc::from(tree::event_type(turn * 7919 % count))).collect()
+        (0..9973)
+            .map(|turn| Arc::from(tree::event_type(turn * 7919 % count)))
+            .collect()
     });
     let turns = [one, few, many, most].map(|(_, _, switchboard)| switchboard);
     let mut at = [0_usize; 8];
@@ -230,7 +247,12 @@ fn many_instances() {
         let what = format!("  by type alone among {count} instances");
         measure::print(&what, type_nanos[index], "among 100", type_nanos[1]);
     }
-    let own_text = |tree: &SourceTree| tree.files().iter().map(|file| file.text.len() as i64).sum::<i64>();
+    let own_text = |tree: &SourceTree| {
+        tree.files()
+            .iter()
+            .map(|file| file.text.len() as i64)
+            .sum::<i64>()
+    };
     let beyond = (most.0 - own_text(&most.1)) - (one.0 - own_text(&one.1));
     let each = beyond as f64 / (COUNTS[3] - 1) as f64;
     measure::print_figure("memory of an instance beyond its text", each, "B", "(aim 1024)");
@@ -248,5 +270,10 @@ fn many_instances() {
         });
         time
     });
-    measure::print_figure("one changed file among 100000", time.as_secs_f64() * 1e3, "ms", "(aim 150)");
+    measure::print_figure(
+        "one changed file among 100000",
+        time.as_secs_f64() * 1e3,
+        "ms",
+        "(aim 150)",
+    );
 }

@@ -43,7 +43,11 @@ impl Floor {
         let document = serde_json::from_str::<Dynamic>(message).unwrap().into_shared();
         let hash = self.call(&self.parser, "event_to_hash", (document.clone(), 1_i64));
         let event = Map::from([("full_data".into(), document)]);
-        let found = self.call(&self.target_parser, "parse", (Dynamic::from_map(event).into_shared(),));
+        let found = self.call(
+            &self.target_parser,
+            "parse",
+            (Dynamic::from_map(event).into_shared(),),
+        );
         assert!(hash.is_map());
         found.cast::<Targets>().0.lock().unwrap().len()
     }
@@ -51,7 +55,11 @@ impl Floor {
     /// Calls the target parser alone, for an event without data.
     pub fn targets_of_nothing(&self) -> usize {
         let event = Map::from([("full_data".into(), Dynamic::UNIT)]);
-        let found = self.call(&self.target_parser, "parse", (Dynamic::from_map(event).into_shared(),));
+        let found = self.call(
+            &self.target_parser,
+            "parse",
+            (Dynamic::from_map(event).into_shared(),),
+        );
         found.cast::<Targets>().0.lock().unwrap().len()
     }
 
@@ -77,9 +85,12 @@ fn engine() -> Engine {
         Map::from([("ignored".into(), reason.into())])
     });
     engine.register_fn("targets", Targets::default);
-    engine.register_fn("add", |targets: &mut Targets, association: &str, reference: Dynamic| {
-        push(targets, association, &reference);
-    });
+    engine.register_fn(
+        "add",
+        |targets: &mut Targets, association: &str, reference: Dynamic| {
+            push(targets, association, &reference);
+        },
+    );
     engine.register_fn("collect", |targets: &mut Targets, value: Dynamic, rules: Map| {
         collect(targets, &value, &rules);
     });

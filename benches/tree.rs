@@ -30,10 +30,21 @@ impl Generated {
             format!("object_type: {kind}\nversion: 1.0\nobject:\n  attributes:\n    name: {name}\n{more}")
         };
         let domain = folder.path().join("Bench");
-        fs::write(domain.join("__domain__.yaml"), head("domain", "Bench", "    priority: 10\n    enabled: true\n"))
+        fs::write(
+            domain.join("__domain__.yaml"),
+            head("domain", "Bench", "    priority: 10\n    enabled: true\n"),
+        )
+        .unwrap();
+        for (path, name) in [
+            ("System", "System"),
+            ("System/Event", "Event"),
+            ("System/Event/EmsEvent", "EmsEvent"),
+        ] {
+            fs::write(
+                domain.join(path).join("__namespace__.yaml"),
+                head("namespace", name, ""),
+            )
             .unwrap();
-        for (path, name) in [("System", "System"), ("System/Event", "Event"), ("System/Event/EmsEvent", "EmsEvent")] {
-            fs::write(domain.join(path).join("__namespace__.yaml"), head("namespace", name, "")).unwrap();
         }
         let shipped = "automate/ManageIQ/System/Event/EmsEvent/AMAZON.class/__class__.yaml";
         fs::copy(project().join(shipped), class.join("__class__.yaml")).unwrap();
