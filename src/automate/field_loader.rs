@@ -370,7 +370,8 @@ impl<'a> FieldLoader<'a> {
         place: &Place<'_>,
         found: &mut Vec<Diagnostic>,
     ) -> Prepared {
-        if field.is_coalescing {
+        // In a condition `||` is the logical or, which chooses as null coalescing does.
+        if field.is_coalescing && field.aetype != Some(Aetype::Assertion) {
             return Prepared::Coalescing(
                 written
                     .split("||")
@@ -395,6 +396,11 @@ impl<'a> FieldLoader<'a> {
                         .help(help),
                 );
             }
+            let calls = assertion
+                .expression
+                .iter()
+                .flat_map(|expression| expression.check_calls(self.host));
+            found.extend(calls.map(|finding| finding.at(place.line, place.column)));
             return Prepared::Assertion(assertion);
         }
         if field.substitute {

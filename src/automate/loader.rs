@@ -269,7 +269,8 @@ fn read_domain(file: &Arc<SourceFile>) -> Result<Domain, Diagnostic> {
         })?,
         None => 1,
     };
-    let enabled = !matches!(text("enabled"), Some("f" | "false"));
+    let enabled = text("enabled").unwrap_or("t").to_lowercase();
+    let enabled = !matches!(enabled.as_str(), "f" | "false" | "no" | "off" | "0");
     Ok(Domain {
         name: Arc::from(name),
         priority,

@@ -158,6 +158,12 @@ fn method(
     let inputs = fields
         .schema(object.get("inputs"), file, &mut locator, found)
         .into();
+    // What others are put in front of can only be judged with them.
+    if let Body::Script(script) = &body
+        && embedded.is_empty()
+    {
+        found.extend(host.check_calls(script));
+    }
     let class_scope = text("scope") == Some("class");
     Ok(Method {
         name: Arc::from(name),
@@ -238,7 +244,10 @@ pub(crate) fn actions(
             continue;
         };
         let body = match host.compile(file) {
-            Ok(script) => Body::Script(script),
+            Ok(script) => {
+                diagnostics.extend(host.check_calls(&script));
+                Body::Script(script)
+            }
             Err(diagnostic) => {
                 let message = format!("its script does not compile: {diagnostic}");
                 diagnostics.push(diagnostic);

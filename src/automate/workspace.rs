@@ -59,6 +59,20 @@ pub(crate) struct State {
     pub(crate) depth: usize,
 }
 
+impl State {
+    /// A state variable; its name ignores letter case.
+    pub(crate) fn state_var(&self, name: &str) -> Option<&Value> {
+        let any_case = || {
+            let found = self
+                .state_vars
+                .iter()
+                .find(|(key, _)| key.eq_ignore_ascii_case(name));
+            found.map(|(_, value)| value)
+        };
+        self.state_vars.get(name).or_else(any_case)
+    }
+}
+
 /// A live instance.
 pub(crate) struct Object {
     pub(crate) name: Arc<str>,
@@ -113,6 +127,14 @@ impl Object {
         match self.attributes.iter_mut().find(|(known, _)| &**known == key) {
             Some((_, known)) => *known = value,
             None => self.attributes.push((Arc::from(key), value)),
+        }
+    }
+
+    /// Remembers what a relationship gave, in place of what it gave before.
+    pub(crate) fn relate(&mut self, field: &Arc<str>, related: Related) {
+        match self.relationships.iter_mut().find(|(known, _)| known == field) {
+            Some((_, known)) => *known = related,
+            None => self.relationships.push((field.clone(), related)),
         }
     }
 
@@ -270,13 +292,7 @@ impl Workspace {
         message: &Arc<str>,
         parent: Option<usize>,
     ) -> Ae<Related> {
-        let is_same = |frame: &Frame| {
-            frame.method.is_none()
-                && frame.path.key == path.key
-                && frame.path.instance_key == path.instance_key
-                && frame.message == *message
-        };
-        if self.state.stack.iter().any(is_same) {
+        if self.is_in_progress(path, message) {
             let name = format!("/{}/{}", path.key, path.instance.as_deref().unwrap_or(""));
             return Err(AeError::engine(
                 "CyclicalRelationship",
@@ -317,6 +333,24 @@ impl Workspace {
         }
         self.state.stack.pop();
         result
+    }
+
+    /// Whether the same instance runs already under the same message, however its path was written (4.2).
+    fn is_in_progress(&self, path: &DatastorePath, message: &Arc<str>) -> bool {
+        let is_class = |frame: &Frame| {
+            let wanted = path.instance_key.as_deref();
+            frame.path.key == path.key
+                || self.object(frame.object).is_some_and(|object| {
+                    let found = self.env.datastore.search_instance(&path.key, wanted);
+                    found.is_some_and(|found| Arc::ptr_eq(found.class, &object.class))
+                })
+        };
+        self.state.stack.iter().any(|frame| {
+            frame.method.is_none()
+                && frame.path.instance_key == path.instance_key
+                && frame.message == *message
+                && is_class(frame)
+        })
     }
 
     fn run_object(&mut self, index: usize, arguments: &[(Arc<str>, Arc<str>)], message: &Arc<str>) -> Ae<()> {

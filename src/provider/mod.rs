@@ -100,6 +100,7 @@ impl Provider {
             }
             match host.compile(file) {
                 Ok(script) => {
+                    diagnostics.extend(host.check_calls(&script));
                     if !functions
                         .iter()
                         .any(|(function, parameters)| script.defines(function, *parameters))

@@ -2,13 +2,17 @@
 
 mod bad_input;
 mod cli;
+mod conformance;
 mod diagnostics;
 mod diagnostics_across_files;
 mod handler;
 mod handler_relations;
 mod incremental_load;
 mod queue_model;
+mod reference;
 mod reload_watch;
+mod sandbox;
+mod script_calls;
 mod serve;
 mod settings;
 mod source_tree;
