@@ -1,5 +1,6 @@
 //! Every test that needs more than one module: one binary, so that it links once.
 
+mod bad_input;
 mod cli;
 mod conformance;
 mod corpus;
