@@ -14,10 +14,12 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
 use crate::catcher::counts::Counts;
+use crate::catcher::stream::Batch;
 use crate::model::ems::Ems;
 use crate::model::event::EventKey;
 use crate::model::event::NativeEvent;
 use crate::model::value::ValueMap;
+use crate::vmdb::Cursor;
 use crate::vmdb::VmdbError;
 
 /// How much may be under way at once, in KiB.
@@ -30,6 +32,15 @@ pub struct Arrival {
     pub native: NativeEvent,
     /// What stood around it.
     pub envelope: Option<Envelope>,
+}
+
+/// Something that came and is no message; kept like one that could not be parsed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Broken {
+    /// What there is of it.
+    pub(crate) native: NativeEvent,
+    /// What is wrong with it.
+    pub(crate) reason: String,
 }
 
 /// The context of a CloudEvent, apart from its data.
@@ -54,6 +65,8 @@ pub struct Receipt {
     pub unparsed: usize,
     /// How many the settings or the parser did not want.
     pub filtered: usize,
+    /// When the first of them happened, as the provider says.
+    pub oldest: Option<Timestamp>,
 }
 
 impl Receipt {
@@ -63,6 +76,7 @@ impl Receipt {
         self.duplicates += other.duplicates;
         self.unparsed += other.unparsed;
         self.filtered += other.filtered;
+        self.oldest = earlier(self.oldest, other.oldest);
     }
 
     /// The counts by name; only `accepted` is told even where it is 0.
@@ -75,6 +89,11 @@ impl Receipt {
         let others = others.into_iter().filter(|(_, count)| *count > 0);
         [("accepted", self.accepted)].into_iter().chain(others).collect()
     }
+}
+
+/// The earlier one of two times.
+pub(crate) fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    a.into_iter().chain(b).min()
 }
 
 /// Why messages were not taken. None of them was.
@@ -123,7 +142,7 @@ impl Room {
 /// What waits between receiving and parsing.
 #[derive(Debug)]
 pub(crate) enum Work {
-    /// The messages of one request.
+    /// The messages of one request, or of one batch of a stream.
     Request(PushRequest),
     /// One thread shall end.
     Stop,
@@ -134,6 +153,9 @@ pub(crate) enum Work {
 pub(crate) struct PushRequest {
     pub(crate) ems: Arc<Ems>,
     pub(crate) arrivals: Vec<Arrival>,
+    pub(crate) broken: Vec<Broken>,
+    /// Where the stream that brought them has got to.
+    pub(crate) cursor: Option<Box<Cursor>>,
     pub(crate) received_at: Timestamp,
     pub(crate) reply: oneshot::Sender<Result<Receipt, VmdbError>>,
     /// Held until the answer is given.
@@ -182,6 +204,8 @@ impl PushStream {
         let request = PushRequest {
             ems,
             arrivals,
+            broken: Vec::new(),
+            cursor: None,
             received_at,
             reply,
             room,
@@ -191,6 +215,34 @@ impl PushStream {
             Err(TrySendError::Full(_)) => return Err(PushError::Busy),
             Err(TrySendError::Closed(_)) => return Err(PushError::Stopped),
         }
+        let answer = answer.await.map_err(|_gone| PushError::Stopped)?;
+        Ok(answer?)
+    }
+
+    /// Hands over what a stream brought, waiting while there is no room, and waits until the disk has it.
+    ///
+    /// # Errors
+    /// When nothing of it was kept.
+    pub(crate) async fn keep(
+        &self,
+        ems: Arc<Ems>,
+        batch: Batch,
+        cursor: Option<Cursor>,
+        received_at: Timestamp,
+    ) -> Result<Receipt, PushError> {
+        let (reply, answer) = oneshot::channel();
+        self.counts.received(batch.len());
+        let request = PushRequest {
+            ems,
+            arrivals: batch.arrivals,
+            broken: batch.broken,
+            cursor: cursor.map(Box::new),
+            received_at,
+            reply,
+            room: self.room(),
+        };
+        let sent = self.sender.send(Work::Request(request)).await;
+        sent.map_err(|_closed| PushError::Stopped)?;
         let answer = answer.await.map_err(|_gone| PushError::Stopped)?;
         Ok(answer?)
     }

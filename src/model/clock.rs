@@ -45,15 +45,21 @@ impl Clock {
         }
     }
 
-    /// Waits for so long. A clock that jumps makes it neither longer nor shorter, unless it is a manual one.
-    pub async fn sleep(&self, duration: Duration) {
-        match self {
-            Self::System => tokio::time::sleep(duration).await,
+    /// Waits for so long, counted from this call on. A clock that jumps makes it neither longer nor shorter, unless
+    /// it is a manual one.
+    pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + use<> {
+        let manual = match self {
+            Self::System => None,
             Self::Manual(at) => {
                 let by = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
-                let due = at.borrow().saturating_add(by);
-                // The sender lives as long as this clock does, so the wait can only end well.
-                drop(at.subscribe().wait_for(|at| due <= *at).await);
+                Some((at.borrow().saturating_add(by), at.subscribe(), at.clone()))
+            }
+        };
+        async move {
+            match manual {
+                None => tokio::time::sleep(duration).await,
+                // Its sender is held meanwhile, so the wait can only end well.
+                Some((due, mut now, _sender)) => drop(now.wait_for(|now| due <= *now).await),
             }
         }
     }

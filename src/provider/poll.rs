@@ -113,7 +113,10 @@ impl Provider {
                 serde_json::Value::Bool(flag) => Ok(Some((name, flag.to_string()))),
                 other => Err(returned.wrong(&format!("`{name}` has to be a text, it returned `{other}`"))),
             };
-            filled.map(pair).filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()
+            filled
+                .map(pair)
+                .filter_map(Result::transpose)
+                .collect::<Result<Vec<_>, _>>()
         };
         Ok(PollRequest {
             query: pairs(asked.query)?,

@@ -1,5 +1,7 @@
 //! Every test that needs more than one module: one binary, so that it links once.
 
+mod catcher;
+mod catcher_files;
 mod cli;
 mod handler;
 mod queue_model;
