@@ -128,7 +128,9 @@ impl Appliance {
         let watcher = Watcher::new(&config.roots, Some(&config.settings), settings.reload.gather)?;
         let tree = SourceTree::from_disk(&config.roots).map_err(ApplianceError::Source)?;
         let loaded = Switchboard::load(&tree, None);
-        report(&loaded.diagnostics, &in_settings, config.is_strict)?;
+        let across_files = loaded.switchboard.check(&tree);
+        let in_rules: Vec<Diagnostic> = loaded.diagnostics.iter().cloned().chain(across_files).collect();
+        report(&in_rules, &in_settings, config.is_strict)?;
         let rules = ActiveSwitchboard::new(loaded.switchboard);
         let active_settings = ActiveSettings::new(settings.clone());
         let reloader = Reloader::new(rules.clone(), tree, &loaded.diagnostics, config.clock.clone());

@@ -165,7 +165,7 @@ impl Workspace {
     }
 }
 
-fn is_event_handlers(key: &str) -> bool {
+pub(crate) fn is_event_handlers(key: &str) -> bool {
     key.strip_suffix("system/event_handlers")
         .is_some_and(|domain| domain.is_empty() || domain.ends_with('/'))
 }

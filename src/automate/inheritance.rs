@@ -140,7 +140,7 @@ impl ClassLoader<'_> {
                 }
             }
         }
-        self.rebuilt(class, fields.into(), chain, &HashMap::default())
+        self.rebuilt(class, &fields.into(), chain, &HashMap::default())
     }
 
     fn with_instance_bases(&mut self, class: &Arc<Class>) -> Option<Class> {
@@ -159,13 +159,13 @@ impl ClassLoader<'_> {
         if loose.is_empty() {
             return None;
         }
-        Some(self.rebuilt(class, class.fields.clone(), class.bases.clone(), &loose))
+        Some(self.rebuilt(class, &class.fields, class.bases.clone(), &loose))
     }
 
     fn rebuilt(
         &mut self,
         class: &Arc<Class>,
-        fields: Arc<[SchemaField]>,
+        fields: &Arc<[SchemaField]>,
         bases: Vec<Arc<Class>>,
         loose: &HashMap<Arc<str>, Loose>,
     ) -> Class {
@@ -176,7 +176,7 @@ impl ClassLoader<'_> {
             file: class.file.clone(),
             line: class.line,
             is_state_machine: fields.iter().any(|field| field.aetype == Some(Aetype::State)),
-            default_plan: plan(&fields, &[]).into(),
+            default_plan: plan(fields, &[]).into(),
             fields: fields.clone(),
             instances: Vec::new(),
             instance_index: HashMap::default(),
@@ -186,11 +186,11 @@ impl ClassLoader<'_> {
             diagnostics: class.diagnostics.clone(),
         };
         for instance in &class.instances {
-            let Ok((mut own, own_loose)) = self.instance(&fields, &instance.file) else {
+            let Ok((mut own, own_loose)) = self.instance(fields, &instance.file) else {
                 continue;
             };
             if own_loose.base.is_some() {
-                self.inherit_instance(class, &fields, &mut own, own_loose, loose);
+                self.inherit_instance(class, fields, &mut own, own_loose, loose);
             }
             add_instance(&mut rebuilt, Arc::new(own));
         }

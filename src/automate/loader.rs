@@ -22,8 +22,8 @@ use crate::source::SourceTree;
 
 const DOMAIN: &str = "__domain__.yaml";
 const NAMESPACE: &str = "__namespace__.yaml";
-const CLASS: &str = "__class__.yaml";
-const METHODS: &str = "__methods__";
+pub(crate) const CLASS: &str = "__class__.yaml";
+pub(crate) const METHODS: &str = "__methods__";
 
 /// Loads a tree. What cannot be used is left out, each with a diagnostic; the rest is whole.
 pub(crate) fn load(

@@ -19,12 +19,12 @@ use crate::automate::error::AeError;
 use crate::model::value::Secret;
 
 /// The environment variable that names the key file: 32 bytes, in base64.
-pub const KEY_FILE: &str = "SWITCHBOARD_KEY_FILE";
+pub(crate) const KEY_FILE: &str = "SWITCHBOARD_KEY_FILE";
 const NONCE: usize = 12;
 
 /// Why a password can be neither opened nor sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PasswordError {
+pub(crate) enum PasswordError {
     /// There is no key.
     #[error(
         "there is no key; {KEY_FILE} has to name a file with 32 bytes in base64, as `switchboard secret --new-key FILE` writes it"
@@ -51,7 +51,7 @@ fn read_key(path: &Path) -> Option<Aes256Gcm> {
 }
 
 /// A fresh key, as a key file holds it.
-pub fn new_key() -> String {
+pub(crate) fn new_key() -> String {
     STANDARD.encode(Key::<Aes256Gcm>::generate())
 }
 
@@ -59,7 +59,7 @@ pub fn new_key() -> String {
 ///
 /// # Errors
 /// When there is no key.
-pub fn seal(clear: &str) -> Result<String, PasswordError> {
+pub(crate) fn seal(clear: &str) -> Result<String, PasswordError> {
     seal_with(cipher()?, clear)
 }
 

@@ -223,7 +223,7 @@ impl Workspace {
         if self.text_of("ae_result") == "continue" {
             self.set_text("ae_result", "ok");
             let advanced = self.advance(index, field, message);
-            return self.into_result(field, StateStep::Error, advanced);
+            return self.as_ae_result(field, StateStep::Error, advanced);
         }
         Ok(())
     }
@@ -246,7 +246,7 @@ impl Workspace {
             return Ok(());
         };
         let result = self.main_step(index, field, entry, &text, steps, step);
-        self.into_result(field, StateStep::Main, result)
+        self.as_ae_result(field, StateStep::Main, result)
     }
 
     fn main_step(
@@ -374,7 +374,7 @@ impl Workspace {
             self.call_method(index, &call).map(|_| ())
         });
         let is_good = result.is_ok();
-        self.into_result(field, state_step, result)?;
+        self.as_ae_result(field, state_step, result)?;
         let next = self.text_of("ae_next_state");
         if state_step == StateStep::Entry && is_good && !next.is_empty() && next != *field.name {
             self.set_text("ae_result", "skip");
@@ -383,7 +383,7 @@ impl Workspace {
     }
 
     /// Within a step everything but a stop becomes `ae_result = error` (5.5).
-    fn into_result(&mut self, field: &SchemaField, state_step: StateStep, result: Ae<()>) -> Ae<()> {
+    fn as_ae_result(&mut self, field: &SchemaField, state_step: StateStep, result: Ae<()>) -> Ae<()> {
         match result {
             Ok(()) => Ok(()),
             Err(error) if matches!(error.family, Family::Stop) => Err(error),

@@ -188,12 +188,12 @@ impl Reader {
             if self.is_past_end && self.go_on()? {
                 more = true;
             }
-            self.is_past_end = split.arrivals.is_empty() && !more;
+            self.is_past_end = split.messages.is_empty() && !more;
         }
         let position = serde_json::to_value(&self.position).map_err(io::Error::other)?;
         let has_moved = split.used > 0;
         Ok(Batch {
-            arrivals: split.arrivals,
+            messages: split.messages,
             broken: split.broken,
             position: has_moved.then_some(position),
             more,

@@ -3,7 +3,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::catcher::Arrival;
 use crate::catcher::Broken;
 use crate::model::event::NativeEvent;
 
@@ -15,7 +14,7 @@ const KEPT: usize = 64 << 10;
 /// What is in a piece of a stream of lines.
 #[derive(Debug, Default)]
 pub(crate) struct Split {
-    pub(crate) arrivals: Vec<Arrival>,
+    pub(crate) messages: Vec<NativeEvent>,
     pub(crate) broken: Vec<Broken>,
     /// How many bytes were used; the rest is the beginning of a line.
     pub(crate) used: usize,
@@ -63,25 +62,18 @@ impl Split {
             line
         };
         match (too_long, str::from_utf8(kept)) {
-            (false, Ok(text)) => self.arrivals.push(Arrival {
-                native: NativeEvent { body: text.into() },
-                envelope: None,
-            }),
+            (false, Ok(text)) => self.messages.push(NativeEvent::new(text)),
             (true, _) => {
                 let reason =
                     format!("the line is longer than {LONGEST_LINE} bytes; its first {KEPT} are kept");
                 self.broken.push(Broken {
-                    native: NativeEvent {
-                        body: String::from_utf8_lossy(kept).into(),
-                    },
+                    native: NativeEvent::new(String::from_utf8_lossy(kept)),
                     reason,
                 });
             }
             (false, Err(error)) => self.broken.push(Broken {
                 // Base64 keeps every byte of what cannot be kept as text.
-                native: NativeEvent {
-                    body: format!("data:;base64,{}", STANDARD.encode(kept)).into(),
-                },
+                native: NativeEvent::new(format!("data:;base64,{}", STANDARD.encode(kept))),
                 reason: format!("the line is no UTF-8: {error}; its bytes are kept as base64"),
             }),
         }
@@ -93,11 +85,7 @@ mod tests {
     use super::*;
 
     fn texts(split: &Split) -> Vec<&str> {
-        split
-            .arrivals
-            .iter()
-            .map(|arrival| &*arrival.native.body)
-            .collect()
+        split.messages.iter().map(|message| &*message.body).collect()
     }
 
     #[test]

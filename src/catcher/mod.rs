@@ -30,8 +30,6 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tracing::error;
 
-pub use push_stream::Arrival;
-pub use push_stream::Envelope;
 pub use push_stream::PushError;
 pub use push_stream::PushStream;
 pub use push_stream::Receipt;

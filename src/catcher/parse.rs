@@ -15,12 +15,9 @@ use tracing::warn;
 use crate::catcher::counts::Counts;
 use crate::catcher::counts::Fate;
 use crate::catcher::filter::Filter;
-use crate::catcher::push_stream::Arrival;
 use crate::catcher::push_stream::Broken;
-use crate::catcher::push_stream::Envelope;
 use crate::model::ems::Ems;
-use crate::model::event::EventHash;
-use crate::model::value::Value;
+use crate::model::event::NativeEvent;
 use crate::switchboard::ActiveSwitchboard;
 use crate::switchboard::Parsed;
 use crate::switchboard::Switchboard;
@@ -28,8 +25,6 @@ use crate::vmdb::NewMessage;
 
 /// How long a manager's failures are not logged again.
 const QUIET: Duration = Duration::from_secs(1);
-/// Under this name a CloudEvent's attributes stay with the event hash.
-const CLOUD_EVENT: &str = "cloud_event";
 
 /// Parses messages by the rules in force.
 #[derive(Debug)]
@@ -72,10 +67,9 @@ impl Parser {
         &self,
         rules: &Switchboard,
         ems: &Ems,
-        arrival: Arrival,
+        native: NativeEvent,
         received_at: Timestamp,
     ) -> Option<NewMessage> {
-        let Arrival { native, envelope } = arrival;
         // A panic is a defect of the engine; the message is kept all the same, and its neighbours too (C12, L4).
         let parsed = catch_unwind(AssertUnwindSafe(|| rules.parse(ems, &native)));
         let Ok(parsed) = parsed else {
@@ -89,8 +83,8 @@ impl Parser {
                     self.counts.add(&ems.name, Fate::Blacklisted, 1);
                     return None;
                 }
-                if let Some(envelope) = envelope {
-                    fill_in(&mut hash, envelope);
+                if let Some(envelope) = &native.envelope {
+                    envelope.fill_in(&mut hash);
                 }
                 Some(NewMessage::Add {
                     ems_id: ems.id,
@@ -143,16 +137,4 @@ impl Parser {
             untold: 0,
         };
     }
-}
-
-/// The parser's word counts first; what it leaves open the envelope may say.
-fn fill_in(hash: &mut EventHash, envelope: Envelope) {
-    hash.event_key.get_or_insert(envelope.event_key);
-    if hash.timestamp.is_none() {
-        hash.timestamp = envelope.time;
-    }
-    let attributes = Value::Map(Arc::new(envelope.attributes));
-    hash.attributes
-        .entry(Arc::from(CLOUD_EVENT))
-        .or_insert(attributes);
 }

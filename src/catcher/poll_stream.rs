@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use tracing::warn;
 
-use crate::catcher::Arrival;
 use crate::catcher::poll_client::PollClient;
 use crate::catcher::stream::Batch;
 use crate::catcher::stream::Stream;
@@ -88,12 +87,8 @@ impl Stream for PollStream {
         if answer.cursor.is_some() {
             self.cursor.clone_from(&answer.cursor);
         }
-        let arrival = |body| Arrival {
-            native: NativeEvent { body },
-            envelope: None,
-        };
         Ok(Batch {
-            arrivals: answer.events.into_iter().map(arrival).collect(),
+            messages: answer.events.into_iter().map(NativeEvent::new).collect(),
             broken: Vec::new(),
             position: answer.cursor,
             more,

@@ -16,42 +16,20 @@ use tokio::sync::oneshot;
 use crate::catcher::counts::Counts;
 use crate::catcher::stream::Batch;
 use crate::model::ems::Ems;
-use crate::model::event::EventKey;
 use crate::model::event::NativeEvent;
-use crate::model::value::ValueMap;
 use crate::vmdb::Cursor;
 use crate::vmdb::VmdbError;
 
 /// How much may be under way at once, in KiB.
 const ROOM_KIB: usize = 64 << 10;
 
-/// One message, with what its transport knew about it.
-#[derive(Clone, Debug)]
-pub struct Arrival {
-    /// The message.
-    pub native: NativeEvent,
-    /// What stood around it.
-    pub envelope: Option<Envelope>,
-}
-
 /// Something that came and is no message; kept like one that could not be parsed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Broken {
     /// What there is of it.
     pub(crate) native: NativeEvent,
     /// What is wrong with it.
     pub(crate) reason: String,
-}
-
-/// The context of a CloudEvent, apart from its data.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Envelope {
-    /// Source and id: what makes it the same event, where its parser says nothing else.
-    pub event_key: EventKey,
-    /// When it happened, where its parser says nothing else.
-    pub time: Option<Timestamp>,
-    /// Every attribute, extensions included, as it was given.
-    pub attributes: ValueMap,
 }
 
 /// What became of the messages of one request; the disk has what counts as accepted.
@@ -152,7 +130,7 @@ pub(crate) enum Work {
 #[derive(Debug)]
 pub(crate) struct PushRequest {
     pub(crate) ems: Arc<Ems>,
-    pub(crate) arrivals: Vec<Arrival>,
+    pub(crate) messages: Vec<NativeEvent>,
     pub(crate) broken: Vec<Broken>,
     /// Where the stream that brought them has got to.
     pub(crate) cursor: Option<Box<Cursor>>,
@@ -195,15 +173,15 @@ impl PushStream {
     pub async fn push(
         &self,
         ems: Arc<Ems>,
-        arrivals: Vec<Arrival>,
+        messages: Vec<NativeEvent>,
         received_at: Timestamp,
         room: Room,
     ) -> Result<Receipt, PushError> {
         let (reply, answer) = oneshot::channel();
-        let count = arrivals.len();
+        let count = messages.len();
         let request = PushRequest {
             ems,
-            arrivals,
+            messages,
             broken: Vec::new(),
             cursor: None,
             received_at,
@@ -234,7 +212,7 @@ impl PushStream {
         self.counts.received(batch.len());
         let request = PushRequest {
             ems,
-            arrivals: batch.arrivals,
+            messages: batch.messages,
             broken: batch.broken,
             cursor: cursor.map(Box::new),
             received_at,

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::catcher::Arrival;
 use crate::catcher::Broken;
+use crate::model::event::NativeEvent;
 use crate::switchboard::ParseError;
 
 /// The kinds of streams that a manager can have; events are pushed to any of them besides.
@@ -25,7 +25,7 @@ pub enum StreamKind {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Batch {
     /// The messages, in their order.
-    pub(crate) arrivals: Vec<Arrival>,
+    pub(crate) messages: Vec<NativeEvent>,
     /// What came and is no message, to be kept with its reason.
     pub(crate) broken: Vec<Broken>,
     /// Where the stream has got to with it: saved in the transaction that keeps the messages.
@@ -37,7 +37,7 @@ pub(crate) struct Batch {
 impl Batch {
     /// How much came.
     pub(crate) fn len(&self) -> usize {
-        self.arrivals.len() + self.broken.len()
+        self.messages.len() + self.broken.len()
     }
 
     /// Whether there is nothing to be kept.

@@ -74,7 +74,7 @@ impl Worker {
         loop {
             match next {
                 Some(Work::Request(request)) => {
-                    messages += request.arrivals.len() + request.broken.len();
+                    messages += request.messages.len() + request.broken.len();
                     let has_cursor = request.cursor.is_some();
                     requests.push(request);
                     // One transaction moves one cursor.
@@ -100,13 +100,13 @@ impl Worker {
         let mut parsing = Vec::with_capacity(requests.len());
         for mut request in requests {
             let before = put.messages.len();
-            let arrivals = std::mem::take(&mut request.arrivals);
+            let natives = std::mem::take(&mut request.messages);
             let broken = std::mem::take(&mut request.broken);
-            let arrived = arrivals.len() + broken.len();
+            let arrived = natives.len() + broken.len();
             put.cursor = put.cursor.or(request.cursor.take().map(|cursor| *cursor));
-            let kept = arrivals.into_iter().filter_map(|arrival| {
+            let kept = natives.into_iter().filter_map(|native| {
                 self.parser
-                    .parse(&rules, &request.ems, arrival, request.received_at)
+                    .parse(&rules, &request.ems, native, request.received_at)
             });
             put.messages.extend(kept);
             let broken = broken.into_iter();

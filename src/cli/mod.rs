@@ -16,6 +16,7 @@ mod output;
 mod palette;
 mod queue;
 mod refresh;
+mod secret;
 mod serve;
 mod settings;
 mod simulate;
@@ -67,6 +68,7 @@ enum Command {
     #[command(subcommand)]
     Queue(queue::QueueCommand),
     Settings(settings::PrintSettings),
+    Secret(secret::Secret),
 }
 
 /// Runs one command line, the program's name first, and says how it ended.
@@ -115,6 +117,7 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<ExitCode, CliError> {
         Command::Refresh(command) => command.run(options, output),
         Command::Queue(command) => command.run(options, output),
         Command::Settings(command) => command.run(options, output),
+        Command::Secret(command) => command.run(output),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::cli::exit_code::ExitCode;
 use crate::cli::format::Format;
 use crate::cli::options::GlobalOptions;
 use crate::cli::output::Output;
+use crate::cli::output::cell;
 use crate::cli::output::table;
 use crate::cli::output::visible;
 use crate::model::target::ManagerRef;
@@ -140,7 +141,7 @@ fn row(refresh: &Refresh) -> Vec<String> {
         refresh.state.as_str().to_owned(),
         what,
         refresh.events.to_string(),
-        refresh.requested_at.to_string(),
+        cell(refresh.requested_at),
         refresh.error.clone().unwrap_or_default(),
     ]
 }

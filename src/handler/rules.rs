@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::clock::Timestamp;
 use crate::model::delivery::Delivery;
-use crate::model::delivery::Retry;
 use crate::model::delivery::RulesId;
 use crate::model::ems::Ems;
 use crate::model::event::EmsEvent;
@@ -25,8 +23,8 @@ pub trait Rules: Send + Sync {
     /// When it still cannot be parsed.
     fn parse(&self, ems: &Ems, native: &NativeEvent) -> Result<Parsed, ParseError>;
 
-    /// Decides about an event at a time; `retry` is where an earlier run over it had got to.
-    fn deliver(&self, event: &Arc<EmsEvent>, retry: Option<&Retry>, now: Timestamp) -> Delivery;
+    /// Decides about an event; `context` tells the time, the records, and where an earlier run had got to.
+    fn deliver(&self, event: &Arc<EmsEvent>, context: &Context) -> Delivery;
 }
 
 impl Rules for Switchboard {
@@ -38,11 +36,7 @@ impl Rules for Switchboard {
         self.parse(ems, native)
     }
 
-    fn deliver(&self, event: &Arc<EmsEvent>, retry: Option<&Retry>, now: Timestamp) -> Delivery {
-        let context = Context {
-            resume: retry.cloned(),
-            ..Context::at(now)
-        };
-        self.deliver_within(event, &context)
+    fn deliver(&self, event: &Arc<EmsEvent>, context: &Context) -> Delivery {
+        self.deliver_within(event, context)
     }
 }

@@ -14,6 +14,9 @@ use crate::script::evm::EvmHost;
 use crate::script::evm::RecordView;
 use crate::script::evm::SecretView;
 
+/// The longest text that one `print` or `log` writes, in bytes.
+const MAX_LINE: usize = 16 << 10;
+
 /// A JSON document as scripts see it: parsed once, shared, never copied by handing it over.
 #[derive(Clone, Debug)]
 pub(crate) struct Document(pub(crate) Dynamic);
@@ -121,4 +124,22 @@ pub(crate) fn map_to_value(map: &Map) -> ValueMap {
     map.iter()
         .map(|(key, value)| (Arc::from(key.as_str()), to_value(value)))
         .collect()
+}
+
+/// A float as the whole number next to it towards zero, within what an `i64` holds.
+pub(crate) fn whole(float: f64) -> i64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "`as` keeps to the nearest that fits"
+    )]
+    let whole = float as i64;
+    whole
+}
+
+/// The beginning of a text, as much as one line may hold.
+pub(crate) fn clip(text: &str) -> &str {
+    let end = (0..=MAX_LINE.min(text.len()))
+        .rev()
+        .find(|at| text.is_char_boundary(*at));
+    end.and_then(|end| text.get(..end)).unwrap_or("")
 }

@@ -4,17 +4,20 @@
 
 pub(crate) mod api;
 pub(crate) mod convert;
+mod engine;
 pub(crate) mod evm;
+mod evm_functions;
+mod explain;
 pub(crate) mod expression;
 pub(crate) mod limits;
 mod returned;
 mod targets;
 
 pub(crate) use convert::Document;
+pub(crate) use explain::ScriptError;
 pub(crate) use limits::Limits;
 pub(crate) use returned::Returned;
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
@@ -29,11 +32,8 @@ use rhai::Module;
 use rhai::Position;
 use rhai::Scope;
 use rhai::module_resolvers::StaticModuleResolver;
-use rhai::packages::Package;
-use rhai::packages::StandardPackage;
 
 use crate::script::limits::BudgetGuard;
-use crate::script::limits::Stopped;
 use crate::source::Diagnostic;
 use crate::source::SourceFile;
 
@@ -77,34 +77,6 @@ impl Script {
     }
 }
 
-/// How a script ended, if not well.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ScriptError {
-    /// It called `exit(code)`.
-    #[error("exit({0})")]
-    Exit(i64),
-    /// It threw, or something that it did cannot be done.
-    #[error("{path}{}: {message}", place(*line, *column))]
-    Failed {
-        /// The file.
-        path: Arc<str>,
-        /// From 1; 0 where rhai does not say.
-        line: usize,
-        /// From 1; 0 where rhai does not say.
-        column: usize,
-        /// What happened.
-        message: String,
-    },
-}
-
-fn place(line: usize, column: usize) -> String {
-    if line == 0 {
-        String::new()
-    } else {
-        format!(":{line}:{column}")
-    }
-}
-
 /// The engine with everything that scripts may call, for one generation of rules.
 pub(crate) struct ScriptHost {
     engine: Engine,
@@ -118,19 +90,12 @@ impl std::fmt::Debug for ScriptHost {
 }
 
 impl ScriptHost {
-    /// An engine without files, `eval`, `sleep` or modules.
+    /// A host without modules.
     pub(crate) fn new(limits: Limits) -> Self {
-        let mut engine = Engine::new_raw();
-        StandardPackage::new().register_into_engine(&mut engine);
-        engine.disable_symbol("eval");
-        limits::apply(&mut engine, &limits);
-        engine.set_module_resolver(StaticModuleResolver::new());
-        engine.on_print(|text| tracing::info!(text, "A script printed."));
-        engine.on_debug(|text, _, _| tracing::debug!(text, "A script printed."));
-        api::register(&mut engine);
-        evm::register(&mut engine);
-        targets::register(&mut engine);
-        Self { engine, limits }
+        Self {
+            engine: engine::new(&limits),
+            limits,
+        }
     }
 
     /// Offers `scripts/lib/<name>.rhai` as `import "lib/<name>"`; a module may import those that need no other.
@@ -329,83 +294,10 @@ impl ScriptHost {
         let _budget = BudgetGuard::start(&self.limits);
         match catch_unwind(AssertUnwindSafe(|| work(&self.engine))) {
             Ok(Ok(result)) => Ok(result),
-            Ok(Err(error)) => Err(self.explain(script, &error)),
-            Err(panic) => Err(failed(
-                script,
-                Position::NONE,
-                format!("a function it called broke: {}", panic_text(&*panic)),
-            )),
+            Ok(Err(error)) => Err(explain::explain(&script.path, &self.limits, &error)),
+            Err(panic) => Err(explain::panicked(&script.path, &*panic)),
         }
     }
-
-    fn explain(&self, script: &Script, error: &EvalAltResult) -> ScriptError {
-        let (inner, position) = innermost(error);
-        let message = match inner {
-            EvalAltResult::ErrorTerminated(token, _) => {
-                if let Some(api::ExitCode(code)) = token.clone().try_cast::<api::ExitCode>() {
-                    return ScriptError::Exit(code);
-                }
-                match token.clone().try_cast::<Stopped>() {
-                    Some(Stopped::Memory) => format!(
-                        "stopped: it took more than {} MiB of memory",
-                        self.limits.max_memory >> 20
-                    ),
-                    Some(Stopped::Time) | None => {
-                        format!("stopped: it ran longer than {:?}", self.limits.max_time)
-                    }
-                }
-            }
-            EvalAltResult::ErrorTooManyOperations(_) => {
-                format!(
-                    "stopped: more than {} operations; is there a loop without an end?",
-                    self.limits.max_operations
-                )
-            }
-            EvalAltResult::ErrorStackOverflow(_) => {
-                format!(
-                    "stopped: functions call each other more than {} deep",
-                    self.limits.max_call_levels
-                )
-            }
-            EvalAltResult::ErrorRuntime(thrown, _) => thrown.to_string(),
-            other => {
-                let mut message = other.to_string();
-                if let Some(place) = message.rfind(" (line ") {
-                    message.truncate(place);
-                }
-                message
-            }
-        };
-        failed(script, position, message)
-    }
-}
-
-/// The error that began it, and the place of it that is best known.
-fn innermost(error: &EvalAltResult) -> (&EvalAltResult, Position) {
-    match error {
-        EvalAltResult::ErrorInFunctionCall(_, _, inner, outer)
-        | EvalAltResult::ErrorInModule(_, inner, outer) => {
-            let (found, position) = innermost(inner);
-            (found, if position.is_none() { *outer } else { position })
-        }
-        other => (other, other.position()),
-    }
-}
-
-fn failed(script: &Script, at: Position, message: String) -> ScriptError {
-    let (line, column) = (at.line().unwrap_or(0), at.position().unwrap_or(0));
-    ScriptError::Failed {
-        path: script.path.clone(),
-        line,
-        column,
-        message,
-    }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "it panicked".to_owned())
 }
 
 fn at_most(place: Option<usize>) -> u32 {

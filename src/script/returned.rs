@@ -104,7 +104,7 @@ impl Returned {
     /// # Errors
     /// When it is something else, or a target has a wrong shape.
     pub(crate) fn into_targets(self) -> Result<TargetCollection, ScriptError> {
-        targets::read(self.value.clone()).map_err(|error| match *error {
+        targets::read(&self.value).map_err(|error| match *error {
             rhai::EvalAltResult::ErrorRuntime(why, _) => self.wrong(&why.to_string()),
             other => self.wrong(&other.to_string()),
         })

@@ -25,37 +25,75 @@ impl TargetsHandle {
     }
 }
 
+/// Makes the type and its functions known.
 pub(crate) fn register(engine: &mut Engine) {
     engine.register_type_with_name::<TargetsHandle>("TargetCollection");
-    engine.register_fn("targets", TargetsHandle::default);
-    engine.register_fn(
-        "add",
-        |targets: &mut TargetsHandle, association: &str, reference: Dynamic| {
-            add(targets, association, &reference, None)
-        },
-    );
-    engine.register_fn(
-        "add",
-        |targets: &mut TargetsHandle, association: &str, reference: Dynamic, options: Map| {
-            add(targets, association, &reference, Some(options))
-        },
-    );
-    engine.register_fn("add_all", |targets: &mut TargetsHandle, association: &str| {
-        targets
-            .0
-            .lock()
-            .add(Target::new(association, ManagerRef::default()));
-    });
-    engine.register_fn(
-        "collect",
-        |targets: &mut TargetsHandle, value: Dynamic, rules: Map| {
-            let rules = Rules::read(&rules)?;
-            rules.walk(&mut targets.0.lock(), &value, 0)
-        },
-    );
-    engine.register_fn("len", |targets: &mut TargetsHandle| {
-        i64::try_from(targets.0.lock().targets().len()).unwrap_or(0)
-    });
+    engine.register_global_module(rhai::exported_module!(functions).into());
+}
+
+#[rhai::export_module]
+#[expect(
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "rhai offers what is `pub`, and unwraps `self`"
+)]
+mod functions {
+    use rhai::Dynamic;
+    use rhai::Map;
+
+    use crate::model::target::ManagerRef;
+    use crate::model::target::Target;
+    use crate::script::targets;
+    use crate::script::targets::Result;
+    use crate::script::targets::Rules;
+    use crate::script::targets::TargetsHandle;
+
+    /// An empty target collection. Handing it on does not copy it.
+    #[rhai_fn(name = "targets")]
+    pub fn new_collection() -> TargetsHandle {
+        TargetsHandle::default()
+    }
+
+    /// Adds a target: an association such as `"vms"`, and its reference, a map such as `#{ ems_ref: id }` or the
+    /// `ems_ref` alone. A blank reference adds nothing, and so does a target that is there already.
+    #[rhai_fn(name = "add", pure, return_raw)]
+    pub fn add(targets: &mut TargetsHandle, association: &str, reference: Dynamic) -> Result<()> {
+        targets::add(targets, association, &reference, None)
+    }
+
+    /// Adds a target with options, which the inventory collector gets to see.
+    #[rhai_fn(name = "add", pure, return_raw)]
+    pub fn add_with_options(
+        targets: &mut TargetsHandle,
+        association: &str,
+        reference: Dynamic,
+        options: Map,
+    ) -> Result<()> {
+        targets::add(targets, association, &reference, Some(options))
+    }
+
+    /// Adds a whole association.
+    #[rhai_fn(pure)]
+    pub fn add_all(targets: &mut TargetsHandle, association: &str) {
+        let target = Target::new(association, ManagerRef::default());
+        targets.0.lock().add(target);
+    }
+
+    /// Looks in `value` for dotted keys and adds a target for each one found, then does the same in dotted places
+    /// below, which hold a map or a list of maps, at most 20 deep:
+    /// `#{ keys: #{ "instanceId": "vms", "keyName": "key_pairs.name" }, descend: ["groupSet.items"] }`.
+    /// An association may name the key of its reference after a dot; without one it is `ems_ref`.
+    #[rhai_fn(pure, return_raw)]
+    pub fn collect(targets: &mut TargetsHandle, value: Dynamic, rules: Map) -> Result<()> {
+        let rules = Rules::read(&rules)?;
+        rules.walk(&mut targets.0.lock(), &value, 0)
+    }
+
+    /// How many targets there are.
+    #[rhai_fn(pure)]
+    pub fn len(targets: &mut TargetsHandle) -> i64 {
+        i64::try_from(targets.0.lock().targets().len()).unwrap_or(i64::MAX)
+    }
 }
 
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
@@ -179,7 +217,7 @@ fn at_place(map: &Map, place: &str, visit: &mut dyn FnMut(&Dynamic) -> Result<()
 }
 
 /// Targets as a script hands them over: a collection, one target, or a list of targets.
-pub(crate) fn read(given: Dynamic) -> Result<TargetCollection> {
+pub(crate) fn read(given: &Dynamic) -> Result<TargetCollection> {
     if given.is_unit() {
         return Ok(TargetCollection::default());
     }
@@ -195,7 +233,7 @@ pub(crate) fn read(given: Dynamic) -> Result<TargetCollection> {
         }
         return Ok(collection);
     }
-    Ok(one(&given)?.into_iter().collect())
+    Ok(one(given)?.into_iter().collect())
 }
 
 /// One target from `#{ association, manager_ref, ems, options }`; none where its reference is blank.

@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use crate::automate;
 use crate::automate::Entry;
+use crate::automate::check;
 use crate::automate::datastore::Datastore;
 use crate::automate::loader;
 use crate::automate::records::GivenRecords;
@@ -130,6 +131,12 @@ impl Switchboard {
             switchboard,
             diagnostics,
         }
+    }
+
+    /// What is wrong between the files of the tree that these rules were loaded from: relationships to nothing,
+    /// calls of methods that are not there, circles. Too slow to be asked at every reload.
+    pub fn check(&self, tree: &SourceTree) -> Vec<Diagnostic> {
+        check::check(&self.datastore, tree)
     }
 
     /// Which generation this is.

@@ -187,7 +187,7 @@ impl Prepared {
                 received_at,
                 rules_id: Some(rules_id),
                 error: Some(reason),
-                payload: String::from("{}"),
+                payload: codec::to_json("an envelope", &native.envelope)?,
                 digest: Sha256::digest(native.body.as_bytes()).into(),
                 full_data: native.body,
             }),

@@ -427,7 +427,7 @@ fn messages_that_cannot_be_parsed_wait_with_the_reason() {
         !   because: No such file or directory (os error 2)
         exit Some(2)
         $ switchboard queue list
-        ID  KIND      STATE  EMS  EVENT TYPE  ATTEMPTS  RECEIVED                    ERROR
+        ID  KIND      STATE  EMS  EVENT TYPE  ATTEMPTS  RECEIVED                  ERROR
         1   add       ready  box  x           0         [time]
         2   unparsed  dead   box  -           1         [time]  scripts/lab/event_parser.rhai: `event_to_hash`: it returned no `event_type`; a text was expected
         $ switchboard queue list --state ded
@@ -460,7 +460,7 @@ fn messages_that_cannot_be_parsed_wait_with_the_reason() {
         !   help: `switchboard queue list` names them
         exit Some(2)
         $ switchboard queue list
-        ID  KIND  STATE  EMS  EVENT TYPE  ATTEMPTS  RECEIVED                    ERROR
+        ID  KIND  STATE  EMS  EVENT TYPE  ATTEMPTS  RECEIVED                  ERROR
         1   add   ready  box  x           0         [time]
         $ switchboard event show 1
         ! error: there is no event `1`
@@ -497,7 +497,7 @@ fn refreshes_are_asked_for_and_listed() {
         !   help: did you mean `box`?
         exit Some(2)
         $ switchboard refresh list
-        ID  EMS  STATE    WHAT       EVENTS  REQUESTED                  ERROR
+        ID  EMS  STATE    WHAT       EVENTS  REQUESTED                 ERROR
         1   box  waiting  2 targets  0       [time]
         $ switchboard refresh show 1
         refresh 1 of box, waiting

@@ -1,4 +1,10 @@
 //! The durable queue against a plain list: random put, take, commit, failure, retry, discard, crash.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests"
+)]
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;

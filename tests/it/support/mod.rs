@@ -4,6 +4,8 @@
 pub(crate) mod catching;
 pub(crate) mod cloud;
 pub(crate) mod project;
+pub(crate) mod served;
+pub(crate) mod told_rules;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
