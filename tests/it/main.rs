@@ -1,6 +1,8 @@
 //! Every test that needs more than one module: one binary, so that it links once.
 
 mod bad_input;
+mod catcher;
+mod catcher_files;
 mod cli;
 mod conformance;
 mod corpus;
