@@ -11,5 +11,6 @@ pub mod ems;
 pub mod event;
 pub mod event_group;
 pub mod inventory;
+pub mod relation;
 pub mod target;
 pub mod value;

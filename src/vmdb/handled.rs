@@ -43,6 +43,8 @@ pub enum Handled {
         decided: Box<Decided>,
         /// Where the event may end a task.
         completion: Option<Completion>,
+        /// Which inventory its links were found in: [`crate::vmdb::InventoryView::version`].
+        inventory: u64,
     },
     /// Another run over a saved event.
     Again {
@@ -146,7 +148,11 @@ impl Vmdb {
             Err(error) => return self.refused_request(error),
         };
         let shared = self.shared().clone();
-        let batch = Batch { rows, managers };
+        let batch = Batch {
+            rows,
+            managers,
+            shared: shared.clone(),
+        };
         self.request_with(
             tickets.len(),
             move |transaction| batch.write(transaction),

@@ -22,12 +22,14 @@ use crate::vmdb::VmdbError;
 use crate::vmdb::deliveries::DeliveryRow;
 use crate::vmdb::ems_names::Managers;
 use crate::vmdb::event_keys;
+use crate::vmdb::event_refs;
 use crate::vmdb::event_streams;
 use crate::vmdb::event_streams::EventRow;
 use crate::vmdb::outbox;
 use crate::vmdb::put;
 use crate::vmdb::refresh_queue::Merge;
 use crate::vmdb::refresh_queue::Wanted;
+use crate::vmdb::shared::Shared;
 use crate::vmdb::take;
 use crate::vmdb::transaction::Transaction;
 
@@ -36,8 +38,11 @@ pub(crate) enum Row {
     New {
         row: EventRow,
         event: Arc<EmsEvent>,
+        /// Of the objects that the event is about.
+        refs: Vec<u64>,
         decided: DecidedRows,
         completion: Option<Completion>,
+        inventory: u64,
     },
     Again {
         event: EventId,
@@ -71,11 +76,14 @@ impl Row {
                 group,
                 decided,
                 completion,
+                inventory,
             } => Self::New {
                 row: EventRow::new(event.clone(), group)?,
+                refs: event_refs::of_event(&event, &decided.refreshes),
                 event,
                 decided: DecidedRows::new(*decided)?,
                 completion,
+                inventory,
             },
             Handled::Again { event, decided } => Self::Again {
                 event,
@@ -128,6 +136,7 @@ type Lane = Option<Arc<str>>;
 pub(crate) struct Batch {
     pub(crate) rows: Vec<(MessageId, Lane, Row)>,
     pub(crate) managers: Arc<Managers>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Batch {
@@ -212,11 +221,14 @@ impl Batch {
             Row::New {
                 row,
                 event,
+                refs,
                 decided,
                 completion,
+                inventory,
             } => {
                 let event_id = EventId(id.0);
-                if let Some(known) = event_keys::find(transaction, ems_id, row.key())? {
+                let digest = event_keys::digest_of(ems_id, row.key());
+                if let Some(known) = event_keys::find(transaction, ems_id, row.key(), digest)? {
                     transaction.gone(id);
                     drop_native(transaction, id)?;
                     let tally = transaction.books.of(ems_id);
@@ -225,7 +237,10 @@ impl Batch {
                     return Ok(Committed::Duplicate(known));
                 }
                 row.insert(transaction, event_id, ems_id)?;
-                event_keys::insert(transaction, ems_id, row.key(), event_id)?;
+                transaction.index_event(event_id, digest, refs)?;
+                if *inventory != self.shared.inventory_version() {
+                    event_refs::link_again(transaction, event_id.0, ems_id, event)?;
+                }
                 transaction.books.of(ems_id).delivered += 1;
                 transaction.news.last_event = transaction.news.last_event.max(Some(event_id));
                 write_decided(transaction, merge, ems_id, event_id, decided)?;

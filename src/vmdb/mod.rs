@@ -8,13 +8,17 @@ mod connection;
 mod cursors;
 mod database_url;
 mod deliveries;
+mod digest;
+mod digest_index;
 mod ems_names;
 mod error;
 mod event_keys;
 mod event_list;
+mod event_refs;
 mod event_streams;
 mod ext_management_systems;
 mod files;
+mod filter;
 mod handled;
 mod handled_rows;
 mod inventory;
@@ -36,6 +40,7 @@ mod taken_file;
 mod tallies;
 mod transaction;
 mod writer;
+mod writer_state;
 
 pub use cursors::Cursor;
 pub use database_url::DatabaseUrl;
@@ -156,7 +161,7 @@ impl Vmdb {
         let (waiting, last_event) = Self::begin_with(&connection)?;
         let shared = Arc::new(Shared::new(Files::remember(path), lanes, waiting, last_event));
         let (sender, jobs) = mpsc::channel(ROOM);
-        let writer = Writer::new(path, clock.clone(), shared.clone(), connection, lock.is_some());
+        let writer = Writer::new(path, clock.clone(), shared.clone(), connection, lock.is_some())?;
         let thread = thread::Builder::new()
             .name("vmdb writer".to_owned())
             .spawn(move || writer.work(jobs))

@@ -1,6 +1,7 @@
 //! What the writer tells those who wait: new messages, new events, whether all is well.
 
 use std::sync::atomic::AtomicI64;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
@@ -23,6 +24,7 @@ pub(crate) struct Shared {
     pub(crate) lanes: Mutex<Lanes>,
     pub(crate) names: EmsNames,
     waiting: AtomicI64,
+    inventory: AtomicU64,
     trouble: Mutex<Option<VmdbError>>,
     last_event: watch::Sender<EventId>,
     bell: Bell,
@@ -35,6 +37,7 @@ impl Shared {
             lanes: Mutex::new(lanes),
             names: EmsNames::default(),
             waiting: AtomicI64::new(waiting),
+            inventory: AtomicU64::new(1),
             trouble: Mutex::default(),
             last_event: watch::Sender::new(last_event),
             bell: Bell::default(),
@@ -67,6 +70,16 @@ impl Shared {
     pub(crate) fn health(&self) -> Result<(), VmdbError> {
         self.files.check()?;
         self.trouble.lock().clone().map_or(Ok(()), Err)
+    }
+
+    /// Changes whenever objects are created: once before the commit that brings them, once after it.
+    pub(crate) fn inventory_version(&self) -> u64 {
+        self.inventory.load(Ordering::SeqCst)
+    }
+
+    /// Whoever looked before does not know of objects that are created now.
+    pub(crate) fn objects_are_created(&self) {
+        self.inventory.fetch_add(1, Ordering::SeqCst);
     }
 
     pub(crate) fn waiting(&self) -> u64 {

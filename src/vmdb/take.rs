@@ -153,6 +153,11 @@ impl Vmdb {
     /// # Errors
     /// When the database cannot be read.
     pub fn take(&self, most: usize, shares: usize) -> Result<Vec<Message>, VmdbError> {
+        if !self.serves() {
+            return Err(VmdbError::unavailable(
+                "only the process that serves it handles its queue",
+            ));
+        }
         let managers = self.managers()?;
         let now = self.clock().now().as_microsecond();
         let mut lanes = self.shared().lanes.lock();

@@ -22,6 +22,7 @@ use crate::vmdb::shared::Shared;
 use crate::vmdb::tallies::Books;
 use crate::vmdb::transaction::News;
 use crate::vmdb::transaction::Transaction;
+use crate::vmdb::writer_state::WriterState;
 
 /// How many events a transaction gathers before it is committed.
 const EVENTS_PER_COMMIT: usize = 512;
@@ -55,7 +56,7 @@ pub(crate) struct Writer {
     clock: Clock,
     shared: Arc<Shared>,
     connection: Option<Connection>,
-    next_id: i64,
+    state: WriterState,
 }
 
 impl Writer {
@@ -65,15 +66,15 @@ impl Writer {
         shared: Arc<Shared>,
         connection: Connection,
         serves: bool,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, VmdbError> {
+        Ok(Self {
             path: path.to_path_buf(),
             serves,
             clock,
             shared,
+            state: WriterState::load(&connection, serves)?,
             connection: Some(connection),
-            next_id: 1,
-        }
+        })
     }
 
     /// Works until everybody has let go of the channel, or somebody closes it; then ends the database in order.
@@ -99,7 +100,7 @@ impl Writer {
                 let transaction = Group {
                     connection: &connection,
                     now: self.clock.now(),
-                    next_id: &mut self.next_id,
+                    state: &mut self.state,
                     shared: &self.shared,
                 };
                 let verdict = transaction.commit(&mut group, jobs);
@@ -154,7 +155,7 @@ impl Writer {
 struct Group<'a> {
     connection: &'a Connection,
     now: Timestamp,
-    next_id: &'a mut i64,
+    state: &'a mut WriterState,
     shared: &'a Shared,
 }
 
@@ -194,7 +195,7 @@ impl Group<'_> {
         let mut weight = 0;
         let mut index = 0;
         while let Some(job) = group.get_mut(index) {
-            let mut transaction = Transaction::new(self.connection, self.now, self.next_id, false);
+            let mut transaction = Transaction::new(self.connection, self.now, self.state, false);
             job.run(&mut transaction)?;
             done.add(&transaction);
             weight += job.weight();
@@ -215,7 +216,7 @@ impl Group<'_> {
         let mut done = Done::default();
         let mut index = 0;
         while let Some(job) = group.get_mut(index) {
-            let mut transaction = Transaction::new(self.connection, self.now, self.next_id, true);
+            let mut transaction = Transaction::new(self.connection, self.now, self.state, true);
             match transaction.part(|transaction| job.run(transaction))? {
                 Ok(()) => {
                     done.add(&transaction);
@@ -235,7 +236,7 @@ impl Group<'_> {
         Ok(())
     }
 
-    fn end(&self, done: &Done) -> Result<(), VmdbError> {
+    fn end(&mut self, done: &Done) -> Result<(), VmdbError> {
         done.books.write(self.connection, self.now)?;
         if let Some(id) = done.news.last_gone {
             let mut update = self
@@ -243,11 +244,15 @@ impl Group<'_> {
                 .prepare_cached("UPDATE appliance SET last_id = max(last_id, ?1)")?;
             update.execute([id.0])?;
         }
-        execute(self.connection, "COMMIT")
+        self.state.seal(self.connection)?;
+        execute(self.connection, "COMMIT")?;
+        self.state.settle();
+        Ok(())
     }
 
     /// Nothing is left to be done where SQLite has given up the transaction already, as when the disk is full.
-    fn rollback(&self) -> Result<(), VmdbError> {
+    fn rollback(&mut self) -> Result<(), VmdbError> {
+        self.state.undo();
         if self.connection.is_autocommit() {
             return Ok(());
         }

@@ -116,6 +116,7 @@ pub(crate) fn saved(message: Message, delivery: Delivery) -> Outcome {
             },
             decided: Box::new(decided(delivery)),
             completion: None,
+            inventory: 0,
         },
     }
 }
