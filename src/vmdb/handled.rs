@@ -14,7 +14,6 @@ use crate::vmdb::NewEffect;
 use crate::vmdb::NewMessage;
 use crate::vmdb::RefreshRequest;
 use crate::vmdb::Vmdb;
-use crate::vmdb::VmdbError;
 use crate::vmdb::handled_rows::Batch;
 use crate::vmdb::handled_rows::Row;
 use crate::vmdb::request::Request;
@@ -136,11 +135,9 @@ impl Vmdb {
     pub fn commit(&self, outcomes: Vec<Outcome>) -> Request<Vec<Committed>> {
         let (mut rows, mut tickets) = (Vec::new(), Vec::new());
         for outcome in outcomes {
-            rows.push((
-                outcome.ticket.id,
-                outcome.ticket.lane.clone(),
-                Row::new(outcome.handled),
-            ));
+            let row = Row::prepare(outcome.handled, &self.shared().known_steps);
+            let row = row.unwrap_or_else(|error| Row::failed(&error));
+            rows.push((outcome.ticket.id, outcome.ticket.lane.clone(), row));
             tickets.push(outcome.ticket);
         }
         let managers = match self.managers() {
@@ -163,11 +160,5 @@ impl Vmdb {
                 });
             },
         )
-    }
-}
-
-impl Row {
-    fn new(handled: Handled) -> Self {
-        Self::prepare(handled).unwrap_or_else(|error: VmdbError| Self::failed(&error))
     }
 }

@@ -31,6 +31,7 @@ use crate::vmdb::refresh_queue::Merge;
 use crate::vmdb::refresh_queue::Wanted;
 use crate::vmdb::shared::Shared;
 use crate::vmdb::take;
+use crate::vmdb::traces::KnownSteps;
 use crate::vmdb::transaction::Transaction;
 
 /// One outcome in the form of its rows.
@@ -69,7 +70,7 @@ struct RetryRow {
 }
 
 impl Row {
-    pub(crate) fn prepare(handled: Handled) -> Result<Self, VmdbError> {
+    pub(crate) fn prepare(handled: Handled, known: &KnownSteps) -> Result<Self, VmdbError> {
         Ok(match handled {
             Handled::New {
                 event,
@@ -81,13 +82,13 @@ impl Row {
                 row: EventRow::new(event.clone(), group)?,
                 refs: event_refs::of_event(&event, &decided.refreshes),
                 event,
-                decided: DecidedRows::new(*decided)?,
+                decided: DecidedRows::new(*decided, known)?,
                 completion,
                 inventory,
             },
             Handled::Again { event, decided } => Self::Again {
                 event,
-                decided: DecidedRows::new(*decided)?,
+                decided: DecidedRows::new(*decided, known)?,
             },
             Handled::Ignored => Self::Ignored,
             Handled::Failed {
@@ -113,9 +114,9 @@ impl Row {
 }
 
 impl DecidedRows {
-    fn new(decided: Decided) -> Result<Self, VmdbError> {
+    fn new(decided: Decided, known: &KnownSteps) -> Result<Self, VmdbError> {
         Ok(Self {
-            delivery: DeliveryRow::new(&decided.delivery, decided.rules_id, decided.decided_at)?,
+            delivery: DeliveryRow::new(&decided.delivery, decided.rules_id, decided.decided_at, known)?,
             refreshes: decided
                 .refreshes
                 .iter()

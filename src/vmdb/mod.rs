@@ -38,6 +38,7 @@ mod stored_value;
 mod take;
 mod taken_file;
 mod tallies;
+mod traces;
 mod transaction;
 mod writer;
 mod writer_state;
@@ -102,6 +103,7 @@ use crate::vmdb::process_lock::ProcessLock;
 use crate::vmdb::readers::Readers;
 use crate::vmdb::shared::Shared;
 use crate::vmdb::taken_file::TakenFile;
+use crate::vmdb::traces::KnownSteps;
 use crate::vmdb::transaction::Transaction;
 use crate::vmdb::writer::Command;
 use crate::vmdb::writer::Writer;
@@ -159,7 +161,13 @@ impl Vmdb {
             None => Lanes::new(None),
         };
         let (waiting, last_event) = Self::begin_with(&connection)?;
-        let shared = Arc::new(Shared::new(Files::remember(path), lanes, waiting, last_event));
+        let shared = Arc::new(Shared::new(
+            Files::remember(path),
+            lanes,
+            KnownSteps::load(&connection)?,
+            waiting,
+            last_event,
+        ));
         let (sender, jobs) = mpsc::channel(ROOM);
         let writer = Writer::new(path, clock.clone(), shared.clone(), connection, lock.is_some())?;
         let thread = thread::Builder::new()

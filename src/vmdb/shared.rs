@@ -15,6 +15,7 @@ use crate::vmdb::VmdbError;
 use crate::vmdb::ems_names::EmsNames;
 use crate::vmdb::files::Files;
 use crate::vmdb::lanes::Lanes;
+use crate::vmdb::traces::KnownSteps;
 use crate::vmdb::transaction::News;
 
 /// Shared by the handle, the writer, and the answers on their way.
@@ -23,6 +24,7 @@ pub(crate) struct Shared {
     pub(crate) files: Files,
     pub(crate) lanes: Mutex<Lanes>,
     pub(crate) names: EmsNames,
+    pub(crate) known_steps: KnownSteps,
     waiting: AtomicI64,
     inventory: AtomicU64,
     trouble: Mutex<Option<VmdbError>>,
@@ -31,11 +33,18 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(files: Files, lanes: Lanes, waiting: i64, last_event: EventId) -> Self {
+    pub(crate) fn new(
+        files: Files,
+        lanes: Lanes,
+        known_steps: KnownSteps,
+        waiting: i64,
+        last_event: EventId,
+    ) -> Self {
         Self {
             files,
             lanes: Mutex::new(lanes),
             names: EmsNames::default(),
+            known_steps,
             waiting: AtomicI64::new(waiting),
             inventory: AtomicU64::new(1),
             trouble: Mutex::default(),
@@ -45,7 +54,8 @@ impl Shared {
     }
 
     /// Tells what a commit brought; before its requests are answered.
-    pub(crate) fn announce(&self, news: &News) {
+    pub(crate) fn announce(&self, news: &mut News) {
+        self.known_steps.learn(std::mem::take(&mut news.steps));
         self.waiting.fetch_add(news.waiting, Ordering::Relaxed);
         if news.has_managers {
             self.names.forget();

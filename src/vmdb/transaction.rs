@@ -44,6 +44,8 @@ pub(crate) struct News {
     pub(crate) has_managers: bool,
     /// The greatest number of a message that is gone and became no event: nobody else may get it.
     pub(crate) last_gone: Option<MessageId>,
+    /// Steps of traces that have a number now.
+    pub(crate) steps: Vec<(String, i64)>,
 }
 
 impl News {
@@ -53,6 +55,7 @@ impl News {
         self.last_event = self.last_event.max(other.last_event);
         self.has_managers |= other.has_managers;
         self.last_gone = self.last_gone.max(other.last_gone);
+        self.steps.extend(other.steps.iter().cloned());
     }
 }
 

@@ -95,7 +95,7 @@ impl Writer {
     /// One transaction: this job, and what waits behind it.
     fn turn(&mut self, first: Box<dyn Job>, jobs: &mut mpsc::Receiver<Command>) {
         let mut group = vec![first];
-        let verdict = match self.reopened() {
+        let mut verdict = match self.reopened() {
             Ok(connection) => {
                 let transaction = Group {
                     connection: &connection,
@@ -115,7 +115,7 @@ impl Writer {
         };
         let answer = verdict.as_ref().map(|_| ()).map_err(Clone::clone);
         self.shared.remember(&answer);
-        if let Ok(news) = &verdict {
+        if let Ok(news) = &mut verdict {
             self.shared.announce(news);
         }
         for job in group {

@@ -1,6 +1,7 @@
 //! What the handler promises, over a real database and rules that each test tells.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Barrier;
@@ -12,12 +13,18 @@ use switchboard::handler::Handler;
 use switchboard::handler::HandlerConfig;
 use switchboard::handler::Rules;
 use switchboard::model::clock::SignedDuration;
+use switchboard::model::delivery::Action;
 use switchboard::model::delivery::Delivery;
 use switchboard::model::delivery::DeliveryError;
 use switchboard::model::delivery::Effect;
+use switchboard::model::delivery::Location;
 use switchboard::model::delivery::MachineState;
+use switchboard::model::delivery::Outcome as StepOutcome;
 use switchboard::model::delivery::Retry;
 use switchboard::model::delivery::RulesId;
+use switchboard::model::delivery::Step;
+use switchboard::model::delivery::StepKind;
+use switchboard::model::delivery::Trace;
 use switchboard::model::ems::Ems;
 use switchboard::model::event::EmsEvent;
 use switchboard::model::event::EventHash;
@@ -142,8 +149,7 @@ fn an_event_is_saved_decided_and_its_targets_wait() {
     assert_eq!(shown.stored.group.group.as_ref(), "other");
     assert_eq!(shown.deliveries[0].rules_id, RulesId(11));
     assert_eq!(shown.deliveries[0].state, "delivered");
-    let targets = serde_json::json!([{"association": "vms", "manager_ref": {"ems_ref": "vm-1"}}]);
-    assert_eq!(shown.deliveries[0].targets, targets);
+    assert_eq!(shown.deliveries[0].targets, [vm("vm-1")]);
     let refresh = database.vmdb.refresh_show(shown.refreshes[0]).unwrap().unwrap();
     assert_eq!(refresh.requested[0].target, vm("vm-1"));
     let tally = database.vmdb.tallies().unwrap()[&ems.id];
@@ -659,6 +665,76 @@ fn events_about_an_object_are_found_by_its_association_and_key() {
     assert_eq!(found("vms", "i-1"), [4, 2, 1]);
     assert_eq!(found("cloud_volumes", "v-1"), [2]);
     assert!(found("cloud_volumes", "i-1").is_empty());
+}
+
+#[test]
+fn a_trace_is_shown_as_it_was_whether_its_steps_were_known_or_not() {
+    fn trace(event: &str) -> Trace {
+        let step = |field: &str, written: &str, value: Option<Value>, why: Option<Cow<'static, str>>| Step {
+            kind: StepKind::Relationship,
+            path: "/ManageIQ/System/Event/EmsEvent/X".into(),
+            depth: 2,
+            file: Some("automate/x.yaml".into()),
+            line: Some(3),
+            field: Some(field.into()),
+            written: Some(written.into()),
+            value,
+            outcome: StepOutcome::Followed,
+            why,
+        };
+        let steps = vec![
+            step("rel1", "/a", Some(Value::text("/a")), None),
+            step(
+                "rel2",
+                "/${/#event_type}",
+                Some(Value::text(format!("/{event}"))),
+                None,
+            ),
+            step("rel3", "", None, Some("always so".into())),
+            step("rel4", "", None, Some(format!("saw {event}").into())),
+            Step {
+                file: None,
+                line: None,
+                field: None,
+                written: None,
+                ..step("", "", Some(Value::Int(1)), None)
+            },
+        ];
+        let action = Action {
+            object: "/System/event_handlers/refresh".into(),
+            attributes: vec![("event".into(), Value::text(event)), ("none".into(), Value::Null)],
+            method: "refresh".into(),
+            location: Location::Builtin,
+            inputs: Vec::new(),
+            result: "ok",
+        };
+        Trace {
+            uri: format!("/x?{event}").into(),
+            steps,
+            actions: vec![action.clone(), action],
+        }
+    }
+    let (database, ems) = Database::with_ems("cloud");
+    let handler = start(&database, |event, _| Delivery {
+        trace: trace(&event.hash.event_key.as_ref().unwrap().0),
+        ..Delivery::default()
+    });
+    for key in ["k1", "k2", "k3"] {
+        put(&database, &ems, vec![event(key, "a")]);
+        until_empty(&database.vmdb);
+    }
+    handler.stop();
+    for (key, id) in ["k1", "k2", "k3"].into_iter().zip(1..) {
+        let shown = database
+            .vmdb
+            .event_show(EventId(id))
+            .unwrap()
+            .unwrap()
+            .deliveries
+            .remove(0);
+        let shown = serde_json::json!({"uri": shown.uri, "steps": shown.steps, "actions": shown.actions});
+        assert_eq!(shown.to_string(), serde_json::to_string(&trace(key)).unwrap());
+    }
 }
 
 #[test]

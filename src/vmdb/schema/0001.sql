@@ -100,10 +100,13 @@ CREATE TABLE deliveries (
   rules_id   BLOB NOT NULL,
   decided_at INTEGER NOT NULL,
   state      TEXT NOT NULL,                         -- delivered, failed or retry
-  trace      TEXT NOT NULL,                         -- uri, steps, actions
+  trace      TEXT NOT NULL,                         -- uri, steps, actions; a number stands for a trace step
   effects    TEXT,
-  targets    TEXT,
   errors     TEXT
+) STRICT;
+CREATE TABLE trace_steps (
+  id   INTEGER PRIMARY KEY,
+  step TEXT NOT NULL UNIQUE
 ) STRICT;
 CREATE INDEX deliveries_event ON deliveries (event_id);
 
