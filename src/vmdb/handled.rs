@@ -14,11 +14,11 @@ use crate::vmdb::NewEffect;
 use crate::vmdb::NewMessage;
 use crate::vmdb::RefreshRequest;
 use crate::vmdb::Vmdb;
-use crate::vmdb::handled_rows::Batch;
+use crate::vmdb::handled_batch::Batch;
 use crate::vmdb::handled_rows::Row;
+use crate::vmdb::message;
+use crate::vmdb::message::Ticket;
 use crate::vmdb::request::Request;
-use crate::vmdb::take;
-use crate::vmdb::take::Ticket;
 
 /// What became of one message.
 #[derive(Debug)]
@@ -154,7 +154,7 @@ impl Vmdb {
             tickets.len(),
             move |transaction| batch.write(transaction),
             move |committed| {
-                take::release(&shared, tickets, |index| match committed {
+                message::release(&shared, tickets, |index| match committed {
                     Ok(committed) => committed.get(index) != Some(&Committed::Held),
                     Err(_) => false,
                 });

@@ -20,9 +20,12 @@ mod ext_management_systems;
 mod files;
 mod filter;
 mod handled;
+mod handled_batch;
 mod handled_rows;
 mod inventory;
+mod lane;
 mod lanes;
+mod message;
 mod migrate;
 mod miq_queue;
 mod outbox;
@@ -35,6 +38,7 @@ mod refresh_queue;
 mod request;
 mod shared;
 mod stored_value;
+mod suspects;
 mod take;
 mod taken_file;
 mod tallies;
@@ -60,6 +64,9 @@ pub use handled::NewRetry;
 pub use handled::Outcome;
 pub use inventory::InventoryChanges;
 pub use inventory::InventoryView;
+pub use message::Message;
+pub use message::Ticket;
+pub use message::Work;
 pub use miq_queue::MessageId;
 pub use miq_queue::MessageKind;
 pub use miq_queue::MessageState;
@@ -80,9 +87,6 @@ pub use refresh_queue::RefreshRequest;
 pub use refresh_queue::RefreshState;
 pub use request::Pending;
 pub use request::Request;
-pub use take::Message;
-pub use take::Ticket;
-pub use take::Work;
 pub use tallies::Tally;
 
 use std::path::Path;
@@ -155,7 +159,7 @@ impl Vmdb {
             Some(_) => {
                 connection.execute("UPDATE appliance SET clean_shutdown = 0", [])?;
                 let taken = TakenFile::open(path)?;
-                take::free_what_was_taken(&connection, &taken.left_behind()?, clock.now())?;
+                suspects::free_what_was_taken(&connection, &taken.left_behind()?, clock.now())?;
                 Lanes::new(Some(taken))
             }
             None => Lanes::new(None),

@@ -21,7 +21,7 @@ use crate::vmdb::codec;
 use crate::vmdb::cursors;
 use crate::vmdb::digest;
 use crate::vmdb::event_keys;
-use crate::vmdb::lanes;
+use crate::vmdb::lane;
 use crate::vmdb::lanes::Body;
 use crate::vmdb::lanes::Candidate;
 use crate::vmdb::request::Request;
@@ -182,7 +182,7 @@ impl Prepared {
                     ems_id,
                     kind: MessageKind::Add,
                     state: MessageState::Ready,
-                    lane: lanes::lane_of(ems_id, &hash),
+                    lane: lane::lane_of(ems_id, &hash),
                     key: key.map(|key| (event_keys::digest_of(ems_id, &key), key)),
                     received_at,
                     rules_id: None,

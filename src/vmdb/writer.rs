@@ -278,3 +278,64 @@ fn execute(connection: &Connection, sql: &str) -> Result<(), VmdbError> {
     connection.prepare_cached(sql)?.execute([])?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::model::clock::Clock;
+    use crate::model::delivery::RulesId;
+    use crate::model::event::NativeEvent;
+    use crate::vmdb::DatabaseUrl;
+    use crate::vmdb::NewEms;
+    use crate::vmdb::NewMessage;
+    use crate::vmdb::QueueFilter;
+    use crate::vmdb::Vmdb;
+    use crate::vmdb::VmdbError;
+
+    /// The disk has room for so many pages from now on.
+    fn room(vmdb: &Vmdb, pages: u32) {
+        let sql = format!("PRAGMA max_page_count = {pages}");
+        let request = vmdb.request(1, move |transaction| {
+            transaction.first(&sql, [], |row| row.get::<_, i64>(0))
+        });
+        request.wait().unwrap();
+    }
+
+    #[test]
+    fn a_full_disk_refuses_whole_requests_and_takes_them_again_once_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::sqlite(folder.path().join("test.db"));
+        let vmdb = Vmdb::open_to_serve(&url, Clock::System).unwrap();
+        let new = NewEms {
+            name: "cloud".to_owned(),
+            ..NewEms::default()
+        };
+        let ems_id = vmdb.ems_add(new).wait().unwrap().id;
+        room(&vmdb, 1);
+        let batch = || {
+            let one = |number: u32| NewMessage::Unparsed {
+                ems_id,
+                native: NativeEvent {
+                    body: format!("{number}{}", "x".repeat(2_000)).into(),
+                },
+                reason: String::new(),
+                rules_id: RulesId(1),
+                received_at: vmdb.clock().now(),
+            };
+            vmdb.put((0..50).map(one).collect::<Vec<_>>())
+        };
+        // Several at once share a transaction, and its end.
+        let pending: Vec<_> = (0..5).map(|_| batch().submit().unwrap()).collect();
+        for pending in pending {
+            let refused = pending.wait().unwrap_err();
+            assert!(matches!(refused, VmdbError::Full { .. }), "{refused:?}");
+            assert!(refused.is_temporary());
+        }
+        assert!(matches!(vmdb.health(), Err(VmdbError::Full { .. })));
+        assert!(vmdb.queue_list(&QueueFilter::default()).unwrap().is_empty());
+        room(&vmdb, 100_000);
+        assert_eq!(batch().wait().unwrap().len(), 50);
+        assert!(vmdb.health().is_ok());
+        assert_eq!(vmdb.queue_list(&QueueFilter::default()).unwrap().len(), 50);
+        assert_eq!(vmdb.tallies().unwrap()[&ems_id].received, 50);
+    }
+}
