@@ -1,3 +1,8 @@
 //! Hands the arguments to the command line.
 
-fn main() {}
+use std::env;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    switchboard::cli::run(env::args_os()).into()
+}

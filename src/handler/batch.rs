@@ -15,6 +15,7 @@ use crate::handler::Rules;
 use crate::handler::apply;
 use crate::handler::apply::Decision;
 use crate::handler::complete;
+use crate::handler::records::InventoryRecords;
 use crate::handler::relate;
 use crate::handler::relate::Links;
 use crate::model::clock::Timestamp;
@@ -26,6 +27,7 @@ use crate::model::event::EmsEvent;
 use crate::model::event::EventClass;
 use crate::model::event::EventHash;
 use crate::model::event::EventId;
+use crate::switchboard::Context;
 use crate::switchboard::Parsed;
 use crate::vmdb;
 use crate::vmdb::Handled;
@@ -132,6 +134,9 @@ impl One<'_> {
             Work::Add(hash) => self.save(hash, links),
             Work::Unparsed(native) => match self.rules.parse(self.ems, &native) {
                 Ok(Parsed::Event(mut hash)) => {
+                    if let Some(envelope) = &native.envelope {
+                        envelope.fill_in(&mut hash);
+                    }
                     vmdb::settle_key(&mut hash);
                     let related = self
                         .vmdb
@@ -176,7 +181,12 @@ impl One<'_> {
 
     /// A panic of the rules is an error of this delivery; the event is saved like any other.
     fn deliver(&self, event: &Arc<EmsEvent>, retry: Option<&Retry>) -> Delivery {
-        let delivered = catch_unwind(AssertUnwindSafe(|| self.rules.deliver(event, retry)));
+        let context = Context {
+            records: Arc::new(InventoryRecords(self.vmdb.clone())),
+            now: self.vmdb.clock().now(),
+            resume: retry.cloned(),
+        };
+        let delivered = catch_unwind(AssertUnwindSafe(|| self.rules.deliver(event, &context)));
         delivered.unwrap_or_else(|panic| {
             let message = panic_text(&*panic);
             error!(

@@ -6,9 +6,11 @@
 mod apply;
 mod batch;
 mod complete;
+mod records;
 mod relate;
 mod rules;
 
+pub(crate) use records::InventoryRecords;
 pub use rules::Rules;
 
 use std::collections::BTreeMap;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::model::delivery::Delivery;
-use crate::model::delivery::Retry;
 use crate::model::delivery::RulesId;
 use crate::model::ems::Ems;
 use crate::model::event::EmsEvent;
 use crate::model::event::NativeEvent;
+use crate::switchboard::Context;
 use crate::switchboard::ParseError;
 use crate::switchboard::Parsed;
 use crate::switchboard::Switchboard;
@@ -23,8 +23,8 @@ pub trait Rules: Send + Sync {
     /// When it still cannot be parsed.
     fn parse(&self, ems: &Ems, native: &NativeEvent) -> Result<Parsed, ParseError>;
 
-    /// Decides about an event; `retry` is where an earlier run over it had got to.
-    fn deliver(&self, event: &Arc<EmsEvent>, retry: Option<&Retry>) -> Delivery;
+    /// Decides about an event; `context` tells the time, the records, and where an earlier run had got to.
+    fn deliver(&self, event: &Arc<EmsEvent>, context: &Context) -> Delivery;
 }
 
 impl Rules for Switchboard {
@@ -36,10 +36,7 @@ impl Rules for Switchboard {
         self.parse(ems, native)
     }
 
-    fn deliver(&self, event: &Arc<EmsEvent>, retry: Option<&Retry>) -> Delivery {
-        match retry {
-            None => self.deliver(event),
-            Some(retry) => self.resume(event, retry),
-        }
+    fn deliver(&self, event: &Arc<EmsEvent>, context: &Context) -> Delivery {
+        self.deliver_within(event, context)
     }
 }

@@ -1,6 +1,7 @@
 //! An event, one type per stage: as it came, as parsed, as saved.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::model::ems::Ems;
+use crate::model::envelope::Envelope;
 use crate::model::value::{Record, Value};
 
 /// A message as its provider sent it: bytes in, bytes out.
@@ -20,6 +22,18 @@ use crate::model::value::{Record, Value};
 pub struct NativeEvent {
     /// The JSON text, exactly as it came.
     pub body: Arc<str>,
+    /// What stood around it, where its transport has such a thing.
+    pub envelope: Option<Envelope>,
+}
+
+impl NativeEvent {
+    /// A message without anything around it.
+    pub fn new(body: impl Into<Arc<str>>) -> Self {
+        Self {
+            body: body.into(),
+            envelope: None,
+        }
+    }
 }
 
 /// What makes two messages the same event; unique per manager, and kept so by the database.
@@ -186,10 +200,15 @@ impl EventHash {
     }
 }
 
-/// The hash with `full_data` as it came, byte for byte.
+/// The hash with `full_data` as it came, but for line breaks.
 impl Serialize for EventHash {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let full_data: &RawValue = serde_json::from_str(self.full_data.text()).map_err(S::Error::custom)?;
+        // One document is one line: a line break can only stand between the parts of a JSON text.
+        let one_line: Cow<'_, str> = match self.full_data.text().contains(['\n', '\r']) {
+            true => self.full_data.text().replace(['\n', '\r'], " ").into(),
+            false => Cow::Borrowed(self.full_data.text()),
+        };
+        let full_data: &RawValue = serde_json::from_str(&one_line).map_err(S::Error::custom)?;
         let mut map = serializer.serialize_map(None)?;
         self.serialize_keys(&mut map)?;
         map.serialize_entry("full_data", full_data)?;

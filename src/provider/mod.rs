@@ -52,12 +52,15 @@ pub enum ParseError {
 
 /// The scripts of one provider. A folder without `event_parser.rhai` is none.
 #[derive(Clone, Debug)]
-pub struct Provider {
+pub(crate) struct Provider {
     name: Arc<str>,
     stream: Option<Script>,
     event_parser: Script,
     event_target_parser: Option<Script>,
 }
+
+/// The file without which a folder is no provider.
+const EVENT_PARSER: &str = "event_parser";
 
 /// The files that make a provider, each with the functions it may define: name and number of parameters.
 const SCRIPTS: [(&str, &[(&str, usize)]); 4] = [
@@ -65,19 +68,21 @@ const SCRIPTS: [(&str, &[(&str, usize)]); 4] = [
         "stream",
         &[("native_event", 1), ("poll_request", 2), ("events", 1)],
     ),
-    ("event_parser", &[("event_to_hash", 2)]),
+    (EVENT_PARSER, &[("event_to_hash", 2)]),
     ("event_target_parser", &[("parse", 1)]),
     ("inventory_collector", &[("collect", 2), ("collect_all", 1)]),
 ];
 
 impl Provider {
     /// Every provider of a tree; scripts that do not compile are left out, each with a diagnostic.
-    pub fn load_all(
+    pub(crate) fn load_all(
         host: &ScriptHost,
         files: &[Arc<SourceFile>],
         diagnostics: &mut Vec<Diagnostic>,
     ) -> BTreeMap<Arc<str>, Self> {
         let mut scripts: BTreeMap<&str, BTreeMap<&str, Script>> = BTreeMap::new();
+        // The first file of each folder, as long as no parser is found in it.
+        let mut unparsed: BTreeMap<&str, Option<&Arc<SourceFile>>> = BTreeMap::new();
         for file in files {
             let Some((folder, name)) = file
                 .relative
@@ -89,8 +94,13 @@ impl Provider {
             let Some((_, functions)) = SCRIPTS.iter().find(|(known, _)| *known == name) else {
                 continue;
             };
+            let first = unparsed.entry(folder).or_insert(Some(file));
+            if name == EVENT_PARSER {
+                *first = None;
+            }
             match host.compile(file) {
                 Ok(script) => {
+                    diagnostics.extend(host.check_calls(&script));
                     if !functions
                         .iter()
                         .any(|(function, parameters)| script.defines(function, *parameters))
@@ -102,9 +112,13 @@ impl Provider {
                 Err(diagnostic) => diagnostics.push(diagnostic),
             }
         }
+        let unparsed = unparsed
+            .into_iter()
+            .filter_map(|(folder, file)| Some((folder, file?)));
+        diagnostics.extend(unparsed.map(|(folder, file)| no_parser(folder, file)));
         let provider = |(folder, mut scripts): (&str, BTreeMap<&str, Script>)| {
             let name: Arc<str> = Arc::from(folder);
-            let event_parser = scripts.remove("event_parser")?;
+            let event_parser = scripts.remove(EVENT_PARSER)?;
             let (stream, event_target_parser) =
                 (scripts.remove("stream"), scripts.remove("event_target_parser"));
             Some((
@@ -120,16 +134,16 @@ impl Provider {
         scripts.into_iter().filter_map(provider).collect()
     }
 
-    /// The folder's name.
-    pub fn name(&self) -> &Arc<str> {
-        &self.name
-    }
-
     /// Turns a message into an event hash.
     ///
     /// # Errors
     /// When the message is no JSON, or a script fails or returns a wrong shape.
-    pub fn parse(&self, host: &ScriptHost, ems_id: EmsId, message: &Arc<str>) -> Result<Parsed, ParseError> {
+    pub(crate) fn parse(
+        &self,
+        host: &ScriptHost,
+        ems_id: EmsId,
+        message: &Arc<str>,
+    ) -> Result<Parsed, ParseError> {
         let mut document = parse_json(message)?;
         let mut text = message.clone();
         if let Some(stream) = self
@@ -144,7 +158,9 @@ impl Provider {
             if let Some(reason) = native.ignored() {
                 return Ok(Parsed::Ignored(reason.into()));
             }
-            if let Some(native_text) = native.text() {
+            if native.is_true() {
+                // The message is the event, as it came.
+            } else if let Some(native_text) = native.text() {
                 (document, text) = (parse_json(&native_text)?, native_text);
             } else {
                 document = native.into_document()?;
@@ -169,7 +185,7 @@ impl Provider {
     ///
     /// # Errors
     /// When the script fails or returns a wrong shape.
-    pub fn targets(
+    pub(crate) fn targets(
         &self,
         host: &ScriptHost,
         event: &Arc<EventView>,
@@ -187,11 +203,18 @@ fn parse_json(text: &str) -> Result<Document, ParseError> {
     Document::parse(text).map_err(|error| ParseError::Json(error.to_string()))
 }
 
+fn no_parser(folder: &str, file: &SourceFile) -> Diagnostic {
+    let message = format!("`{folder}` is no provider: there is no {EVENT_PARSER}.rhai beside this script");
+    Diagnostic::warning("EventParserMissing", &file.path, message).help(format!(
+        "add {folder}/{EVENT_PARSER}.rhai with `fn event_to_hash(event, ems_id)`; until then its events are not parsed"
+    ))
+}
+
 fn defines_nothing(file: &SourceFile, functions: &[(&str, usize)]) -> Diagnostic {
     let shape = |(name, parameters): &(&str, usize)| format!("`{name}` with {parameters} parameters");
     let expected: Vec<String> = functions.iter().map(shape).collect();
     Diagnostic::error(
-        "script-function",
+        "ScriptFunction",
         &file.path,
         format!(
             "the script defines none of the functions it is called for: {}",

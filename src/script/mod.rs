@@ -2,18 +2,28 @@
 //!
 //! Knows nothing of rules or tables: what a script may reach of them comes in through [`evm::EvmHost`].
 
-pub mod api;
-pub mod convert;
-pub mod evm;
-pub mod limits;
+pub(crate) mod api;
+mod calls;
+pub(crate) mod convert;
+mod engine;
+pub(crate) mod evm;
+mod evm_functions;
+mod explain;
+pub(crate) mod expression;
+mod functions;
+pub(crate) mod json;
+pub(crate) mod limits;
 mod returned;
 mod targets;
 
-pub use convert::Document;
+pub(crate) use convert::Document;
+pub(crate) use explain::ScriptError;
+pub use functions::ScriptFunction;
+pub use functions::all_functions;
+pub use functions::own_functions;
 pub use limits::Limits;
-pub use returned::Returned;
+pub(crate) use returned::Returned;
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
@@ -28,17 +38,16 @@ use rhai::Module;
 use rhai::Position;
 use rhai::Scope;
 use rhai::module_resolvers::StaticModuleResolver;
-use rhai::packages::Package;
-use rhai::packages::StandardPackage;
 
+use crate::script::calls::Arities;
+use crate::script::calls::UnknownCall;
 use crate::script::limits::BudgetGuard;
-use crate::script::limits::Stopped;
 use crate::source::Diagnostic;
 use crate::source::SourceFile;
 
 /// A compiled script, shared by every call and every thread.
 #[derive(Clone)]
-pub struct Script {
+pub(crate) struct Script {
     path: Arc<str>,
     ast: Arc<AST>,
     has_statements: bool,
@@ -52,12 +61,12 @@ impl std::fmt::Debug for Script {
 
 impl Script {
     /// The file, for people.
-    pub fn path(&self) -> &Arc<str> {
+    pub(crate) fn path(&self) -> &Arc<str> {
         &self.path
     }
 
     /// Whether it defines a function of this name with that many parameters.
-    pub fn defines(&self, function: &str, parameters: usize) -> bool {
+    pub(crate) fn defines(&self, function: &str, parameters: usize) -> bool {
         self.ast
             .iter_functions()
             .any(|known| known.name == function && known.params.len() == parameters)
@@ -65,7 +74,7 @@ impl Script {
 
     /// This script with the functions and statements of `earlier` before its own (embedded methods, 6.5).
     #[must_use]
-    pub fn after(&self, earlier: &Self) -> Self {
+    pub(crate) fn after(&self, earlier: &Self) -> Self {
         let mut ast = earlier.ast.merge(&self.ast);
         ast.set_source(self.path.as_ref());
         Self {
@@ -76,38 +85,12 @@ impl Script {
     }
 }
 
-/// How a script ended, if not well.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ScriptError {
-    /// It called `exit(code)`.
-    #[error("exit({0})")]
-    Exit(i64),
-    /// It threw, or something that it did cannot be done.
-    #[error("{path}{}: {message}", place(*line, *column))]
-    Failed {
-        /// The file.
-        path: Arc<str>,
-        /// From 1; 0 where rhai does not say.
-        line: usize,
-        /// From 1; 0 where rhai does not say.
-        column: usize,
-        /// What happened.
-        message: String,
-    },
-}
-
-fn place(line: usize, column: usize) -> String {
-    if line == 0 {
-        String::new()
-    } else {
-        format!(":{line}:{column}")
-    }
-}
-
 /// The engine with everything that scripts may call, for one generation of rules.
-pub struct ScriptHost {
+pub(crate) struct ScriptHost {
     engine: Engine,
     limits: Limits,
+    /// What each module that can be imported offers.
+    modules: BTreeMap<String, Arities>,
 }
 
 impl std::fmt::Debug for ScriptHost {
@@ -117,24 +100,18 @@ impl std::fmt::Debug for ScriptHost {
 }
 
 impl ScriptHost {
-    /// An engine without files, `eval`, `sleep` or modules.
-    pub fn new(limits: Limits) -> Self {
-        let mut engine = Engine::new_raw();
-        StandardPackage::new().register_into_engine(&mut engine);
-        engine.disable_symbol("eval");
-        limits::apply(&mut engine, &limits);
-        engine.set_module_resolver(StaticModuleResolver::new());
-        engine.on_print(|text| tracing::info!(text, "A script printed."));
-        engine.on_debug(|text, _, _| tracing::debug!(text, "A script printed."));
-        api::register(&mut engine);
-        evm::register(&mut engine);
-        targets::register(&mut engine);
-        Self { engine, limits }
+    /// A host without modules.
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            engine: engine::new(&limits),
+            limits,
+            modules: BTreeMap::new(),
+        }
     }
 
     /// Offers `scripts/lib/<name>.rhai` as `import "lib/<name>"`; a module may import those that need no other.
     /// Returns what is wrong with those that cannot be offered.
-    pub fn add_modules(&mut self, files: &[Arc<SourceFile>]) -> Vec<Diagnostic> {
+    pub(crate) fn add_modules(&mut self, files: &[Arc<SourceFile>]) -> Vec<Diagnostic> {
         let mut waiting: BTreeMap<&str, &Arc<SourceFile>> = BTreeMap::new();
         for file in files {
             if let Some(name) = file
@@ -146,12 +123,16 @@ impl ScriptHost {
             }
         }
         let mut resolver = StaticModuleResolver::new();
+        let mut scripts = Vec::new();
         loop {
             let mut diagnostics = Vec::new();
             let before = waiting.len();
             waiting.retain(|name, file| match self.module(file) {
-                Ok(module) => {
+                Ok((script, module)) => {
+                    self.modules
+                        .insert((*name).to_owned(), calls::defined(&script.ast));
                     resolver.insert(*name, module);
+                    scripts.push(script);
                     false
                 }
                 Err(diagnostic) => {
@@ -161,25 +142,50 @@ impl ScriptHost {
             });
             self.engine.set_module_resolver(resolver.clone());
             if waiting.is_empty() || waiting.len() == before {
+                diagnostics.extend(scripts.iter().flat_map(|script| self.check_calls(script)));
                 return diagnostics;
             }
         }
     }
 
-    fn module(&self, file: &Arc<SourceFile>) -> Result<Module, Diagnostic> {
+    /// Calls of functions that do not exist, or with a wrong number of arguments: errors, and warnings where a map
+    /// may hold the function. Not for a script that others are put in front of, see [`Script::after`].
+    pub(crate) fn check_calls(&self, script: &Script) -> Vec<Diagnostic> {
+        let unknown = calls::unknown(&script.ast, calls::registered(&self.engine), &self.modules);
+        let finding = |call: UnknownCall| {
+            let finding = match call.is_certain {
+                true => Diagnostic::error,
+                false => Diagnostic::warning,
+            };
+            finding("UnknownFunction", &script.path, call.message)
+                .at(at_most(call.at.line()), at_most(call.at.position()))
+                .help(call.help)
+        };
+        unknown.into_iter().map(finding).collect()
+    }
+
+    fn module(&self, file: &Arc<SourceFile>) -> Result<(Script, Module), Diagnostic> {
         let script = self.compile(file)?;
         let _budget = BudgetGuard::start(&self.limits);
-        Module::eval_ast_as_new(Scope::new(), &script.ast, &self.engine)
-            .map_err(|error| diagnostic(file, &error.to_string(), error.position()))
+        let module = Module::eval_ast_as_new(Scope::new(), &script.ast, &self.engine);
+        let module = module.map_err(|error| match &*error {
+            EvalAltResult::ErrorModuleNotFound(name, at) => {
+                let why = "it needs this one, or cannot be loaded itself";
+                let message = format!("the module `{name}` cannot be imported: {why}");
+                diagnostic("ScriptModule", file, &message, *at)
+            }
+            error => diagnostic("ScriptModule", file, &error.to_string(), error.position()),
+        })?;
+        Ok((script, module))
     }
 
     /// Compiles a file.
     ///
     /// # Errors
     /// A diagnostic at the place that rhai names.
-    pub fn compile(&self, file: &SourceFile) -> Result<Script, Diagnostic> {
+    pub(crate) fn compile(&self, file: &SourceFile) -> Result<Script, Diagnostic> {
         self.compile_text(&file.path, &file.text)
-            .map_err(|(message, position)| diagnostic(file, &message, position))
+            .map_err(|(message, position)| diagnostic("ScriptSyntax", file, &message, position))
     }
 
     fn compile_text(&self, path: &Arc<str>, text: &str) -> Result<Script, (String, Position)> {
@@ -200,7 +206,7 @@ impl ScriptHost {
     ///
     /// # Errors
     /// The message, and line and column within the text.
-    pub fn compile_inline(&self, path: &Arc<str>, text: &str) -> Result<Script, (String, u32, u32)> {
+    pub(crate) fn compile_inline(&self, path: &Arc<str>, text: &str) -> Result<Script, (String, u32, u32)> {
         self.compile_text(path, text)
             .map_err(|(message, at)| (message, at_most(at.line()), at_most(at.position())))
     }
@@ -209,7 +215,11 @@ impl ScriptHost {
     ///
     /// # Errors
     /// The message, and line and column within the text.
-    pub fn compile_expression(&self, path: &Arc<str>, text: &str) -> Result<Script, (String, u32, u32)> {
+    pub(crate) fn compile_expression(
+        &self,
+        path: &Arc<str>,
+        text: &str,
+    ) -> Result<Script, (String, u32, u32)> {
         let ast = self.engine.compile_expression(text);
         let mut ast = ast.map_err(|error| {
             (
@@ -251,7 +261,7 @@ impl ScriptHost {
     ///
     /// # Errors
     /// When the script fails or is stopped.
-    pub fn call_with_document(
+    pub(crate) fn call_with_document(
         &self,
         script: &Script,
         function: &'static str,
@@ -270,7 +280,7 @@ impl ScriptHost {
     ///
     /// # Errors
     /// When the script fails or is stopped.
-    pub fn call_with_event(
+    pub(crate) fn call_with_event(
         &self,
         script: &Script,
         function: &'static str,
@@ -278,6 +288,20 @@ impl ScriptHost {
     ) -> Result<Returned, ScriptError> {
         let value = self.call(script, function, (evm::EventHandle(event.clone()),))?;
         Ok(Returned::new(value, script, function))
+    }
+
+    /// Runs a method: its statements, with `evm` in reach. Whatever its last value is, its end is a good one.
+    ///
+    /// # Errors
+    /// When it fails, is stopped, or calls `exit`.
+    pub(crate) fn run_method(
+        &self,
+        script: &Script,
+        host: &Arc<dyn evm::EvmHost>,
+    ) -> Result<(), ScriptError> {
+        let mut scope = Scope::new();
+        scope.push("evm", evm::Evm(host.clone()));
+        self.run(script, scope).map(|_| ())
     }
 
     /// Runs the statements of a script with these variables.
@@ -293,91 +317,35 @@ impl ScriptHost {
         work: impl FnOnce(&Engine) -> Result<Dynamic, Box<EvalAltResult>>,
     ) -> Result<Dynamic, ScriptError> {
         let _budget = BudgetGuard::start(&self.limits);
+        // All of it on a stack with room, the dropping of what the script made included.
+        stacker::maybe_grow(limits::STACK_NEEDED, limits::STACK_GIVEN, || {
+            self.guarded_here(script, work)
+        })
+    }
+
+    fn guarded_here(
+        &self,
+        script: &Script,
+        work: impl FnOnce(&Engine) -> Result<Dynamic, Box<EvalAltResult>>,
+    ) -> Result<Dynamic, ScriptError> {
         match catch_unwind(AssertUnwindSafe(|| work(&self.engine))) {
-            Ok(Ok(result)) => Ok(result),
-            Ok(Err(error)) => Err(self.explain(script, &error)),
-            Err(panic) => Err(failed(
-                script,
-                Position::NONE,
-                format!("a function it called broke: {}", panic_text(&*panic)),
-            )),
+            Ok(Ok(result)) => match convert::kept_in(&result) {
+                None => Ok(result),
+                Some(why) => {
+                    let message = format!("it returned what cannot leave a script: {why}");
+                    Err(explain::failed(&script.path, Position::NONE, message))
+                }
+            },
+            Ok(Err(error)) => Err(explain::explain(&script.path, &self.limits, &error)),
+            Err(panic) => Err(explain::panicked(&script.path, &*panic)),
         }
     }
-
-    fn explain(&self, script: &Script, error: &EvalAltResult) -> ScriptError {
-        let (inner, position) = innermost(error);
-        let message = match inner {
-            EvalAltResult::ErrorTerminated(token, _) => {
-                if let Some(api::ExitCode(code)) = token.clone().try_cast::<api::ExitCode>() {
-                    return ScriptError::Exit(code);
-                }
-                match token.clone().try_cast::<Stopped>() {
-                    Some(Stopped::Memory) => format!(
-                        "stopped: it took more than {} MiB of memory",
-                        self.limits.max_memory >> 20
-                    ),
-                    Some(Stopped::Time) | None => {
-                        format!("stopped: it ran longer than {:?}", self.limits.max_time)
-                    }
-                }
-            }
-            EvalAltResult::ErrorTooManyOperations(_) => {
-                format!(
-                    "stopped: more than {} operations; is there a loop without an end?",
-                    self.limits.max_operations
-                )
-            }
-            EvalAltResult::ErrorStackOverflow(_) => {
-                format!(
-                    "stopped: functions call each other more than {} deep",
-                    self.limits.max_call_levels
-                )
-            }
-            EvalAltResult::ErrorRuntime(thrown, _) => thrown.to_string(),
-            other => {
-                let mut message = other.to_string();
-                if let Some(place) = message.rfind(" (line ") {
-                    message.truncate(place);
-                }
-                message
-            }
-        };
-        failed(script, position, message)
-    }
-}
-
-/// The error that began it, and the place of it that is best known.
-fn innermost(error: &EvalAltResult) -> (&EvalAltResult, Position) {
-    match error {
-        EvalAltResult::ErrorInFunctionCall(_, _, inner, outer)
-        | EvalAltResult::ErrorInModule(_, inner, outer) => {
-            let (found, position) = innermost(inner);
-            (found, if position.is_none() { *outer } else { position })
-        }
-        other => (other, other.position()),
-    }
-}
-
-fn failed(script: &Script, at: Position, message: String) -> ScriptError {
-    let (line, column) = (at.line().unwrap_or(0), at.position().unwrap_or(0));
-    ScriptError::Failed {
-        path: script.path.clone(),
-        line,
-        column,
-        message,
-    }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "it panicked".to_owned())
 }
 
 fn at_most(place: Option<usize>) -> u32 {
     place.and_then(|place| u32::try_from(place).ok()).unwrap_or(1)
 }
 
-fn diagnostic(file: &SourceFile, message: &str, at: Position) -> Diagnostic {
-    Diagnostic::error("script-syntax", &file.path, message).at(at_most(at.line()), at_most(at.position()))
+fn diagnostic(code: &'static str, file: &SourceFile, message: &str, at: Position) -> Diagnostic {
+    Diagnostic::error(code, &file.path, message).at(at_most(at.line()), at_most(at.position()))
 }

@@ -15,7 +15,7 @@ use crate::script::targets;
 
 /// What a function of a script returned, with the names needed to complain about it.
 #[derive(Debug)]
-pub struct Returned {
+pub(crate) struct Returned {
     pub(crate) value: Dynamic,
     pub(crate) path: Arc<str>,
     pub(crate) function: &'static str,
@@ -31,12 +31,17 @@ impl Returned {
     }
 
     /// Whether it is nothing.
-    pub fn is_nothing(&self) -> bool {
+    pub(crate) fn is_nothing(&self) -> bool {
         self.value.is_unit()
     }
 
+    /// Whether it is `true`.
+    pub(crate) fn is_true(&self) -> bool {
+        self.value.as_bool() == Ok(true)
+    }
+
     /// The reason, where the script returned `ignore(reason)`.
-    pub fn ignored(&self) -> Option<String> {
+    pub(crate) fn ignored(&self) -> Option<String> {
         self.value
             .as_map_ref()
             .ok()?
@@ -45,7 +50,7 @@ impl Returned {
     }
 
     /// The text, where it is one.
-    pub fn text(&self) -> Option<Arc<str>> {
+    pub(crate) fn text(&self) -> Option<Arc<str>> {
         self.value
             .as_immutable_string_ref()
             .ok()
@@ -56,9 +61,9 @@ impl Returned {
     ///
     /// # Errors
     /// When it is no map.
-    pub fn into_document(self) -> Result<Document, ScriptError> {
+    pub(crate) fn into_document(self) -> Result<Document, ScriptError> {
         match self.value.is_map() {
-            true => Ok(Document(self.value.into_shared())),
+            true => Ok(Document(self.value.into_read_only().into_shared())),
             false => Err(self.wrong(&format!(
                 "a map was expected, it returned {}",
                 self.value.type_name()
@@ -70,7 +75,7 @@ impl Returned {
     ///
     /// # Errors
     /// When it is no map, or the visitor refuses an entry.
-    pub fn for_each_entry(
+    pub(crate) fn for_each_entry(
         &self,
         mut visit: impl FnMut(&str, Value) -> Result<(), String>,
     ) -> Result<(), ScriptError> {
@@ -89,15 +94,15 @@ impl Returned {
     ///
     /// # Errors
     /// When it is something else, or a target has a wrong shape.
-    pub fn into_targets(self) -> Result<TargetCollection, ScriptError> {
-        targets::read(self.value.clone()).map_err(|error| match *error {
+    pub(crate) fn into_targets(self) -> Result<TargetCollection, ScriptError> {
+        targets::read(&self.value).map_err(|error| match *error {
             rhai::EvalAltResult::ErrorRuntime(why, _) => self.wrong(&why.to_string()),
             other => self.wrong(&other.to_string()),
         })
     }
 
     /// An error about what was returned.
-    pub fn wrong(&self, why: &str) -> ScriptError {
+    pub(crate) fn wrong(&self, why: &str) -> ScriptError {
         let message = format!("`{}`: {why}", self.function);
         ScriptError::Failed {
             path: self.path.clone(),

@@ -1,8 +1,16 @@
 //! The two trees of text that users own, and what is wrong in them. Knows nothing of what the text means.
 
+mod beneath;
+mod changes;
 pub mod diagnostic;
+mod disk;
+mod file;
+pub mod locate;
+mod origin;
 pub mod suggest;
 pub mod tree;
 
+pub use changes::TreeChanges;
 pub use diagnostic::{Diagnostic, Severity};
-pub use tree::{Root, RootKind, SourceFile, SourceTree};
+pub use file::{Root, RootKind, SourceFile};
+pub use tree::SourceTree;

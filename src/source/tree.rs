@@ -1,80 +1,92 @@
 //! SourceTree: the files of both trees as text, read once, immutable, shared between generations.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
+use crate::source::changes::TreeChanges;
 use crate::source::diagnostic::Diagnostic;
-
-/// What a root folder holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum RootKind {
-    /// Domains of the datastore: `*.yaml` and the `*.rhai` of methods.
-    Automate,
-    /// Providers, actions and modules: `*.rhai`.
-    Scripts,
-}
-
-/// A folder that users own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Root {
-    /// What it holds.
-    pub kind: RootKind,
-    /// Where it is.
-    pub folder: PathBuf,
-}
-
-/// One file of a tree.
-#[derive(Debug, PartialEq, Eq)]
-pub struct SourceFile {
-    /// Which kind of root it stands under.
-    pub kind: RootKind,
-    /// Its path for people: relative to its root, with the root folder's name in front, `/` between the parts.
-    pub path: Arc<str>,
-    /// Its path below the root, for example `ManageIQ/System/Process.class/Event.yaml`.
-    pub relative: Arc<str>,
-    /// Its text.
-    pub text: Arc<str>,
-    /// A digest of path and text.
-    pub digest: u128,
-}
-
-impl SourceFile {
-    /// A file with its digest.
-    pub fn new(
-        kind: RootKind,
-        path: impl Into<Arc<str>>,
-        relative: impl Into<Arc<str>>,
-        text: impl Into<Arc<str>>,
-    ) -> Self {
-        let (path, relative, text) = (path.into(), relative.into(), text.into());
-        let hash = Sha256::new_with_prefix(relative.as_bytes())
-            .chain_update([0])
-            .chain_update(text.as_bytes())
-            .finalize();
-        let digest = hash
-            .iter()
-            .take(16)
-            .fold(0_u128, |digest, byte| digest << 8 | u128::from(*byte));
-        Self {
-            kind,
-            path,
-            relative,
-            text,
-            digest,
-        }
-    }
-}
+use crate::source::disk::Found;
+use crate::source::disk::Scanner;
+use crate::source::file::Root;
+use crate::source::file::RootKind;
+use crate::source::file::SourceFile;
+use crate::source::origin::Origin;
 
 /// All files of all roots at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct SourceTree {
     files: Vec<Arc<SourceFile>>,
     diagnostics: Vec<Diagnostic>,
+    origins: Vec<Origin>,
 }
 
 impl SourceTree {
+    /// Reads all roots from disk. What cannot be read below a root is a diagnostic, and the rest is there.
+    ///
+    /// Read are `*.yaml` and `*.rhai` below automate roots and `*.rhai` below script roots, but nothing hidden
+    /// and no editor's leftovers. Symlinks are followed as long as they stay within their root.
+    ///
+    /// # Errors
+    /// When a root's own folder cannot be read, or is required and missing; the error names it.
+    pub fn from_disk(roots: &[Root]) -> io::Result<Self> {
+        let mut tree = Self::default();
+        for root in roots {
+            let mut scanner = match Scanner::open(root) {
+                Ok(scanner) => scanner,
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !root.required => {
+                    tree.origins.push(Origin::empty(root));
+                    continue;
+                }
+                Err(error) => {
+                    let message = format!("cannot read the folder `{}`: {error}", root.folder.display());
+                    return Err(io::Error::new(error.kind(), message));
+                }
+            };
+            scanner.scan("");
+            let canonical = scanner.canonical().to_owned();
+            let Found {
+                files,
+                findings,
+                links,
+            } = scanner.finish();
+            let empty = Origin::empty(root);
+            let origin = Origin {
+                canonical: Some(canonical),
+                findings,
+                links,
+                ..empty
+            };
+            tree.push(origin, files);
+        }
+        Ok(tree)
+    }
+
+    /// The tree after a change: looks only at the given paths again, files or folders with all below them, and
+    /// at what is behind symlinks; everything else is shared with `self`. Paths outside of the roots are passed by.
+    ///
+    /// A root folder that was there and is gone, or cannot be read any more, is an error among the diagnostics.
+    #[must_use]
+    pub fn updated(&self, changed: &[PathBuf]) -> Self {
+        let mut tree = Self::default();
+        for (origin, files) in self.parts() {
+            let (origin, files) = origin.updated(files, changed);
+            tree.push(origin, files);
+        }
+        tree
+    }
+
+    /// The tree read anew from the same roots; files whose text is the same are shared.
+    #[must_use]
+    pub fn reread(&self) -> Self {
+        let folders: Vec<PathBuf> = self
+            .origins
+            .iter()
+            .map(|origin| origin.root.folder.clone())
+            .collect();
+        self.updated(&folders)
+    }
+
     /// A tree from one text, for tests: `//- automate/Dom/__domain__.yaml` begins a file; the first folder is the root.
     pub fn from_fixture(text: &str) -> Self {
         let mut files = Vec::new();
@@ -92,7 +104,7 @@ impl SourceTree {
         files.sort_by(|a, b| a.path.cmp(&b.path));
         Self {
             files,
-            diagnostics: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -101,8 +113,39 @@ impl SourceTree {
         &self.files
     }
 
+    /// Which files differ from those of an older tree of the same roots.
+    pub fn changes_since(&self, old: &Self) -> TreeChanges {
+        let mut changes = TreeChanges::default();
+        if self.origins.len() != old.origins.len() || self.origins.is_empty() {
+            changes.add(&old.files, &self.files);
+            return changes;
+        }
+        for ((_, old), (_, new)) in old.parts().zip(self.parts()) {
+            changes.add(old, new);
+        }
+        changes
+    }
+
     /// What could not be read.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
+    }
+
+    /// Each root with its files.
+    fn parts(&self) -> impl Iterator<Item = (&Origin, &[Arc<SourceFile>])> {
+        let mut rest = self.files.as_slice();
+        self.origins.iter().map(move |origin| {
+            let (files, others) = rest.split_at_checked(origin.count).unwrap_or((rest, &[]));
+            rest = others;
+            (origin, files)
+        })
+    }
+
+    fn push(&mut self, mut origin: Origin, mut files: Vec<Arc<SourceFile>>) {
+        origin.count = files.len();
+        let findings = origin.findings.iter().map(|(_, finding)| finding.clone());
+        self.diagnostics.extend(findings);
+        self.origins.push(origin);
+        self.files.append(&mut files);
     }
 }

@@ -19,6 +19,11 @@ impl DatabaseUrl {
         Self { path: path.into() }
     }
 
+    /// Whether there is such a database.
+    pub fn exists(&self) -> bool {
+        self.path.exists()
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

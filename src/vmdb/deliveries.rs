@@ -34,7 +34,7 @@ pub struct StoredDelivery {
     /// The method calls.
     pub actions: serde_json::Value,
     /// What was asked to be refreshed.
-    pub targets: Vec<Target>,
+    pub targets: serde_json::Value,
     /// Everything that was asked for, in order.
     pub effects: serde_json::Value,
     /// What went wrong.
@@ -133,7 +133,7 @@ pub(crate) fn of_event(
 }
 
 /// The targets of all effects, sorted and without duplicates, as `simulate` prints them.
-fn targets(effects: &serde_json::Value) -> Result<Vec<Target>, serde_json::Error> {
+fn targets(effects: &serde_json::Value) -> Result<serde_json::Value, serde_json::Error> {
     let lists = effects
         .as_array()
         .into_iter()
@@ -145,7 +145,7 @@ fn targets(effects: &serde_json::Value) -> Result<Vec<Target>, serde_json::Error
             collection.add(target);
         }
     }
-    Ok(collection.sorted().into_iter().cloned().collect())
+    serde_json::to_value(collection.sorted())
 }
 
 fn list<T: Serialize>(what: &'static str, items: &[T]) -> Result<Option<String>, VmdbError> {

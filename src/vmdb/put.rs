@@ -212,7 +212,7 @@ impl Prepared {
                 received_at,
                 rules_id: Some(rules_id),
                 error: Some(reason),
-                payload: String::from("{}"),
+                payload: codec::to_json("an envelope", &native.envelope)?,
                 digest: digest::whole(&native.body),
                 full_data: native.body,
                 body: None,

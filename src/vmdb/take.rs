@@ -197,7 +197,13 @@ fn load(
     let work = match MessageKind::from_number(row.get(0)?) {
         Some(MessageKind::Add) => codec::read_hash(&payload, FullData::new(full_data))
             .map_or_else(|error| Work::Unreadable(error.to_string()), Work::Add),
-        Some(MessageKind::Unparsed) => Work::Unparsed(NativeEvent { body: full_data }),
+        Some(MessageKind::Unparsed) => match serde_json::from_str(&payload) {
+            Ok(envelope) => Work::Unparsed(NativeEvent {
+                body: full_data,
+                envelope,
+            }),
+            Err(error) => Work::Unreadable(error.to_string()),
+        },
         Some(MessageKind::Deliver) => deliver(transaction, &payload, managers)?,
         None => Work::Unreadable("no such kind of message".to_owned()),
     };

@@ -314,9 +314,7 @@ mod tests {
         let batch = || {
             let one = |number: u32| NewMessage::Unparsed {
                 ems_id,
-                native: NativeEvent {
-                    body: format!("{number}{}", "x".repeat(2_000)).into(),
-                },
+                native: NativeEvent::new(format!("{number}{}", "x".repeat(2_000))),
                 reason: String::new(),
                 rules_id: RulesId(1),
                 received_at: vmdb.clock().now(),

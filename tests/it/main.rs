@@ -1,6 +1,21 @@
-//! All tests through the public face, in one binary.
+//! Every test that needs more than one module: one binary, so that it links once.
 
+mod cli;
+mod diagnostics;
+mod diagnostics_across_files;
 mod handler;
+mod handler_relations;
+mod incremental_load;
 mod queue_model;
+mod reference;
+mod reload_watch;
+mod sandbox;
+mod script_calls;
+mod serve;
+mod settings;
+mod source_tree;
 mod support;
+mod tidy;
+mod traces;
 mod vmdb;
+mod web;

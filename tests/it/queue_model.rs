@@ -1,8 +1,8 @@
 //! The durable queue against a plain list: random put, take, commit, failure, retry, discard, crash.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "tests"
 )]
 

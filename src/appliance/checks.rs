@@ -1,0 +1,77 @@
+//! What `/readyz` looks at, one check a stage.
+
+use serde_json::Value;
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::catcher::Catcher;
+use crate::reload::Refusal;
+use crate::reload::ReloadState;
+use crate::vmdb::Vmdb;
+use crate::web::Check;
+use crate::web::Condition;
+
+/// Which rules are in force. Always ready: whatever is wrong on disk, there are rules that decide.
+pub(crate) fn rules(state: watch::Receiver<ReloadState>) -> Check {
+    let look = move || {
+        let state = state.borrow();
+        let detail = json!({
+            "state": if state.refused.is_some() { "kept" } else { "current" },
+            "generation": state.id,
+            "since": state.since,
+            "files": state.files,
+            "left_out": state.left_out,
+            "refused": refusal(state.refused.as_ref()),
+            "settings_refused": refusal(state.settings_refused.as_ref()),
+            "problem": state.problem,
+        });
+        Condition {
+            is_ready: true,
+            detail,
+        }
+    };
+    Check {
+        name: "rules",
+        look: Box::new(look),
+    }
+}
+
+fn refusal(refusal: Option<&Refusal>) -> Value {
+    refusal.map_or(
+        Value::Null,
+        |refusal| json!({"since": refusal.since, "errors": refusal.diagnostics}),
+    )
+}
+
+/// Whether the database takes what it is given.
+pub(crate) fn database(vmdb: &Vmdb) -> Check {
+    let vmdb = vmdb.clone();
+    let look = move || {
+        let health = vmdb.health();
+        let mut detail = json!({"waiting_messages": vmdb.waiting()});
+        if let (Err(error), Some(detail)) = (&health, detail.as_object_mut()) {
+            detail.insert("error".to_owned(), error.to_string().into());
+        }
+        Condition {
+            is_ready: health.is_ok(),
+            detail,
+        }
+    };
+    Check {
+        name: "database",
+        look: Box::new(look),
+    }
+}
+
+/// Whether the catcher's threads live.
+pub(crate) fn catcher(catcher: &Catcher) -> Check {
+    let is_running = catcher.is_running();
+    let look = move || Condition {
+        is_ready: is_running(),
+        detail: Value::Null,
+    };
+    Check {
+        name: "catcher",
+        look: Box::new(look),
+    }
+}

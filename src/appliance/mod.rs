@@ -1,0 +1,301 @@
+//! The appliance: every stage in one process, started in order and stopped in the opposite one.
+//!
+//! What takes events in starts last and stops first, so nothing arrives that nobody could keep.
+
+mod checks;
+mod figures;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::task::JoinError;
+use tokio::task::JoinHandle;
+use tracing::info;
+use tracing::warn;
+
+use crate::catcher::Catcher;
+use crate::handler::Current;
+use crate::handler::Handler;
+use crate::handler::HandlerConfig;
+use crate::handler::Rules;
+use crate::model::clock::Clock;
+use crate::reload;
+use crate::reload::Reloader;
+use crate::reload::SettingsFile;
+use crate::reload::WatchError;
+use crate::reload::Watcher;
+use crate::script;
+use crate::settings::ActiveSettings;
+use crate::settings::Environment;
+use crate::settings::Settings;
+use crate::source::Diagnostic;
+use crate::source::Root;
+use crate::source::Severity;
+use crate::source::SourceTree;
+use crate::switchboard::ActiveSwitchboard;
+use crate::switchboard::Switchboard;
+use crate::vmdb::DatabaseUrl;
+use crate::vmdb::Vmdb;
+use crate::vmdb::VmdbError;
+use crate::web::BindError;
+use crate::web::Limits;
+use crate::web::Services;
+use crate::web::Token;
+use crate::web::Web;
+use crate::web::WebConfig;
+
+/// What an appliance needs to know.
+#[derive(Clone, Debug)]
+pub struct ApplianceConfig {
+    /// The folders of rules and scripts.
+    pub roots: Vec<Root>,
+    /// The settings file, which need not be there unless it is `settings_required`.
+    pub settings: PathBuf,
+    /// Whether the settings file has to be there.
+    pub settings_required: bool,
+    /// The environment variables that go before the settings file.
+    pub environment: Environment,
+    /// The database.
+    pub database: DatabaseUrl,
+    /// Where to listen, in place of what the settings say.
+    pub listen: Option<SocketAddr>,
+    /// Whether anything wrong in rules, scripts or settings keeps it from starting.
+    pub is_strict: bool,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Why an appliance does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplianceError {
+    /// The rules or scripts cannot be read at all.
+    #[error("cannot read the rules")]
+    Source(#[source] io::Error),
+    /// Something is wrong in them, and it was told to be strict.
+    #[error("something is wrong in the rules, the scripts or the settings, and --strict was asked for")]
+    Findings(Vec<Diagnostic>),
+    /// The folders cannot be watched.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+    /// The database cannot be used.
+    #[error("cannot serve the database")]
+    Vmdb(#[from] VmdbError),
+    /// The system refused a thread.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
+    /// The address cannot be served.
+    #[error("cannot serve HTTP")]
+    Bind(#[from] BindError),
+}
+
+/// Every stage, running.
+#[derive(Debug)]
+pub struct Appliance {
+    address: SocketAddr,
+    vmdb: Vmdb,
+    rules: ActiveSwitchboard,
+    handler: Handler,
+    catcher: Catcher,
+    web: Stoppable,
+    reload: Stoppable,
+}
+
+/// A task that ends when it is told to.
+#[derive(Debug)]
+struct Stoppable {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Appliance {
+    /// Starts every stage; once this returns, events are taken in.
+    ///
+    /// # Errors
+    /// When a stage cannot start; what was started before it has ended again.
+    pub async fn start(config: ApplianceConfig) -> Result<Self, ApplianceError> {
+        let settings_path =
+            (config.settings_required || config.settings.exists()).then_some(&*config.settings);
+        let (settings, in_settings) = Settings::load(settings_path, &config.environment);
+        let vmdb = open(&config).await?;
+        // Watched before they are read, so that no change between the two is missed.
+        let watcher = Watcher::new(&config.roots, Some(&config.settings), settings.reload.gather)?;
+        let tree = SourceTree::from_disk(&config.roots).map_err(ApplianceError::Source)?;
+        let limits = script::Limits::from(&settings.script);
+        let loaded = Switchboard::load_within(&tree, None, &limits);
+        let across_files = loaded.switchboard.check(&tree);
+        let in_rules: Vec<Diagnostic> = loaded.diagnostics.iter().cloned().chain(across_files).collect();
+        report(&in_rules, &in_settings, config.is_strict)?;
+        let rules = ActiveSwitchboard::new(loaded.switchboard);
+        let active_settings = ActiveSettings::new(settings.clone());
+        let reloader = Reloader::new(rules.clone(), tree, &loaded.diagnostics, config.clock.clone());
+        let reloader = reloader.with_settings(SettingsFile {
+            path: config.settings.clone(),
+            required: config.settings_required,
+            environment: config.environment.clone(),
+            active: active_settings.clone(),
+            findings: in_settings,
+        });
+        let reload_state = reloader.state();
+
+        let handler = start_handler(&vmdb, &rules, &active_settings)?;
+        let threads = thread::available_parallelism().map_or(2, usize::from);
+        let catcher =
+            Catcher::start(&vmdb, &rules, active_settings, threads).map_err(ApplianceError::Thread)?;
+        let checks = vec![
+            checks::rules(reload_state.clone()),
+            checks::database(&vmdb),
+            checks::catcher(&catcher),
+        ];
+        let samples = vec![
+            figures::reload(reload_state),
+            figures::vmdb(&vmdb, config.clock.clone()),
+            Box::new(catcher.samples()),
+        ];
+        let web = Web::bind(
+            WebConfig {
+                listen: config.listen.unwrap_or(settings.web.listen),
+                token: settings
+                    .web
+                    .token
+                    .as_ref()
+                    .and_then(|token| Token::new(token.reveal())),
+                webhook_origins: settings.web.webhook_origins.clone(),
+                limits: Limits::from(&settings.web),
+            },
+            Services {
+                vmdb: vmdb.clone(),
+                push: catcher.push_stream(),
+                checks,
+                samples,
+                clock: config.clock,
+            },
+        )
+        .await?;
+        Ok(Self {
+            address: web.address(),
+            vmdb,
+            rules,
+            handler,
+            catcher,
+            web: Stoppable::spawn(|stop| web.serve(stop)),
+            reload: Stoppable::spawn(|mut stop| async move {
+                let stopped = async move {
+                    // An error means that nobody is left who could stop it.
+                    let _gone = stop.wait_for(|stop| *stop).await;
+                };
+                reload::run(watcher, reloader, stopped).await;
+            }),
+        })
+    }
+
+    /// Where HTTP is served.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The database.
+    pub fn vmdb(&self) -> &Vmdb {
+        &self.vmdb
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> &ActiveSwitchboard {
+        &self.rules
+    }
+
+    /// Ends every stage in order: what was acknowledged is on the disk, what waits there goes on next time.
+    pub async fn stop(self) {
+        self.web.stop("web").await;
+        self.catcher.stop().await;
+        let (handler, vmdb) = (self.handler, self.vmdb);
+        log_panic(
+            "handler",
+            tokio::task::spawn_blocking(move || handler.stop()).await,
+        );
+        self.reload.stop("reload").await;
+        log_panic(
+            "database",
+            tokio::task::spawn_blocking(move || vmdb.close()).await,
+        );
+        info!("Stopped in order.");
+    }
+}
+
+impl Stoppable {
+    fn spawn<F: Future<Output = ()> + Send + 'static>(task: impl FnOnce(watch::Receiver<bool>) -> F) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let task = tokio::spawn(task(stopped));
+        Self { stop, task }
+    }
+
+    async fn stop(self, name: &str) {
+        self.stop.send_replace(true);
+        log_panic(name, self.task.await);
+    }
+}
+
+fn log_panic(stage: &str, ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        warn!(stage, %error, "A stage did not end in order.");
+    }
+}
+
+/// Opening recovers what a crash left, which may take a while.
+async fn open(config: &ApplianceConfig) -> Result<Vmdb, ApplianceError> {
+    let (url, clock) = (config.database.clone(), config.clock.clone());
+    let opened = tokio::task::spawn_blocking(move || Vmdb::open_to_serve(&url, clock)).await;
+    let opened = opened.map_err(|error| ApplianceError::Thread(io::Error::other(error)))?;
+    Ok(opened?)
+}
+
+fn start_handler(
+    vmdb: &Vmdb,
+    rules: &ActiveSwitchboard,
+    settings: &ActiveSettings,
+) -> Result<Handler, ApplianceError> {
+    let (rules, settings) = (rules.clone(), settings.clone());
+    let rules: Current<dyn Rules> = Arc::new(move || rules.take());
+    let first = settings.take();
+    // Made anew only for other settings: it is asked for with every batch.
+    let known = Mutex::new((first.clone(), handler_config(&first)));
+    let config: Current<HandlerConfig> = Arc::new(move || {
+        let now = settings.take();
+        let mut known = known.lock();
+        if !Arc::ptr_eq(&known.0, &now) {
+            *known = (now.clone(), handler_config(&now));
+        }
+        known.1.clone()
+    });
+    Handler::start(vmdb, &rules, &config).map_err(ApplianceError::Thread)
+}
+
+fn handler_config(settings: &Settings) -> Arc<HandlerConfig> {
+    Arc::new(HandlerConfig {
+        threads: settings.handler.threads,
+        batch: settings.handler.batch,
+        groups: settings.event_groups().clone(),
+        task_final_events: settings.task_final_events().clone(),
+        ..HandlerConfig::default()
+    })
+}
+
+/// Tells everything that is wrong; only the strict take it for a reason not to start.
+fn report(
+    in_rules: &[Diagnostic],
+    in_settings: &[Diagnostic],
+    is_strict: bool,
+) -> Result<(), ApplianceError> {
+    let findings: Vec<Diagnostic> = in_settings.iter().chain(in_rules).cloned().collect();
+    if is_strict && findings.iter().any(|finding| finding.severity == Severity::Error) {
+        return Err(ApplianceError::Findings(findings));
+    }
+    for finding in &findings {
+        warn!(help = finding.help, "{finding}");
+    }
+    Ok(())
+}

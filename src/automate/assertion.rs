@@ -1,0 +1,169 @@
+//! Assertions: conditions as Rhai expressions, compiled at load. What stands in `${…}` is a bound variable and
+//! never becomes text of the expression (docs/differences.md).
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use crate::automate::template::Part;
+use crate::automate::template::Template;
+use crate::model::value::Value;
+use crate::script::ScriptHost;
+use crate::script::expression::Expression;
+
+/// A compiled condition.
+#[derive(Debug)]
+pub(crate) struct Assertion {
+    /// Kept for the trace, which shows the text with the values put in.
+    pub(crate) template: Template,
+    /// The expression, or why there is none: then the assertion fails, and `check` has told so.
+    pub(crate) expression: Result<Expression, String>,
+}
+
+impl Assertion {
+    /// Compiles a condition. On failure the second value holds message, line and column for the diagnostic.
+    pub(crate) fn compile(
+        host: &ScriptHost,
+        path: &Arc<str>,
+        text: &str,
+    ) -> (Self, Option<(String, u32, u32)>) {
+        let template = Template::parse(text);
+        let compiled = host.compile_expression(path, &rewrite(&template));
+        let problem = compiled.as_ref().err().cloned();
+        let expression = compiled.map(|script| Expression::new(script, template.references().count()));
+        (
+            Self {
+                template,
+                expression: expression.map_err(|(message, _, _)| message),
+            },
+            problem,
+        )
+    }
+}
+
+/// The typed form of a substituted text that stands outside quotes: a number or a boolean where it reads as one.
+pub(crate) fn typed(text: &str) -> Value {
+    match text {
+        "true" => return Value::Bool(true),
+        "false" => return Value::Bool(false),
+        _other => (),
+    }
+    let is_number = text.starts_with(|c: char| c.is_ascii_digit() || c == '-')
+        && text.ends_with(|c: char| c.is_ascii_digit());
+    let number = text
+        .parse()
+        .map(Value::Int)
+        .or_else(|_| text.parse().map(Value::Float));
+    number
+        .ok()
+        .filter(|_| is_number)
+        .unwrap_or_else(|| Value::text(text))
+}
+
+/// The text as a Rhai expression: `${…}` outside quotes is a variable `__vN`, within quotes its text `__tN`.
+/// Texts in single quotes become texts of Rhai, whose single quotes are characters.
+fn rewrite(template: &Template) -> String {
+    let mut rewriter = Rewriter::default();
+    for part in &template.parts {
+        match part {
+            Part::Literal(text) => text.chars().for_each(|c| rewriter.push(c)),
+            Part::Reference(_) => rewriter.reference(),
+        }
+    }
+    // An open quote stays open, so that rhai says so.
+    if rewriter.quote.is_some() {
+        rewriter.out.push('"');
+    }
+    rewriter.out
+}
+
+#[derive(Default)]
+struct Rewriter {
+    out: String,
+    quote: Option<char>,
+    escaped: bool,
+    references: usize,
+}
+
+impl Rewriter {
+    fn push(&mut self, c: char) {
+        let Some(quote) = self.quote else {
+            if matches!(c, '\'' | '"' | '`') {
+                self.quote = Some(c);
+                self.out.push_str("(\"");
+            } else {
+                self.out.push(c);
+            }
+            return;
+        };
+        if std::mem::take(&mut self.escaped) {
+            // Ruby's single quotes know only these two escapes.
+            let is_plain = quote == '\'' && !matches!(c, '\'' | '\\');
+            self.out.push_str(if is_plain {
+                "\\\\"
+            } else if matches!(c, '\'' | '`') {
+                ""
+            } else {
+                "\\"
+            });
+            self.out.push(c);
+        } else if c == '\\' {
+            self.escaped = true;
+        } else if c == quote {
+            self.quote = None;
+            self.out.push_str("\")");
+        } else {
+            match c {
+                '"' => self.out.push_str("\\\""),
+                '\n' => self.out.push_str("\\n"),
+                '\r' => self.out.push_str("\\r"),
+                other => self.out.push(other),
+            }
+        }
+    }
+
+    fn reference(&mut self) {
+        let index = self.references;
+        self.references += 1;
+        let written = match self.quote {
+            Some(_) => write!(self.out, "\" + __t{index} + \""),
+            None => write!(self.out, " __v{index} "),
+        };
+        debug_assert!(written.is_ok(), "writing to a String cannot fail");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_become_variables_and_single_quotes_texts() {
+        for (text, expected) in [
+            ("true", "true"),
+            ("'${/#vm.name}' == 'x'", "(\"\" + __t0 + \"\") == (\"x\")"),
+            ("${/#n} >= 4", " __v0  >= 4"),
+            (r#"'say "hi"' == "a'b""#, r#"("say \"hi\"") == ("a'b")"#),
+            (r"'it\'s' == 'c:\dir'", r#"("it's") == ("c:\\dir")"#),
+            (
+                "`${#a}-${#b}` == ${#c}",
+                "(\"\" + __t0 + \"-\" + __t1 + \"\") ==  __v2 ",
+            ),
+        ] {
+            assert_eq!(rewrite(&Template::parse(text)), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn bare_references_are_numbers_or_booleans_where_they_read_as_such() {
+        for (text, expected) in [
+            ("4", Value::Int(4)),
+            ("-2.5", Value::Float(-2.5)),
+            ("true", Value::Bool(true)),
+            ("inf", Value::text("inf")),
+            ("1e", Value::text("1e")),
+            ("x", Value::text("x")),
+        ] {
+            assert_eq!(typed(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! Methods: of a class, of `scripts/actions`, and those that every object has (reference 1.8 and 1.4).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::automate::builtin;
+use crate::automate::call::MethodCall;
+use crate::automate::class_loader::check_keys;
+use crate::automate::class_loader::name_missing;
+use crate::automate::class_loader::parse;
+use crate::automate::class_loader::plan;
+use crate::automate::datastore::Body;
+use crate::automate::datastore::Class;
+use crate::automate::datastore::Domain;
+use crate::automate::datastore::Method;
+use crate::automate::field::Aetype;
+use crate::automate::field::FieldText;
+use crate::automate::field::Messages;
+use crate::automate::field::Prepared;
+use crate::automate::field::SchemaField;
+use crate::automate::field_loader::FieldLoader;
+use crate::automate::yaml::Locator;
+use crate::automate::yaml::Node;
+use crate::model::delivery::Location;
+use crate::script::ScriptHost;
+use crate::source::Diagnostic;
+use crate::source::RootKind;
+use crate::source::SourceFile;
+use crate::source::SourceTree;
+use crate::source::suggest;
+
+const KEYS: [&str; 11] = [
+    "name",
+    "display_name",
+    "description",
+    "scope",
+    "language",
+    "location",
+    "data",
+    "options",
+    "embedded_methods",
+    "relative_path",
+    "fqname",
+];
+
+/// The methods of a class, by lower-case name.
+pub(crate) fn methods(
+    host: &ScriptHost,
+    files: &[&Arc<SourceFile>],
+    fields: &mut FieldLoader<'_>,
+    found: &mut Vec<Diagnostic>,
+) -> BTreeMap<Arc<str>, Arc<Method>> {
+    let mut methods: BTreeMap<Arc<str>, Arc<Method>> = BTreeMap::new();
+    for file in files.iter().filter(|file| file.path.ends_with(".yaml")) {
+        let script_path = file.path.replace(".yaml", ".rhai");
+        let script = files.iter().copied().find(|other| *other.path == *script_path);
+        match method(host, file, script, fields, found) {
+            Ok(method) => {
+                let key: Arc<str> = Arc::from(method.name.to_lowercase());
+                if let std::collections::btree_map::Entry::Vacant(e) = methods.entry(key) {
+                    e.insert(Arc::new(method));
+                } else {
+                    let message = format!(
+                        "the class has a method `{}` already; this one is left out",
+                        method.name
+                    );
+                    found.push(Diagnostic::error("DuplicateMethod", &file.path, message).at(method.line, 1));
+                }
+            }
+            Err(diagnostic) => found.push(diagnostic),
+        }
+    }
+    methods
+}
+
+fn method(
+    host: &ScriptHost,
+    file: &Arc<SourceFile>,
+    script: Option<&Arc<SourceFile>>,
+    fields: &mut FieldLoader<'_>,
+    found: &mut Vec<Diagnostic>,
+) -> Result<Method, Diagnostic> {
+    let node = parse(file)?;
+    let object = node.get("object").unwrap_or(&Node::Null);
+    let attributes = object.get("attributes").unwrap_or(&Node::Null);
+    check_keys(attributes, &KEYS, file, found);
+    let text = |key: &str| {
+        attributes
+            .get(key)
+            .and_then(Node::text)
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+    };
+    let name = text("name").ok_or_else(|| name_missing(file, "method"))?;
+    let mut locator = Locator::new(&file.text);
+    let (line, _) = locator.key("name");
+    let location = text("location").unwrap_or("inline").to_lowercase();
+    let (location, body) = match location.as_str() {
+        "inline" => (
+            Location::Inline,
+            inline(host, file, line, script, text("language"), text("data"), found),
+        ),
+        "builtin" => {
+            let builtin = text("data").unwrap_or(name).to_lowercase();
+            if !builtin::is_known(&builtin) {
+                let message = format!("there is no builtin `{builtin}`; a call of `{name}` fails");
+                let help = suggest::did_you_mean(&builtin, builtin::names());
+                found.push(
+                    Diagnostic::error("MethodNotFound", &file.path, message)
+                        .at(line, 1)
+                        .help(help),
+                );
+            }
+            (Location::Builtin, Body::Builtin(Arc::from(builtin)))
+        }
+        "expression" => (
+            Location::Expression,
+            Body::Expression(Arc::from(
+                attributes.get("data").and_then(Node::text).unwrap_or(""),
+            )),
+        ),
+        other => {
+            let known = ["inline", "builtin", "expression"];
+            let runs_elsewhere = [
+                "playbook",
+                "ansible_job_template",
+                "ansible_workflow_template",
+                "uri",
+            ]
+            .contains(&other);
+            let message = format!(
+                "a method with the location `{other}` does not run here; a call of `{name}` {}",
+                if runs_elsewhere {
+                    "fails"
+                } else {
+                    "returns nothing"
+                }
+            );
+            found.push(
+                Diagnostic::warning("MethodLocation", &file.path, message.clone())
+                    .at(line, 1)
+                    .help(suggest::did_you_mean(other, known)),
+            );
+            (
+                Location::Inline,
+                if runs_elsewhere {
+                    Body::Unusable(message)
+                } else {
+                    Body::Empty
+                },
+            )
+        }
+    };
+    let embedded = match attributes.get("embedded_methods") {
+        Some(Node::List(items)) => items.iter().filter_map(Node::text).map(Arc::from).collect(),
+        _other => Vec::new(),
+    };
+    let inputs = fields
+        .schema(object.get("inputs"), file, &mut locator, found)
+        .into();
+    // What others are put in front of can only be judged with them.
+    if let Body::Script(script) = &body
+        && embedded.is_empty()
+    {
+        found.extend(host.check_calls(script));
+    }
+    let class_scope = text("scope") == Some("class");
+    Ok(Method {
+        name: Arc::from(name),
+        class_scope,
+        location,
+        body,
+        inputs,
+        embedded,
+        file: Some(file.clone()),
+        line,
+    })
+}
+
+fn inline(
+    host: &ScriptHost,
+    file: &Arc<SourceFile>,
+    line: u32,
+    script: Option<&Arc<SourceFile>>,
+    language: Option<&str>,
+    data: Option<&str>,
+    found: &mut Vec<Diagnostic>,
+) -> Body {
+    let language = language.map_or_else(|| "rhai".to_owned(), str::to_lowercase);
+    if language != "rhai" {
+        let message = format!("the method is written in {language}; a call of it fails with InvalidMethod");
+        let help = "write it in Rhai here, or in a domain of higher priority";
+        found.push(
+            Diagnostic::warning("MethodLanguage", &file.path, message.clone())
+                .at(line, 1)
+                .help(help),
+        );
+        return Body::Unusable(message);
+    }
+    let compiled = match (script, data) {
+        (Some(script), _) if script.text.trim().is_empty() => return Body::Empty,
+        (Some(script), _) => host.compile(script),
+        (None, Some(data)) => host
+            .compile_inline(&file.path, data)
+            .map_err(|(message, at, column)| {
+                Diagnostic::error(
+                    "ScriptSyntax",
+                    &file.path,
+                    format!("line {at} of `data`: {message}"),
+                )
+                .at(line, column)
+            }),
+        (None, None) => {
+            let script = file.path.replace(".yaml", ".rhai");
+            let message =
+                format!("the method has no body: neither {script} nor `data`; a call of it does nothing");
+            found.push(Diagnostic::warning("MethodWithoutBody", &file.path, message).at(line, 1));
+            return Body::Empty;
+        }
+    };
+    match compiled {
+        Ok(script) => Body::Script(script),
+        Err(diagnostic) => {
+            let message = format!("its script does not compile: {diagnostic}");
+            found.push(diagnostic);
+            Body::Unusable(message)
+        }
+    }
+}
+
+/// `scripts/actions/<name>.rhai`, by lower-case name: methods that every class can call.
+pub(crate) fn actions(
+    tree: &SourceTree,
+    host: &ScriptHost,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> BTreeMap<Arc<str>, Arc<Method>> {
+    let mut actions = BTreeMap::new();
+    for file in tree.files().iter().filter(|file| file.kind == RootKind::Scripts) {
+        let name = file
+            .relative
+            .strip_prefix("actions/")
+            .and_then(|name| name.strip_suffix(".rhai"));
+        let Some(name) = name.filter(|name| !name.contains('/')) else {
+            continue;
+        };
+        let body = match host.compile(file) {
+            Ok(script) => {
+                diagnostics.extend(host.check_calls(&script));
+                Body::Script(script)
+            }
+            Err(diagnostic) => {
+                let message = format!("its script does not compile: {diagnostic}");
+                diagnostics.push(diagnostic);
+                Body::Unusable(message)
+            }
+        };
+        let method = Method {
+            body,
+            file: Some(file.clone()),
+            ..plain(name, Location::Inline)
+        };
+        actions.insert(Arc::from(name.to_lowercase()), Arc::new(method));
+    }
+    actions
+}
+
+/// For each action a class whose only field calls it: what `/System/event_handlers/<action>` leads to.
+pub(crate) fn action_classes(actions: &BTreeMap<Arc<str>, Arc<Method>>) -> BTreeMap<Arc<str>, Arc<Class>> {
+    let class = |(name, method): (&Arc<str>, &Arc<Method>)| {
+        let call = MethodCall {
+            class: None,
+            name: name.clone(),
+            arguments: Vec::new(),
+        };
+        let text = FieldText {
+            written: method.name.clone(),
+            prepared: Prepared::Call(Ok(call)),
+        };
+        let field = SchemaField {
+            name: Arc::from("method"),
+            key: Arc::from("method"),
+            aetype: Some(Aetype::Method),
+            datatype: None,
+            is_coalescing: false,
+            priority: None,
+            substitute: false,
+            messages: Messages::All,
+            default: Some(Arc::new(text)),
+            collect: None,
+            steps: None,
+            line: 1,
+        };
+        let file = method.file.clone()?;
+        let fields: Arc<[SchemaField]> = Arc::new([field]);
+        let class = Class {
+            domain: Arc::new(Domain {
+                name: Arc::from("$"),
+                priority: 0,
+                enabled: true,
+            }),
+            namespace: Arc::from("$/System"),
+            name: Arc::from("event_handlers"),
+            files: vec![file.clone()],
+            file,
+            line: 1,
+            is_state_machine: false,
+            default_plan: plan(&fields, &[]).into(),
+            fields,
+            instances: Vec::new(),
+            instance_index: Arc::default(),
+            methods: BTreeMap::new(),
+            bases: Vec::new(),
+            diagnostics: Vec::new(),
+        };
+        Some((name.clone(), Arc::new(class)))
+    };
+    actions.iter().filter_map(class).collect()
+}
+
+/// The methods of the built-in `$/Object`, which every object has.
+pub(crate) fn object_methods() -> BTreeMap<Arc<str>, Arc<Method>> {
+    let method = |name: &'static str| (Arc::from(name), Arc::new(plain(name, Location::Builtin)));
+    ["log_object", "log_workspace", "send_email"]
+        .into_iter()
+        .map(method)
+        .collect()
+}
+
+fn plain(name: &str, location: Location) -> Method {
+    Method {
+        name: Arc::from(name),
+        class_scope: false,
+        location,
+        body: Body::Builtin(Arc::from(name)),
+        inputs: builtin::object_inputs(name),
+        embedded: Vec::new(),
+        file: None,
+        line: 0,
+    }
+}

@@ -1,0 +1,119 @@
+//! From a message to what the queue keeps: an event, an unparsed message with its reason, or nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use tracing::debug;
+use tracing::warn;
+
+use crate::catcher::counts::Counts;
+use crate::catcher::counts::Fate;
+use crate::catcher::filter::Filter;
+use crate::model::ems::Ems;
+use crate::model::event::NativeEvent;
+use crate::switchboard::ActiveSwitchboard;
+use crate::switchboard::Parsed;
+use crate::switchboard::Switchboard;
+use crate::vmdb::NewMessage;
+
+/// How long a manager's failures are not logged again.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// Parses messages by the rules in force.
+#[derive(Debug)]
+pub(crate) struct Parser {
+    rules: ActiveSwitchboard,
+    filter: Arc<Filter>,
+    counts: Arc<Counts>,
+    /// When a failure of a manager was logged last, and how many were not since.
+    told: Mutex<BTreeMap<Arc<str>, Told>>,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    last: Option<Instant>,
+    untold: u64,
+}
+
+impl Parser {
+    pub(crate) fn new(rules: ActiveSwitchboard, filter: Arc<Filter>, counts: Arc<Counts>) -> Self {
+        Self {
+            rules,
+            filter,
+            counts,
+            told: Mutex::default(),
+        }
+    }
+
+    /// The rules in force, for one batch.
+    pub(crate) fn rules(&self) -> Arc<Switchboard> {
+        self.rules.take()
+    }
+
+    /// Where this stage counts.
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// What the queue keeps of one message; nothing where it is not wanted.
+    pub(crate) fn parse(
+        &self,
+        rules: &Switchboard,
+        ems: &Ems,
+        native: NativeEvent,
+        received_at: Timestamp,
+    ) -> Option<NewMessage> {
+        match rules.parse(ems, &native) {
+            Ok(Parsed::Event(mut hash)) => {
+                if self.filter.drops(&ems.provider, &hash.event_type) {
+                    debug!(ems = %ems.name, event_type = %hash.event_type, "Dropped a blacklisted event.");
+                    self.counts.add(&ems.name, Fate::Blacklisted, 1);
+                    return None;
+                }
+                if let Some(envelope) = &native.envelope {
+                    envelope.fill_in(&mut hash);
+                }
+                Some(NewMessage::Add {
+                    ems_id: ems.id,
+                    hash,
+                    received_at,
+                })
+            }
+            Ok(Parsed::Ignored(reason)) => {
+                debug!(ems = %ems.name, %reason, "The parser ignored a message.");
+                self.counts.add(&ems.name, Fate::Ignored, 1);
+                None
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                self.tell(&ems.name, &reason);
+                Some(NewMessage::Unparsed {
+                    ems_id: ems.id,
+                    native,
+                    reason,
+                    rules_id: rules.id(),
+                    received_at,
+                })
+            }
+        }
+    }
+
+    /// Logs, but a flood of broken messages makes no flood of lines: the queue has them all.
+    fn tell(&self, ems: &Arc<str>, reason: &str) {
+        let mut told = self.told.lock();
+        let told = told.entry(ems.clone()).or_default();
+        if told.last.is_some_and(|last| last.elapsed() < QUIET) {
+            told.untold += 1;
+            return;
+        }
+        warn!(%ems, reason, untold = told.untold, "Kept a message that could not be parsed.");
+        *told = Told {
+            last: Some(Instant::now()),
+            untold: 0,
+        };
+    }
+}

@@ -1,0 +1,177 @@
+//! One thread of the catcher: takes what waits, parses it, puts it in one commit, answers.
+
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+use tracing::error;
+use tracing::warn;
+
+use crate::catcher::counts::Fate;
+use crate::catcher::parse::Parser;
+use crate::catcher::push_stream::PushRequest;
+use crate::catcher::push_stream::Receipt;
+use crate::catcher::push_stream::Work;
+use crate::vmdb::Filtered;
+use crate::vmdb::NewMessage;
+use crate::vmdb::Put;
+use crate::vmdb::PutOutcome;
+use crate::vmdb::Vmdb;
+use crate::vmdb::VmdbError;
+
+/// Requests are gathered until so many messages are together: a commit costs the same for one and for all.
+const BATCH: usize = 256;
+
+/// One thread of the catcher.
+pub(crate) struct Worker {
+    // One thread at a time waits for work; while it parses and commits, another one waits.
+    receiver: Arc<Mutex<mpsc::Receiver<Work>>>,
+    parser: Arc<Parser>,
+    vmdb: Vmdb,
+}
+
+/// What is known of one request while its messages are on their way to the disk.
+struct Parsing {
+    request: PushRequest,
+    messages: usize,
+    receipt: Receipt,
+}
+
+impl Worker {
+    pub(crate) fn new(receiver: Arc<Mutex<mpsc::Receiver<Work>>>, parser: Arc<Parser>, vmdb: Vmdb) -> Self {
+        Self {
+            receiver,
+            parser,
+            vmdb,
+        }
+    }
+
+    /// Works until it is told to stop.
+    pub(crate) fn run(self) {
+        loop {
+            let (requests, is_last) = self.gather();
+            if !requests.is_empty() {
+                // A panic costs the senders of this batch their answer, which they take as "not kept".
+                let worked = catch_unwind(AssertUnwindSafe(|| self.work(requests)));
+                if worked.is_err() {
+                    error!("The catcher panicked over a batch; its senders were told to come again.");
+                }
+            }
+            if is_last {
+                return;
+            }
+        }
+    }
+
+    /// Waits for work and takes all that is there, up to a batch; says whether this thread shall end after it.
+    fn gather(&self) -> (Vec<PushRequest>, bool) {
+        let mut receiver = self.receiver.lock();
+        let mut requests = Vec::new();
+        let mut messages = 0;
+        let mut next = receiver.blocking_recv();
+        loop {
+            match next {
+                Some(Work::Request(request)) => {
+                    messages += request.messages.len();
+                    requests.push(request);
+                }
+                Some(Work::Stop) | None => return (requests, true),
+            }
+            if messages >= BATCH {
+                return (requests, false);
+            }
+            next = match receiver.try_recv() {
+                Ok(work) => Some(work),
+                Err(_nothing_now) => return (requests, false),
+            };
+        }
+    }
+
+    fn work(&self, requests: Vec<PushRequest>) {
+        let rules = self.parser.rules();
+        let mut put = Put::default();
+        let mut parsing = Vec::with_capacity(requests.len());
+        for mut request in requests {
+            let before = put.messages.len();
+            let natives = std::mem::take(&mut request.messages);
+            let arrived = natives.len();
+            let kept = natives.into_iter().filter_map(|native| {
+                self.parser
+                    .parse(&rules, &request.ems, native, request.received_at)
+            });
+            put.messages.extend(kept);
+            let messages = put.messages.len() - before;
+            let unparsed = put
+                .messages
+                .iter()
+                .skip(before)
+                .filter(|message| is_unparsed(message));
+            let receipt = Receipt {
+                accepted: messages,
+                duplicates: 0,
+                unparsed: unparsed.count(),
+                filtered: arrived - messages,
+            };
+            if receipt.filtered > 0 {
+                put.filtered.push(Filtered {
+                    ems_id: request.ems.id,
+                    filtered: i64::try_from(receipt.filtered).unwrap_or(i64::MAX),
+                    refused: 0,
+                });
+            }
+            parsing.push(Parsing {
+                request,
+                messages,
+                receipt,
+            });
+        }
+        let is_nothing = put.messages.is_empty() && put.filtered.is_empty();
+        let kept = if is_nothing {
+            Ok(Vec::new())
+        } else {
+            self.vmdb.put(put).wait()
+        };
+        if let Err(error) = &kept {
+            warn!(%error, "Could not keep a batch of messages.");
+        }
+        self.answer(parsing, kept);
+    }
+
+    fn answer(&self, parsing: Vec<Parsing>, kept: Result<Vec<PutOutcome>, VmdbError>) {
+        let mut outcomes = kept.map(Vec::into_iter);
+        for Parsing {
+            request,
+            messages,
+            mut receipt,
+        } in parsing
+        {
+            let counts = self.parser.counts();
+            let answer = match &mut outcomes {
+                Ok(outcomes) => {
+                    let is_duplicate = |outcome: &PutOutcome| matches!(outcome, PutOutcome::Duplicate(_));
+                    receipt.duplicates = outcomes.take(messages).filter(is_duplicate).count();
+                    let known = receipt.duplicates + receipt.unparsed;
+                    let queued = receipt.accepted.saturating_sub(known);
+                    counts.add(&request.ems.name, Fate::Queued, queued);
+                    counts.add(&request.ems.name, Fate::Duplicate, receipt.duplicates);
+                    counts.add(&request.ems.name, Fate::Unparsed, receipt.unparsed);
+                    Ok(receipt)
+                }
+                Err(error) => {
+                    counts.add(&request.ems.name, Fate::NotKept, messages);
+                    Err(error.clone())
+                }
+            };
+            let PushRequest { reply, room, .. } = request;
+            drop(room);
+            // A sender that has gone away comes again; the event key makes that harmless.
+            let _gone = reply.send(answer);
+        }
+    }
+}
+
+fn is_unparsed(message: &NewMessage) -> bool {
+    matches!(message, NewMessage::Unparsed { .. })
+}

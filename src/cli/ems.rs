@@ -1,0 +1,150 @@
+//! `switchboard ems`: the managers, one catcher each.
+
+use std::io::Write;
+
+use clap::Subcommand;
+
+use crate::cli::error::CliError;
+use crate::cli::exit_code::ExitCode;
+use crate::cli::format::Format;
+use crate::cli::options::GlobalOptions;
+use crate::cli::output::Output;
+use crate::cli::output::table;
+use crate::source::suggest;
+use crate::vmdb::NewEms;
+use crate::vmdb::VmdbError;
+
+/// The managers, one catcher each
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Example:
+  switchboard ems add my_cloud --type awesome_cloud")]
+pub(crate) enum EmsCommand {
+    /// Every manager, by name
+    #[command(after_help = "Example:
+  switchboard ems list --format json")]
+    List {
+        /// For people, or one JSON document a manager
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    Add(Add),
+    /// Removes a manager; what came from it stays readable
+    #[command(after_help = "Example:
+  switchboard ems remove my_cloud")]
+    Remove {
+        /// Its name
+        name: String,
+    },
+}
+
+/// Adds a manager
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  switchboard ems add my_cloud --type awesome_cloud
+  switchboard ems add aws-eu --type amazon --url https://events.example.com --credentials env:AWS_EU_TOKEN")]
+pub(crate) struct Add {
+    /// Its name: events come in at /events/NAME
+    name: String,
+    /// Its kind: a folder under scripts/
+    #[arg(long = "type", value_name = "PROVIDER")]
+    provider: String,
+    /// Where its API answers
+    #[arg(long)]
+    url: Option<String>,
+    /// Where its credentials are, env:VAR or file:PATH; they themselves are never kept
+    #[arg(long, value_name = "WHERE", value_parser = reference)]
+    credentials: Option<String>,
+}
+
+impl EmsCommand {
+    pub(crate) fn run(&self, options: &GlobalOptions, out: &mut Output) -> Result<ExitCode, CliError> {
+        match self {
+            Self::List { format } => list(*format, options, out),
+            Self::Add(add) => add.run(options, out),
+            Self::Remove { name } => {
+                match options.existing_database()?.ems_remove(name).wait() {
+                    Ok(ems) => writeln!(out, "removed manager {}", ems.name)?,
+                    Err(error @ VmdbError::NotFound { .. }) => {
+                        return Err(CliError::usage(
+                            error.to_string(),
+                            "`switchboard ems list` names them",
+                        ));
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+                Ok(ExitCode::Fine)
+            }
+        }
+    }
+}
+
+fn list(format: Format, options: &GlobalOptions, out: &mut Output) -> Result<ExitCode, CliError> {
+    let managers = options.existing_database()?.ems_list()?;
+    match format {
+        Format::Json => {
+            for ems in managers {
+                out.json_line(&*ems)?;
+            }
+        }
+        Format::Text => {
+            let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+            let rows = managers.iter().map(|ems| {
+                vec![
+                    ems.name.to_string(),
+                    ems.provider.to_string(),
+                    if ems.enabled { "yes" } else { "no" }.to_owned(),
+                    or_dash(&ems.url),
+                    or_dash(&ems.credentials),
+                ]
+            });
+            let rows: Vec<_> = rows.collect();
+            table(out, &["NAME", "TYPE", "ENABLED", "URL", "CREDENTIALS"], &rows)?;
+        }
+    }
+    Ok(ExitCode::Fine)
+}
+
+impl Add {
+    fn run(&self, options: &GlobalOptions, out: &mut Output) -> Result<ExitCode, CliError> {
+        if self.name.trim().is_empty() || self.name.chars().any(char::is_control) {
+            return Err(CliError::usage(
+                "a manager needs a name",
+                "it is part of /events/NAME",
+            ));
+        }
+        let known = options.provider_folders();
+        if !known.is_empty() && !known.contains(&self.provider) {
+            let help = match suggest::did_you_mean(&self.provider, known.iter().map(String::as_str)) {
+                help if help.is_empty() => format!("there are {}", known.join(", ")),
+                help => help,
+            };
+            let message = format!("there is no provider `{}` under the scripts", self.provider);
+            return Err(CliError::usage(message, help));
+        }
+        let new = NewEms {
+            name: self.name.clone(),
+            provider: self.provider.clone(),
+            url: self.url.clone(),
+            credentials: self.credentials.clone(),
+        };
+        let ems = match options.open_database()?.ems_add(new).wait() {
+            Ok(ems) => ems,
+            Err(error @ VmdbError::NameTaken { .. }) => {
+                return Err(CliError::usage(
+                    error.to_string(),
+                    "choose another name, or remove it first",
+                ));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        writeln!(out, "added manager {} of type {}", ems.name, ems.provider)?;
+        Ok(ExitCode::Fine)
+    }
+}
+
+fn reference(text: &str) -> Result<String, String> {
+    if text.starts_with("env:") || text.starts_with("file:") {
+        return Ok(text.to_owned());
+    }
+    Err("env:VAR or file:PATH is expected, not the credentials themselves".to_owned())
+}

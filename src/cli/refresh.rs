@@ -1,0 +1,204 @@
+//! `switchboard refresh`: asks for refreshes; what waits, runs and ran.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Arc;
+
+use clap::Subcommand;
+
+use crate::cli::database::limit;
+use crate::cli::database::manager;
+use crate::cli::document::heading;
+use crate::cli::error::CliError;
+use crate::cli::exit_code::ExitCode;
+use crate::cli::format::Format;
+use crate::cli::options::GlobalOptions;
+use crate::cli::output::Output;
+use crate::cli::output::cell;
+use crate::cli::output::table;
+use crate::cli::output::visible;
+use crate::model::target::ManagerRef;
+use crate::model::target::Target;
+use crate::vmdb::Refresh;
+use crate::vmdb::RefreshFilter;
+use crate::vmdb::RefreshId;
+use crate::vmdb::RefreshRequest;
+use crate::vmdb::RefreshState;
+
+/// Asks for refreshes; what waits, runs and ran
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Example:
+  switchboard refresh run my_cloud --target vms:i-1")]
+pub(crate) enum RefreshCommand {
+    Run(Run),
+    List(List),
+    /// One refresh, with its targets and the events that asked for it
+    #[command(after_help = "Example:
+  switchboard refresh show 3")]
+    Show {
+        /// Its number
+        id: i64,
+        /// For people, or one JSON document
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+}
+
+/// Queues a refresh: of the whole manager, or of the targets that are named
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  switchboard refresh run my_cloud
+  switchboard refresh run my_cloud --target vms:i-1 --target key_pairs.name:deploy")]
+pub(crate) struct Run {
+    /// The manager's name
+    ems: String,
+    /// What to refresh; may repeat. The key is ems_ref, or what follows a dot
+    #[arg(long, value_name = "ASSOCIATION:REF", value_parser = target)]
+    target: Vec<Target>,
+}
+
+/// Refreshes, newest first
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  switchboard refresh list --ems my_cloud --state waiting")]
+pub(crate) struct List {
+    /// Of this manager only
+    #[arg(long, value_name = "NAME")]
+    ems: Option<String>,
+    /// waiting, running, done or failed
+    #[arg(long)]
+    state: Option<RefreshState>,
+    /// At most so many; 0 for all
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: usize,
+    /// For people, or one JSON document a refresh
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+impl RefreshCommand {
+    pub(crate) fn run(&self, options: &GlobalOptions, out: &mut Output) -> Result<ExitCode, CliError> {
+        match self {
+            Self::Run(run) => run.run(options, out),
+            Self::List(list) => list.run(options, out),
+            Self::Show { id, format } => show(RefreshId(*id), *format, options, out),
+        }
+    }
+}
+
+impl Run {
+    fn run(&self, options: &GlobalOptions, out: &mut Output) -> Result<ExitCode, CliError> {
+        let vmdb = options.existing_database()?;
+        let ems = manager(&vmdb, &self.ems)?;
+        let request = RefreshRequest {
+            ems_id: ems.id,
+            targets: self.target.clone(),
+            full: self
+                .target
+                .is_empty()
+                .then(|| "asked for on the command line".to_owned()),
+        };
+        let id = vmdb.queue_refresh(&request).wait()?;
+        writeln!(out, "queued refresh {id} of {}", ems.name)?;
+        Ok(ExitCode::Fine)
+    }
+}
+
+impl List {
+    fn run(&self, options: &GlobalOptions, out: &mut Output) -> Result<ExitCode, CliError> {
+        let vmdb = options.existing_database()?;
+        let ems = self.ems.as_deref().map(|name| manager(&vmdb, name)).transpose()?;
+        let filter = RefreshFilter {
+            ems_id: ems.map(|ems| ems.id),
+            state: self.state,
+            limit: limit(self.limit),
+        };
+        let refreshes = vmdb.refresh_list(&filter)?;
+        match self.format {
+            Format::Json => {
+                for refresh in &refreshes {
+                    out.json_line(refresh)?;
+                }
+            }
+            Format::Text => {
+                let rows: Vec<_> = refreshes.iter().map(row).collect();
+                let heads = ["ID", "EMS", "STATE", "WHAT", "EVENTS", "REQUESTED", "ERROR"];
+                table(out, &heads, &rows)?;
+            }
+        }
+        Ok(ExitCode::Fine)
+    }
+}
+
+fn row(refresh: &Refresh) -> Vec<String> {
+    let what = match &refresh.full {
+        Some(reason) => format!("everything: {reason}"),
+        None => format!("{} targets", refresh.targets),
+    };
+    vec![
+        refresh.id.to_string(),
+        refresh.ems.to_string(),
+        refresh.state.as_str().to_owned(),
+        what,
+        refresh.events.to_string(),
+        cell(refresh.requested_at),
+        refresh.error.clone().unwrap_or_default(),
+    ]
+}
+
+fn show(
+    id: RefreshId,
+    format: Format,
+    options: &GlobalOptions,
+    out: &mut Output,
+) -> Result<ExitCode, CliError> {
+    let Some(shown) = options.existing_database()?.refresh_show(id)? else {
+        return Err(CliError::usage(
+            format!("there is no refresh `{id}`"),
+            "`switchboard refresh list` names them",
+        ));
+    };
+    if format == Format::Json {
+        out.json_line(&shown)?;
+        return Ok(ExitCode::Fine);
+    }
+    let refresh = &shown.refresh;
+    heading(
+        "refresh",
+        &format!("{} of {}, {}", refresh.id, refresh.ems, refresh.state.as_str()),
+        out,
+    )?;
+    if let Some(reason) = &refresh.full {
+        heading("full", reason, out)?;
+    }
+    if let Some(error) = &refresh.error {
+        heading("error", error, out)?;
+    }
+    if !shown.requested.is_empty() {
+        heading("targets", "", out)?;
+    }
+    for requested in &shown.requested {
+        let keys = requested.target.manager_ref.0.iter();
+        let keys: Vec<String> = keys.map(|(key, value)| format!("{key}={value}")).collect();
+        let line = format!("{}  {}", requested.target.association, keys.join(" "));
+        let times = match requested.requests {
+            1 => "once".to_owned(),
+            many => format!("{many} times"),
+        };
+        writeln!(out, "  {}  asked for {times}", visible(&line))?;
+    }
+    let events: Vec<String> = shown.event_ids.iter().map(|id| id.0.to_string()).collect();
+    heading("events", &events.join(" "), out)?;
+    Ok(ExitCode::Fine)
+}
+
+fn target(text: &str) -> Result<Target, String> {
+    let expected = "ASSOCIATION:REF is expected, such as vms:i-1";
+    let (collection, value) = text.split_once(':').ok_or(expected)?;
+    let (association, key) = collection.split_once('.').unwrap_or((collection, "ems_ref"));
+    if association.is_empty() || key.is_empty() || value.is_empty() {
+        return Err(expected.to_owned());
+    }
+    let manager_ref = ManagerRef(BTreeMap::from([(Arc::from(key), Arc::from(value))]));
+    Ok(Target::new(association, manager_ref))
+}

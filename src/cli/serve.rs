@@ -1,0 +1,124 @@
+//! `switchboard serve`: everything in one process.
+
+use std::io;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use tokio::runtime;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::Signal;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
+use tracing::info;
+
+use crate::appliance::Appliance;
+use crate::appliance::ApplianceConfig;
+use crate::appliance::ApplianceError;
+use crate::cli::error::CliError;
+use crate::cli::exit_code::ExitCode;
+use crate::cli::logging::LogFormat;
+use crate::cli::options::GlobalOptions;
+use crate::cli::options::SETTINGS;
+use crate::model::clock::Clock;
+use crate::settings::Environment;
+
+/// Everything in one process: catchers, event handler, refresh, hot reload, web
+///
+/// Ctrl-C or SIGTERM ends it in order, a second one at once; neither loses what was acknowledged.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  switchboard serve
+  switchboard serve --database sqlite:/var/lib/switchboard/switchboard.db --strict
+  SWITCHBOARD_WEB_TOKEN=env:TOKEN switchboard serve --listen 0.0.0.0:3000")]
+pub(crate) struct Serve {
+    /// Where to listen, in place of `web.listen` of the settings; port 0 takes any free one
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Does not start while anything is wrong in the rules, the scripts or the settings
+    #[arg(long)]
+    strict: bool,
+}
+
+impl Serve {
+    pub(crate) fn run(&self, options: &GlobalOptions) -> Result<ExitCode, CliError> {
+        let config = ApplianceConfig {
+            roots: options.roots(),
+            settings: options.config.clone().unwrap_or_else(|| PathBuf::from(SETTINGS)),
+            settings_required: options.config.is_some(),
+            environment: Environment::of_process(),
+            database: options.database_url()?,
+            listen: self.listen,
+            is_strict: self.strict,
+            clock: Clock::System,
+        };
+        let runtime = runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| CliError::failed("cannot start", error))?;
+        let ended = runtime.block_on(serve(config, options.log_format));
+        // After a second signal nobody waits for what is still under way.
+        Runtime::shutdown_background(runtime);
+        ended
+    }
+}
+
+async fn serve(config: ApplianceConfig, log_format: LogFormat) -> Result<ExitCode, CliError> {
+    let mut signals =
+        Signals::listen().map_err(|error| CliError::failed("cannot listen for signals", error))?;
+    let appliance = match Appliance::start(config).await {
+        Ok(appliance) => appliance,
+        Err(ApplianceError::Findings(findings)) => {
+            let mut stderr = io::stderr().lock();
+            for finding in findings {
+                // Whoever closed the place for logs wants none.
+                let _closed = writeln!(stderr, "{finding}");
+            }
+            let _closed = writeln!(stderr, "not started, because of --strict");
+            return Ok(ExitCode::No);
+        }
+        Err(error) => return Err(CliError::failed("cannot serve", error)),
+    };
+    announce(&format!("http://{}", appliance.address()), log_format);
+    let signal = signals.next().await;
+    info!(signal, "Stopping.");
+    tokio::select! {
+        () = appliance.stop() => Ok(ExitCode::Fine),
+        _second = signals.next() => {
+            info!("Stopped at once; what was acknowledged is kept, and goes on next time.");
+            Ok(ExitCode::No)
+        }
+    }
+}
+
+/// Says where it listens, whatever the log level, in the form of the logs.
+fn announce(url: &str, log_format: LogFormat) {
+    let line = match log_format {
+        LogFormat::Text => format!("listening on {url}"),
+        LogFormat::Json => serde_json::json!({"listening": url}).to_string(),
+    };
+    let _closed = writeln!(io::stderr(), "{line}");
+}
+
+/// The signals that ask a process to end.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for one and names it.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _any = self.interrupt.recv() => "SIGINT",
+            _any = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}

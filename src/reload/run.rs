@@ -1,0 +1,115 @@
+//! The loop around reloading: waits for changes until it is told to end, and logs what became of them.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tracing::error;
+use tracing::info;
+use tracing::warn;
+
+use crate::reload::Changed;
+use crate::reload::Refusal;
+use crate::reload::ReloadOutcome;
+use crate::reload::Reloader;
+use crate::reload::Watcher;
+use crate::reload::settings_file::SettingsOutcome;
+use crate::source::Diagnostic;
+
+/// How many findings of one load are logged.
+const MAX_LOGGED: usize = 20;
+
+/// Brings every change into force until `shutdown` is done.
+pub async fn run(mut watcher: Watcher, reloader: Reloader, shutdown: impl Future<Output = ()>) {
+    let reloader = Arc::new(Mutex::new(reloader));
+    tokio::pin!(shutdown);
+    loop {
+        reloader.lock().note_problem(watcher.problem());
+        let changed = tokio::select! {
+            () = &mut shutdown => return,
+            changed = watcher.changed() => changed,
+        };
+        let reloader = reloader.clone();
+        // Reading and compiling block, so they have a thread of their own; a panic there ends that load alone.
+        if let Err(error) = tokio::task::spawn_blocking(move || reloader.lock().apply(&changed)).await {
+            error!(%error, "A reload broke off, kept the old rules.");
+        }
+    }
+}
+
+impl Reloader {
+    fn apply(&mut self, changed: &Changed) {
+        if changed.settings {
+            self.reload_settings();
+        }
+        if !changed.rescan && changed.paths.is_empty() {
+            return;
+        }
+        match self.reload(changed) {
+            ReloadOutcome::Unchanged => (),
+            ReloadOutcome::Replaced {
+                id,
+                changes,
+                diagnostics,
+                took,
+            } => {
+                info!(%id, %changes, ?took, "Replaced the rules.");
+                log(&diagnostics);
+            }
+            ReloadOutcome::Kept { diagnostics } => {
+                warn!(
+                    errors = diagnostics.len(),
+                    "Kept the old rules, what changed is wrong."
+                );
+                log(&diagnostics);
+            }
+        }
+    }
+
+    fn reload_settings(&mut self) {
+        let Some(settings) = &mut self.settings else {
+            return;
+        };
+        let path = settings.path.display().to_string();
+        match settings.reload() {
+            SettingsOutcome::Replaced(findings) => {
+                self.state.send_modify(|state| {
+                    state.settings_refused = None;
+                    state.settings_replaced += 1;
+                });
+                info!(path, "Read the settings again.");
+                log(&findings);
+            }
+            SettingsOutcome::Kept(wrong) => {
+                self.state.send_modify(|state| {
+                    let before = state.settings_refused.as_ref();
+                    state.settings_refused =
+                        Some(Refusal::next(before, self.clock.now(), wrong.as_slice().into()));
+                    state.settings_kept += 1;
+                });
+                warn!(
+                    path,
+                    errors = wrong.len(),
+                    "Kept the old settings, the file is wrong."
+                );
+                log(&wrong);
+            }
+        }
+    }
+
+    fn note_problem(&self, problem: Option<String>) {
+        self.state.send_if_modified(|state| {
+            let is_new = state.problem.as_deref() != problem.as_deref();
+            state.problem = problem.map(Into::into);
+            is_new
+        });
+    }
+}
+
+fn log(findings: &[Diagnostic]) {
+    for finding in findings.iter().take(MAX_LOGGED) {
+        warn!(help = finding.help, "{finding}");
+    }
+    if let Some(more) = findings.len().checked_sub(MAX_LOGGED).filter(|more| *more > 0) {
+        warn!(more, "There is more: `switchboard check` shows all.");
+    }
+}

@@ -1,0 +1,129 @@
+//! Sets the watches of the system, and tells which of its events matter.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use notify::Config;
+use notify::Event;
+use notify::EventKind;
+use notify::RecommendedWatcher;
+use notify::RecursiveMode;
+use notify::Watcher;
+use notify::event::AccessKind;
+use notify::event::AccessMode;
+use parking_lot::Mutex;
+use tracing::warn;
+
+use crate::reload::pending::Change;
+use crate::reload::pending::Pending;
+use crate::reload::points;
+
+/// What is watched, as the user named it.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    pub(crate) roots: Vec<PathBuf>,
+    pub(crate) settings: Option<PathBuf>,
+}
+
+/// Which paths matter; grows while the watches are set.
+#[derive(Debug, Default)]
+struct Interest {
+    roots: Vec<PathBuf>,
+    on_way_to_root: HashSet<PathBuf>,
+    on_way_to_settings: HashSet<PathBuf>,
+}
+
+/// Watches every folder on the way to a root or to the settings, and the roots with all below them.
+pub(crate) fn arm(watched: &Watched, pending: &Arc<Pending>) -> notify::Result<RecommendedWatcher> {
+    pending.set_problem(None);
+    let interest = Arc::new(Mutex::new(Interest::default()));
+    let handler = {
+        let (interest, pending) = (interest.clone(), pending.clone());
+        move |event| hear(event, &interest, &pending)
+    };
+    // Links are followed by us: those below a root lead to what is watched anyway, or nowhere.
+    let mut watcher = RecommendedWatcher::new(handler, Config::default().with_follow_symlinks(false))?;
+    let mut folders = HashSet::new();
+    let mut watch_folder = |folder: &Path| {
+        if folders.insert(folder.to_owned()) {
+            // One that may not be read, such as the folder of all homes, is not going to be swapped either.
+            drop(watcher.watch(folder, RecursiveMode::NonRecursive));
+        }
+    };
+    for root in &watched.roots {
+        let real = points::walk(root, |folder, point| {
+            interest.lock().on_way_to_root.insert(point.to_owned());
+            watch_folder(folder);
+        });
+        interest.lock().roots.extend(real?);
+    }
+    if let Some(settings) = &watched.settings {
+        points::walk(settings, |folder, point| {
+            interest.lock().on_way_to_settings.insert(point.to_owned());
+            watch_folder(folder);
+        })?;
+    }
+    // Last, because a watch of the folder alone would take its place.
+    let roots = interest.lock().roots.clone();
+    for root in roots {
+        if let Err(error) = watcher.watch(&root, RecursiveMode::Recursive) {
+            fail(pending, &error);
+        }
+    }
+    Ok(watcher)
+}
+
+/// Takes an event of the system.
+fn hear(event: notify::Result<Event>, interest: &Mutex<Interest>, pending: &Pending) {
+    let event = match event {
+        Ok(event) => event,
+        Err(error) => {
+            fail(pending, &error);
+            return pending.push(Change::Lost);
+        }
+    };
+    if event.need_rescan() {
+        return pending.push(Change::Lost);
+    }
+    if is_only_read(event.kind) {
+        return;
+    }
+    let interest = interest.lock();
+    for path in &event.paths {
+        if interest.on_way_to_root.contains(path) {
+            pending.push(Change::WayToRoot);
+        }
+        if interest.on_way_to_settings.contains(path) {
+            pending.push(Change::Settings);
+        }
+        if interest.roots.iter().any(|root| path.starts_with(root)) {
+            pending.push(Change::Below(path));
+        }
+    }
+}
+
+/// Whether nothing was changed; our own reading makes such events.
+fn is_only_read(kind: EventKind) -> bool {
+    match kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
+        EventKind::Access(_) => true,
+        EventKind::Any
+        | EventKind::Create(_)
+        | EventKind::Modify(_)
+        | EventKind::Remove(_)
+        | EventKind::Other => false,
+    }
+}
+
+fn fail(pending: &Pending, error: &notify::Error) {
+    let problem = match &error.kind {
+        notify::ErrorKind::MaxFilesWatch => {
+            "the system allows no more watches; raise `fs.inotify.max_user_watches`".to_owned()
+        }
+        _other => format!("a folder cannot be watched: {error}"),
+    };
+    warn!(problem, "Some changes may go unseen.");
+    pending.set_problem(Some(problem));
+}

@@ -1,0 +1,251 @@
+//! The sections of the settings as types, each read from its place in the tree.
+
+use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::thread;
+use std::time::Duration;
+
+use crate::settings::Blacklist;
+use crate::settings::section::Section;
+use crate::settings::value;
+use crate::settings::value::count;
+use crate::settings::value::duration;
+use crate::settings::value::positive;
+use crate::settings::value::size;
+use crate::settings::value::truth;
+
+/// The longest time for which changed files may have to be quiet: they are to be live within 100 ms.
+const MAX_GATHER: Duration = Duration::from_millis(50);
+/// What ManageIQ takes a `keep_events` of 0 for: 6 months.
+const DEFAULT_KEEP: Duration = Duration::from_secs(6 * 2_629_746);
+
+/// `workers.worker_base.event_catcher`: how events of one type of manager are caught.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CatcherSettings {
+    /// The time between two requests to an events API.
+    pub poll: Duration,
+    /// How many events are asked for at once.
+    pub ems_event_page_size: usize,
+    /// How long a catcher may take to stop.
+    pub ems_event_thread_shutdown_timeout: Duration,
+    /// Whether equal events beyond the rate are decided together.
+    pub flooding_monitor_enabled: bool,
+    /// The rate, per resource and minute.
+    pub flooding_events_per_minute: usize,
+}
+
+/// `workers.worker_base.event_handler`: how events are decided and saved.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HandlerSettings {
+    /// Threads that run rules, at least one.
+    pub threads: usize,
+    /// How many events are committed together at most.
+    pub batch: usize,
+}
+
+/// `event_streams.history`: how long events are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HistorySettings {
+    /// How long an event is kept.
+    pub keep_events: Duration,
+    /// How many events are kept at most; none for any number.
+    pub keep_rows: Option<usize>,
+    /// How many are deleted at once.
+    pub purge_window_size: usize,
+}
+
+/// `ems_refresh`: how inventory of one type of manager is refreshed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RefreshSettings {
+    /// How often everything is read again; none for never.
+    pub refresh_interval: Option<Duration>,
+    /// Whether single objects may be refreshed.
+    pub allow_targeted_refresh: bool,
+    /// Whether the provider keeps inventory up to date by itself.
+    pub streaming_refresh: bool,
+}
+
+/// `script`: what one call of a script may use before it is stopped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScriptSettings {
+    /// Operations, loops included.
+    pub max_operations: usize,
+    /// Time on the clock.
+    pub max_time: Duration,
+    /// Bytes that the process may grow by meanwhile.
+    pub max_memory: usize,
+    /// How deep functions may call each other.
+    pub max_call_levels: usize,
+    /// Bytes of one text.
+    pub max_string_size: usize,
+    /// Items of one list.
+    pub max_array_size: usize,
+    /// Keys of one map.
+    pub max_map_size: usize,
+}
+
+/// `reload`: when changed files are loaded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReloadSettings {
+    /// How long files have to be quiet before they are loaded.
+    pub gather: Duration,
+}
+
+impl CatcherSettings {
+    /// Reads one catcher's settings; what it does not have is as in `base`.
+    fn read(section: Section<'_>, base: &Self) -> Self {
+        let Self {
+            poll,
+            ems_event_page_size: page,
+            ems_event_thread_shutdown_timeout: stop,
+            flooding_monitor_enabled: flood,
+            flooding_events_per_minute: rate,
+        } = *base;
+        let catcher = Self {
+            poll: section.value("poll", positive).unwrap_or(poll),
+            ems_event_page_size: section.value("ems_event_page_size", count(1)).unwrap_or(page),
+            ems_event_thread_shutdown_timeout: section
+                .value("ems_event_thread_shutdown_timeout", duration)
+                .unwrap_or(stop),
+            flooding_monitor_enabled: section.value("flooding_monitor_enabled", truth).unwrap_or(flood),
+            flooding_events_per_minute: section
+                .value("flooding_events_per_minute", count(1))
+                .unwrap_or(rate),
+        };
+        section.finish();
+        catcher
+    }
+}
+
+impl HandlerSettings {
+    pub(crate) fn read(section: Section<'_>) -> Self {
+        let threads = section.value("threads", count(0)).and_then(NonZero::new);
+        let threads = threads.or_else(|| thread::available_parallelism().ok());
+        let handler = Self {
+            threads: threads.map_or(1, NonZero::get),
+            batch: section.value("batch", count(1)).unwrap_or_default(),
+        };
+        section.finish();
+        handler
+    }
+}
+
+impl HistorySettings {
+    pub(crate) fn read(section: Section<'_>) -> Self {
+        let keep = section
+            .value("keep_events", duration)
+            .filter(|keep| !keep.is_zero());
+        let history = Self {
+            keep_events: keep.unwrap_or(DEFAULT_KEEP),
+            keep_rows: section.value("keep_rows", count(0)).filter(|rows| *rows > 0),
+            purge_window_size: section.value("purge_window_size", count(1)).unwrap_or_default(),
+        };
+        section.finish();
+        history
+    }
+}
+
+impl RefreshSettings {
+    fn read(section: &Section<'_>, base: &Self) -> Self {
+        let interval = section.value("refresh_interval", duration);
+        let targeted = section.value("allow_targeted_refresh", truth);
+        let streaming = section.value("streaming_refresh", truth);
+        let not_never = |interval: Duration| (!interval.is_zero()).then_some(interval);
+        Self {
+            refresh_interval: interval.map_or(base.refresh_interval, not_never),
+            allow_targeted_refresh: targeted.unwrap_or(base.allow_targeted_refresh),
+            streaming_refresh: streaming.unwrap_or(base.streaming_refresh),
+        }
+    }
+}
+
+impl ScriptSettings {
+    pub(crate) fn read(section: Section<'_>) -> Self {
+        let script = Self {
+            max_operations: section.value("max_operations", count(1)).unwrap_or_default(),
+            max_time: section.value("max_time", positive).unwrap_or_default(),
+            max_memory: section.value("max_memory", size).unwrap_or_default(),
+            max_call_levels: section.value("max_call_levels", count(1)).unwrap_or_default(),
+            max_string_size: section.value("max_string_size", size).unwrap_or_default(),
+            max_array_size: section.value("max_array_size", count(1)).unwrap_or_default(),
+            max_map_size: section.value("max_map_size", count(1)).unwrap_or_default(),
+        };
+        section.finish();
+        script
+    }
+}
+
+impl ReloadSettings {
+    pub(crate) fn read(section: Section<'_>) -> Self {
+        let gather = section.value("gather", value::duration_up_to(MAX_GATHER));
+        section.finish();
+        Self {
+            gather: gather.unwrap_or_default(),
+        }
+    }
+}
+
+/// `ems`: what each type drops, and the sections of their event groups.
+pub(crate) fn read_ems(ems: Section<'_>) -> (BTreeMap<String, Blacklist>, Vec<Section<'_>>) {
+    let (mut blacklists, mut groups) = (BTreeMap::new(), Vec::new());
+    for key in ems.keys() {
+        let section = ems.section(key);
+        let mut blacklist = Blacklist::default();
+        section.list("blacklisted_event_names", |entry| blacklist.add(entry));
+        let event_handling = section.section("event_handling");
+        groups.push(event_handling.section("event_groups"));
+        event_handling.finish();
+        section.finish();
+        let ems_type = key.strip_prefix("ems_").unwrap_or(key);
+        blacklists.insert(ems_type.to_owned(), blacklist);
+    }
+    ems.finish();
+    (blacklists, groups)
+}
+
+/// `event_handling.task_final_events`.
+pub(crate) fn read_task_final_events(section: Section<'_>) -> BTreeMap<String, Vec<String>> {
+    let events = section
+        .keys()
+        .into_iter()
+        .map(|last| (last.to_owned(), section.list(last, value::text)));
+    let events = events.collect();
+    section.finish();
+    events
+}
+
+/// `workers.worker_base.event_catcher`: the defaults, and each type's.
+pub(crate) fn read_catchers(section: Section<'_>) -> (CatcherSettings, BTreeMap<String, CatcherSettings>) {
+    let defaults = CatcherSettings::read(section.section("defaults"), &CatcherSettings::default());
+    let types = section
+        .keys()
+        .into_iter()
+        .filter_map(|key| Some((key, key.strip_prefix("event_catcher_")?)));
+    let catchers = types.map(|(key, ems_type)| {
+        let catcher = CatcherSettings::read(section.section(key), &defaults);
+        (ems_type.to_owned(), catcher)
+    });
+    let catchers = catchers.collect();
+    section.finish();
+    (defaults, catchers)
+}
+
+/// `ems_refresh`: the threshold, what holds for all types, and each type's.
+pub(crate) fn read_refreshes(
+    section: Section<'_>,
+) -> (usize, RefreshSettings, BTreeMap<String, RefreshSettings>) {
+    let threshold = section
+        .value("full_refresh_threshold", count(0))
+        .unwrap_or_default();
+    let all = RefreshSettings::read(&section, &RefreshSettings::default());
+    let types = section.keys().into_iter().filter(|key| section.has_section(key));
+    let refreshes = types.map(|ems_type| {
+        let section = section.section(ems_type);
+        let refresh = RefreshSettings::read(&section, &all);
+        section.finish();
+        (ems_type.to_owned(), refresh)
+    });
+    let refreshes = refreshes.collect();
+    section.finish();
+    (threshold, all, refreshes)
+}

@@ -1,0 +1,180 @@
+//! Who may call: whoever shows the token, or without a token whoever is on this machine.
+//!
+//! Without a token the `Host` and `Origin` headers have to name this machine too, so that no web page that
+//! somebody opens here can talk to us under a name of its own (DNS rebinding).
+
+use std::fmt;
+use std::net::IpAddr;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::StatusCode;
+use axum::http::Uri;
+use axum::http::header;
+use axum::middleware::Next;
+use axum::response::IntoResponse;
+use axum::response::Response;
+use sha2::Digest;
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+
+use crate::web::Shared;
+use crate::web::problem::Problem;
+use crate::web::server::BindError;
+
+/// What callers have to show; kept as a digest, so that neither a log nor a timing tells it.
+#[derive(Clone)]
+pub struct Token([u8; 32]);
+
+impl Token {
+    /// The token of this text; none where the text is blank.
+    pub fn new(text: &str) -> Option<Self> {
+        (!text.trim().is_empty()).then(|| Self(digest(text.trim())))
+    }
+
+    fn is(&self, shown: &str) -> bool {
+        self.0.ct_eq(&digest(shown)).into()
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(********)")
+    }
+}
+
+fn digest(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}
+
+/// Who is let in.
+#[derive(Clone, Debug)]
+pub(crate) enum Access {
+    /// Callers on this machine that call it by a name of its own.
+    ThisMachine,
+    /// Callers that show the token.
+    Token(Token),
+}
+
+impl Access {
+    /// Decides by the address and the token.
+    ///
+    /// # Errors
+    /// When others could reach the address and there is no token.
+    pub(crate) fn new(listen: SocketAddr, token: Option<Token>) -> Result<Self, BindError> {
+        match token {
+            Some(token) => Ok(Self::Token(token)),
+            None if listen.ip().to_canonical().is_loopback() => Ok(Self::ThisMachine),
+            None => Err(BindError::Open { listen }),
+        }
+    }
+
+    /// Whether this caller is let in.
+    ///
+    /// # Errors
+    /// When it is not, with the answer.
+    pub(crate) fn check(&self, headers: &HeaderMap, uri: &Uri) -> Result<(), Problem> {
+        match self {
+            Self::Token(token) if shown_token(headers, uri).is_some_and(|shown| token.is(&shown)) => Ok(()),
+            Self::Token(_) => Err(Problem::new(StatusCode::UNAUTHORIZED, "a valid token is needed")
+                .help("send it as `Authorization: Bearer TOKEN`")),
+            Self::ThisMachine => check_names(headers, uri),
+        }
+    }
+}
+
+/// Lets a request pass, or answers why not.
+pub(crate) async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    match shared.access.check(request.headers(), request.uri()) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// The one token of a request; two headers are as good as none.
+fn shown_token(headers: &HeaderMap, uri: &Uri) -> Option<String> {
+    let mut shown = headers.get_all(header::AUTHORIZATION).iter();
+    match (shown.next(), shown.next()) {
+        (Some(value), None) => {
+            let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| token.to_owned())
+        }
+        // Senders of web hooks that cannot set a header (CloudEvents web hook 3.2).
+        (None, _) => {
+            let pairs = uri.query()?.split('&');
+            let mut tokens = pairs.filter_map(|pair| pair.strip_prefix("access_token="));
+            tokens.next().map(ToOwned::to_owned)
+        }
+        (Some(_), Some(_)) => None,
+    }
+}
+
+fn check_names(headers: &HeaderMap, uri: &Uri) -> Result<(), Problem> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().ok(),
+        _none_or_many => None,
+    };
+    let authority = uri.authority().map(|authority| authority.as_str());
+    if !host.is_some_and(is_this_machine) || !authority.is_none_or(is_this_machine) {
+        let message = "this place is called by a name that is not its own";
+        let help = "call it as localhost or 127.0.0.1, or configure a token";
+        return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, message).help(help));
+    }
+    for origin in headers.get_all(header::ORIGIN) {
+        let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+        if !authority.is_some_and(|(_, authority)| is_this_machine(authority)) {
+            let message = "a page of another origin may not call this place";
+            return Err(Problem::new(StatusCode::FORBIDDEN, message).help("configure a token"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether an authority, `host:port` or `[address]:port`, names this machine.
+fn is_this_machine(authority: &str) -> bool {
+    let host = match authority.strip_prefix('[') {
+        Some(bracketed) => match bracketed.split_once(']') {
+            Some((host, rest)) if rest.is_empty() || rest.starts_with(':') => host,
+            _unclosed => return false,
+        },
+        None => authority.split_once(':').map_or(authority, |(host, _port)| host),
+    };
+    let is_loopback = |address: IpAddr| address.to_canonical().is_loopback();
+    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(is_loopback)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_machine_are_its_own() {
+        for (authority, expected) in [
+            ("localhost", true),
+            ("LOCALHOST:80", true),
+            ("127.0.0.1:4000", true),
+            ("127.9.9.9", true),
+            ("[::1]:4000", true),
+            ("[::1]", true),
+            ("evil.example", false),
+            ("localhost.evil.example", false),
+            ("127.0.0.1.evil.example", false),
+            ("10.0.0.1", false),
+            ("[::1", false),
+            ("[::1]evil", false),
+            ("", false),
+        ] {
+            assert_eq!(is_this_machine(authority), expected, "{authority}");
+        }
+    }
+
+    #[test]
+    fn a_blank_token_is_none() {
+        assert!(Token::new(" \n").is_none());
+        assert!(Token::new("secret\n").unwrap().is("secret"));
+    }
+}

@@ -1,0 +1,230 @@
+//! `/api`: what the database knows, as JSON.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::Router;
+use axum::extract::Path;
+use axum::extract::Query;
+use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::response::Response;
+use axum::routing::get;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::model::clock::Timestamp;
+use crate::model::ems::EmsId;
+use crate::model::event::EventId;
+use crate::model::event_group::EventLevel;
+use crate::vmdb::EventFilter;
+use crate::vmdb::MessageKind;
+use crate::vmdb::MessageState;
+use crate::vmdb::QueueFilter;
+use crate::vmdb::RefreshFilter;
+use crate::vmdb::RefreshState;
+use crate::vmdb::Vmdb;
+use crate::vmdb::VmdbError;
+use crate::web::Shared;
+use crate::web::event_document::Shown;
+use crate::web::event_document::listed;
+use crate::web::problem::Problem;
+
+/// How many rows a page has unless told otherwise, and at most.
+const PAGE: usize = 50;
+const LONGEST_PAGE: usize = 1000;
+
+/// The routes of the API.
+pub(crate) fn routes() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/api/event_streams", get(event_streams))
+        .route("/api/event_streams/{id}", get(event_stream))
+        .route("/api/queue", get(queue))
+        .route("/api/refreshes", get(refreshes))
+}
+
+/// What a list may be narrowed by; each list reads what it knows.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EventQuery {
+    ems: Option<String>,
+    event_type: Option<String>,
+    group: Option<String>,
+    level: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StateQuery {
+    ems: Option<String>,
+    state: Option<String>,
+    kind: Option<String>,
+    limit: Option<usize>,
+}
+
+async fn event_streams(
+    State(shared): State<Arc<Shared>>,
+    query: Result<Query<EventQuery>, QueryRejection>,
+) -> Result<Json<Value>, Problem> {
+    let query = readable(query)?;
+    let level = match query.level.as_deref() {
+        None => None,
+        Some(word) => Some(level(word)?),
+    };
+    let limit = page(query.limit);
+    let before = query.cursor.as_deref().map(cursor).transpose()?;
+    let (from, to) = (moment(query.from.as_deref())?, moment(query.to.as_deref())?);
+    look(&shared, move |vmdb| {
+        let Some(ems_id) = ems_id(vmdb, query.ems.as_deref())? else {
+            return Ok(Err(unknown_manager(query.ems)));
+        };
+        let events = vmdb.events_list(&EventFilter {
+            ems_id,
+            event_type: query.event_type,
+            group: query.group,
+            level,
+            from,
+            to,
+            before,
+            limit: Some(limit),
+            ..EventFilter::default()
+        })?;
+        // A full page may be followed by another one.
+        let last = events.last().filter(|_| events.len() == limit);
+        let cursor = last.and_then(|stored| stored.event.id).map(|id| id.0.to_string());
+        let events: Vec<Value> = events
+            .iter()
+            .map(|stored| Value::Object(listed(stored)))
+            .collect();
+        Ok(Ok(Json(json!({"event_streams": events, "cursor": cursor}))))
+    })
+    .await?
+}
+
+async fn event_stream(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let missing = || Problem::not_found(format!("there is no event `{id}`"));
+    let number = EventId(id.parse().map_err(|_error| missing())?);
+    // Written here as text, so that `full_data` stays as it came.
+    let text = look(&shared, move |vmdb| {
+        let event = vmdb.event_show(number)?;
+        Ok(event.map(|event| serde_json::to_string(&Shown(&event))))
+    })
+    .await?;
+    let text = text.ok_or_else(missing)?;
+    let text = text.map_err(|error| Problem::failed(format!("cannot show event `{id}`: {error}")))?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
+}
+
+async fn queue(
+    State(shared): State<Arc<Shared>>,
+    query: Result<Query<StateQuery>, QueryRejection>,
+) -> Result<Json<Value>, Problem> {
+    let query = readable(query)?;
+    let state: Option<MessageState> = word(query.state.as_deref())?;
+    let kind: Option<MessageKind> = word(query.kind.as_deref())?;
+    look(&shared, move |vmdb| {
+        let Some(ems_id) = ems_id(vmdb, query.ems.as_deref())? else {
+            return Ok(Err(unknown_manager(query.ems)));
+        };
+        let limit = Some(page(query.limit));
+        let entries = vmdb.queue_list(&QueueFilter {
+            ems_id,
+            state,
+            kind,
+            limit,
+        })?;
+        Ok(Ok(Json(
+            json!({"counts": vmdb.queue_counts()?, "queue": entries}),
+        )))
+    })
+    .await?
+}
+
+async fn refreshes(
+    State(shared): State<Arc<Shared>>,
+    query: Result<Query<StateQuery>, QueryRejection>,
+) -> Result<Json<Value>, Problem> {
+    let query = readable(query)?;
+    if query.kind.is_some() {
+        return Err(Problem::unreadable("refreshes have no `kind`"));
+    }
+    let state: Option<RefreshState> = word(query.state.as_deref())?;
+    look(&shared, move |vmdb| {
+        let Some(ems_id) = ems_id(vmdb, query.ems.as_deref())? else {
+            return Ok(Err(unknown_manager(query.ems)));
+        };
+        let limit = Some(page(query.limit));
+        let refreshes = vmdb.refresh_list(&RefreshFilter { ems_id, state, limit })?;
+        Ok(Ok(Json(json!({"refreshes": refreshes}))))
+    })
+    .await?
+}
+
+/// Looks into the database on a thread that may block.
+async fn look<T: Send + 'static>(
+    shared: &Shared,
+    work: impl FnOnce(&Vmdb) -> Result<T, VmdbError> + Send + 'static,
+) -> Result<T, Problem> {
+    let vmdb = shared.services.vmdb.clone();
+    let looked = tokio::task::spawn_blocking(move || work(&vmdb)).await;
+    let looked = looked.map_err(|error| Problem::failed(format!("cannot look: {error}")))?;
+    Ok(looked?)
+}
+
+/// The manager to narrow by: no name is none, an unknown name is no answer.
+fn ems_id(vmdb: &Vmdb, name: Option<&str>) -> Result<Option<Option<EmsId>>, VmdbError> {
+    match name {
+        None => Ok(Some(None)),
+        Some(name) => Ok(vmdb.ems_by_name(name)?.map(|ems| Some(ems.id))),
+    }
+}
+
+fn unknown_manager(name: Option<String>) -> Problem {
+    Problem::unreadable(format!("there is no manager `{}`", name.unwrap_or_default()))
+}
+
+fn readable<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
+    query
+        .map(|Query(query)| query)
+        .map_err(|rejection| Problem::unreadable(rejection.body_text()))
+}
+
+fn word<T: FromStr<Err = String>>(text: Option<&str>) -> Result<Option<T>, Problem> {
+    text.map(str::parse).transpose().map_err(Problem::unreadable)
+}
+
+fn level(word: &str) -> Result<EventLevel, Problem> {
+    let levels = [EventLevel::Critical, EventLevel::Warning, EventLevel::Detail];
+    let found = levels.into_iter().find(|level| level.as_str() == word);
+    found.ok_or_else(|| {
+        Problem::unreadable(format!(
+            "`{word}` is no level; critical, warning or detail is expected"
+        ))
+    })
+}
+
+fn moment(text: Option<&str>) -> Result<Option<Timestamp>, Problem> {
+    let problem = |text| Problem::unreadable(format!("`{text}` is no time as in RFC 3339"));
+    text.map(|text| text.parse().map_err(|_error| problem(text)))
+        .transpose()
+}
+
+fn cursor(text: &str) -> Result<EventId, Problem> {
+    let problem = |_error| Problem::unreadable(format!("`{text}` is no cursor of an earlier answer"));
+    text.parse().map(EventId).map_err(problem)
+}
+
+fn page(limit: Option<usize>) -> usize {
+    limit.unwrap_or(PAGE).clamp(1, LONGEST_PAGE)
+}

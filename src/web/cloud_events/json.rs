@@ -1,0 +1,335 @@
+//! JSON bodies: a CloudEvent, a list of them (CloudEvents JSON format), or plain messages.
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde::de::DeserializeSeed;
+use serde::de::Deserializer;
+use serde::de::Error;
+use serde::de::IgnoredAny;
+use serde::de::MapAccess;
+use serde::de::SeqAccess;
+use serde::de::Visitor;
+use serde_json::value::RawValue;
+
+use crate::model::event::NativeEvent;
+use crate::model::value::Value;
+use crate::web::cloud_events::Malformed;
+use crate::web::cloud_events::attributes::Attributes;
+use crate::web::cloud_events::mode::MediaType;
+use crate::web::cloud_events::mode::is_json;
+
+/// The most attributes of one event, extensions included.
+const MOST_MEMBERS: usize = 256;
+
+/// One CloudEvent in structured mode.
+///
+/// # Errors
+/// When it is no CloudEvent 1.0.
+pub(crate) fn structured(text: &str) -> Result<NativeEvent, Malformed> {
+    let members: Members<'_> = serde_json::from_str(text).map_err(|error| Malformed::json(&error))?;
+    let mut attributes = Attributes::default();
+    let (mut data, mut data_base64) = (None, None);
+    for (name, raw) in members.0 {
+        match name.as_str() {
+            "data" if data.is_none() => data = Some(raw.get()),
+            "data_base64" if data_base64.is_none() => data_base64 = bytes(raw)?,
+            "data" | "data_base64" => return Err(Malformed::attribute(&name, "is there twice")),
+            _attribute => {
+                if let Some(value) = attribute(&name, raw)? {
+                    attributes.add(&name, value)?;
+                }
+            }
+        }
+    }
+    let data = data.filter(|data| *data != "null");
+    if data.is_some() && data_base64.is_some() {
+        return Err(Malformed::attribute(
+            "data",
+            "stands beside `data_base64`; one of them is expected",
+        ));
+    }
+    let content_type = attributes.text("datacontenttype")?;
+    let holds_json = content_type.is_none_or(|text| is_json(&MediaType::new(text).essence));
+    let decoded = data_base64
+        .filter(|_| holds_json)
+        .and_then(|bytes| String::from_utf8(bytes).ok());
+    let is_message = |text: &&str| is_object(text) && serde_json::from_str::<&RawValue>(text).is_ok();
+    let message = data.filter(|data| holds_json && is_object(data)).map(Arc::from);
+    let message = message.or_else(|| {
+        decoded
+            .as_deref()
+            .filter(is_message)
+            .map(|text| Arc::from(text.trim()))
+    });
+    Ok(NativeEvent {
+        body: message.unwrap_or_else(|| Arc::from(text)),
+        envelope: Some(attributes.envelope()?),
+    })
+}
+
+/// A list of CloudEvents, possibly empty; one that is none spoils the list.
+///
+/// # Errors
+/// When it is no list, or one of it is no CloudEvent 1.0.
+pub(crate) fn batch(text: &str, longest: usize) -> Result<Vec<NativeEvent>, Malformed> {
+    each(text, longest, |element| structured(element.get()))
+}
+
+/// Messages as the provider sends them: an object is one, a list of objects is many.
+///
+/// # Errors
+/// When it is neither.
+pub(crate) fn plain(text: &str, longest: usize) -> Result<Vec<NativeEvent>, Malformed> {
+    if text.trim_ascii_start().starts_with('[') {
+        return each(text, longest, message);
+    }
+    let whole: &RawValue = serde_json::from_str(text).map_err(|error| Malformed::json(&error))?;
+    Ok(vec![message(whole)?])
+}
+
+/// Whether a JSON text is an object.
+pub(crate) fn is_object(text: &str) -> bool {
+    text.trim_ascii_start().starts_with('{')
+}
+
+fn message(raw: &RawValue) -> Result<NativeEvent, Malformed> {
+    if !is_object(raw.get()) {
+        return Err(Malformed::Json(
+            "a JSON object, or a list of objects, is expected".to_owned(),
+        ));
+    }
+    Ok(NativeEvent::new(raw.get()))
+}
+
+/// Reads each element of a list of at most `longest`; one more is an error before it costs any memory.
+fn each(
+    text: &str,
+    longest: usize,
+    read: impl Fn(&RawValue) -> Result<NativeEvent, Malformed>,
+) -> Result<Vec<NativeEvent>, Malformed> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let list = UpTo(longest).deserialize(&mut json);
+    let elements = list.and_then(|elements| json.end().map(|()| elements));
+    let Some(elements) = elements.map_err(|error| Malformed::json(&error))? else {
+        return Err(Malformed::TooMany { longest });
+    };
+    let located = |(index, element): (usize, &RawValue)| {
+        read(element).map_err(|problem| Malformed::Element {
+            position: index + 1,
+            problem: Box::new(problem),
+        })
+    };
+    elements.into_iter().enumerate().map(located).collect()
+}
+
+/// The value of an attribute: text, whole number or truth; null is as good as absent.
+fn attribute(name: &str, raw: &RawValue) -> Result<Option<Value>, Malformed> {
+    let value: serde_json::Value =
+        serde_json::from_str(raw.get()).map_err(|error| Malformed::json(&error))?;
+    match value {
+        serde_json::Value::Null => Ok(None),
+        serde_json::Value::Bool(flag) => Ok(Some(Value::Bool(flag))),
+        serde_json::Value::String(text) => Ok(Some(Value::text(text))),
+        serde_json::Value::Number(number) => match number.as_i64().map(i32::try_from) {
+            Some(Ok(whole)) => Ok(Some(Value::Int(whole.into()))),
+            _wide_or_broken => Err(Malformed::attribute(
+                name,
+                "is a number beyond 32 bits or with a fraction",
+            )),
+        },
+        serde_json::Value::Array(_) | serde_json::Value::Object(_) => Err(Malformed::attribute(
+            name,
+            "is a list or an object; a text, a whole number or a truth value is expected",
+        )),
+    }
+}
+
+fn bytes(raw: &RawValue) -> Result<Option<Vec<u8>>, Malformed> {
+    let problem = || Malformed::attribute("data_base64", "is no text in base64");
+    let text: Option<String> = serde_json::from_str(raw.get()).map_err(|_error| problem())?;
+    text.map(|text| STANDARD.decode(text).map_err(|_error| problem()))
+        .transpose()
+}
+
+/// The members of a JSON object in order, doubled ones included: of two ids a map would silently keep the last.
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a CloudEvent, which is an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                    if members.len() > MOST_MEMBERS {
+                        return Err(A::Error::custom(format_args!(
+                            "more than {MOST_MEMBERS} attributes"
+                        )));
+                    }
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Collect)
+    }
+}
+
+/// Reads a list up to a number of elements; none where there are more.
+struct UpTo(usize);
+
+impl<'de> DeserializeSeed<'de> for UpTo {
+    type Value = Option<Vec<&'de RawValue>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for UpTo {
+    type Value = Option<Vec<&'de RawValue>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of events")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut elements = Vec::new();
+        while let Some(element) = list.next_element()? {
+            // What follows is passed over, so that its faults are found all the same.
+            if elements.len() < self.0 {
+                elements.push(element);
+            } else {
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                return Ok(None);
+            }
+        }
+        Ok(Some(elements))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#""specversion": "1.0", "id": "1", "source": "/x", "type": "t""#;
+
+    #[test]
+    fn what_is_no_cloud_event_is_refused_with_the_reason() {
+        for (event, expected) in [
+            (
+                r#"{"id": "1", "source": "/x", "type": "t"}"#.to_owned(),
+                "attribute `specversion` is missing",
+            ),
+            (
+                r#"{"specversion": "0.3", "id": "1", "source": "/x", "type": "t"}"#.to_owned(),
+                "attribute `specversion` is `0.3`; `1.0` is expected",
+            ),
+            (
+                r#"{"specversion": "1.0", "id": "", "source": "/x", "type": "t"}"#.to_owned(),
+                "attribute `id` is empty",
+            ),
+            (
+                r#"{"specversion": "1.0", "id": 7, "source": "/x", "type": "t"}"#.to_owned(),
+                "attribute `id` is something else; a text is expected",
+            ),
+            (
+                r#"{"specversion": "1.0", "id": null, "source": "/x", "type": "t"}"#.to_owned(),
+                "attribute `id` is missing",
+            ),
+            (
+                r#"{"specversion": "1.0", "id": "1", "source": "a b", "type": "t"}"#.to_owned(),
+                "attribute `source` is no URI reference",
+            ),
+            (
+                format!(r#"{{{GOOD}, "id": "2"}}"#),
+                "attribute `id` is there twice",
+            ),
+            (
+                format!(r#"{{{GOOD}, "time": "yesterday"}}"#),
+                "attribute `time` is no time as in RFC 3339, such as 2026-01-31T12:00:00Z",
+            ),
+            (
+                format!(r#"{{{GOOD}, "subject": ""}}"#),
+                "attribute `subject` is empty",
+            ),
+            (
+                format!(r#"{{{GOOD}, "Region": "eu"}}"#),
+                "attribute `Region` has a name that no attribute has: lower-case letters and digits are expected",
+            ),
+            (
+                format!(r#"{{{GOOD}, "tags": ["a"]}}"#),
+                "attribute `tags` is a list or an object; a text, a whole number or a truth value is expected",
+            ),
+            (
+                format!(r#"{{{GOOD}, "data_base64": "!"}}"#),
+                "attribute `data_base64` is no text in base64",
+            ),
+            (
+                format!(r#"{{{GOOD}, "data": {{}}, "data_base64": "e30="}}"#),
+                "attribute `data` stands beside `data_base64`; one of them is expected",
+            ),
+            (
+                "[]".to_owned(),
+                "the body is no JSON: invalid type: sequence, expected a CloudEvent, which is an object at line 1 column 0",
+            ),
+        ] {
+            assert_eq!(structured(&event).unwrap_err().to_string(), expected, "{event}");
+        }
+    }
+
+    #[test]
+    fn data_that_is_an_object_is_the_message_and_else_the_event_is() {
+        let whole = |more: &str| format!("{{{GOOD}{more}}}");
+        for (more, expected) in [
+            (r#", "data": {"a":  1.50}"#, Some(r#"{"a":  1.50}"#)),
+            (r#", "data_base64": "eyJhIjoxfQ==""#, Some(r#"{"a":1}"#)),
+            (
+                r#", "datacontenttype": "application/json", "data": {"a": 1}"#,
+                Some(r#"{"a": 1}"#),
+            ),
+            (r#", "datacontenttype": "text/xml", "data": "<a/>""#, None),
+            (r#", "data": null"#, None),
+            (r#", "data": [1]"#, None),
+            ("", None),
+        ] {
+            let text = whole(more);
+            let native = structured(&text).unwrap();
+            assert_eq!(&*native.body, expected.unwrap_or(&text), "{more}");
+            assert_eq!(&*native.envelope.unwrap().event_key.0, "/x 1");
+        }
+    }
+
+    #[test]
+    fn one_broken_element_spoils_the_list() {
+        let error = batch(&format!(r#"[{{{GOOD}}}, {{}}]"#), 9).unwrap_err();
+        assert_eq!(error.to_string(), "event 2: attribute `specversion` is missing");
+        let error = plain(r#"[{}, 1]"#, 9).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "event 2: a JSON object, or a list of objects, is expected"
+        );
+        assert_eq!(batch("[]", 9).unwrap().len(), 0);
+        assert_eq!(
+            plain("[{}, {}]", 1).unwrap_err().to_string(),
+            "more than 1 events at once"
+        );
+        assert!(
+            plain("[{}, {}, ", 1)
+                .unwrap_err()
+                .to_string()
+                .starts_with("the body is no JSON")
+        );
+        assert_eq!(plain(" [ {\"a\": 1} , {} ] ", 9).unwrap().len(), 2);
+    }
+}

@@ -1,0 +1,59 @@
+//! CloudEvents 1.0 over HTTP: binary, structured and batched, and plain JSON beside them.
+//!
+//! The data of a CloudEvent is the provider's message where it is a JSON object; the attributes stay with the
+//! event as `cloud_event`. Any other data, and none, leaves the event in its JSON form as the message.
+
+mod attributes;
+mod binary;
+mod json;
+mod mode;
+
+pub(crate) use binary::binary;
+pub(crate) use json::batch;
+pub(crate) use json::plain;
+pub(crate) use json::structured;
+pub(crate) use mode::Mode;
+pub(crate) use mode::mode;
+
+/// Why a request holds no events; nothing of it is taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Malformed {
+    /// Not JSON, or not the shape that is expected.
+    #[error("{0}")]
+    Json(String),
+    /// An attribute is not as the specification wants it.
+    #[error("attribute `{name}` {problem}")]
+    Attribute {
+        /// Which.
+        name: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A list of more events than are taken at once.
+    #[error("more than {longest} events at once")]
+    TooMany {
+        /// How many are.
+        longest: usize,
+    },
+    /// One event of several; the position is from 1.
+    #[error("event {position}: {problem}")]
+    Element {
+        /// Which.
+        position: usize,
+        /// What is wrong with it.
+        problem: Box<Malformed>,
+    },
+}
+
+impl Malformed {
+    pub(crate) fn attribute(name: &str, problem: impl Into<String>) -> Self {
+        Self::Attribute {
+            name: name.to_owned(),
+            problem: problem.into(),
+        }
+    }
+
+    pub(crate) fn json(error: &serde_json::Error) -> Self {
+        Self::Json(format!("the body is no JSON: {error}"))
+    }
+}

@@ -1,0 +1,67 @@
+//! What one caller may cost: bytes, time, connections.
+
+use std::time::Duration;
+
+use crate::settings::WebSettings;
+
+/// The limits of the front door.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of one event.
+    pub event_bytes: usize,
+    /// Bytes of a batch.
+    pub batch_bytes: usize,
+    /// Events of a batch.
+    pub batch_events: usize,
+    /// Until the head of a request is there; an idle connection is closed after it too.
+    pub header_time: Duration,
+    /// Until the body is there.
+    pub body_time: Duration,
+    /// How long a body may come slower than [`Limits::body_rate`].
+    pub body_grace: Duration,
+    /// Bytes a second that a body has to bring.
+    pub body_rate: u64,
+    /// How long a caller may take nothing of an answer.
+    pub stall_time: Duration,
+    /// Open connections, of all callers.
+    pub connections: usize,
+    /// Open connections of one address.
+    pub connections_per_address: usize,
+    /// Messages that may wait for the handler before senders are asked to come again.
+    pub waiting_messages: u64,
+    /// How long requests under way may take once the server stops.
+    pub stop_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            event_bytes: 1 << 20,
+            batch_bytes: 8 << 20,
+            batch_events: 10_000,
+            header_time: Duration::from_secs(10),
+            body_time: Duration::from_secs(30),
+            body_grace: Duration::from_secs(5),
+            body_rate: 1024,
+            stall_time: Duration::from_secs(30),
+            connections: 512,
+            connections_per_address: 64,
+            waiting_messages: 100_000,
+            stop_time: Duration::from_secs(5),
+        }
+    }
+}
+
+impl From<&WebSettings> for Limits {
+    fn from(settings: &WebSettings) -> Self {
+        Self {
+            event_bytes: settings.max_event_bytes,
+            batch_bytes: settings.max_batch_bytes,
+            header_time: settings.header_timeout,
+            body_time: settings.body_timeout,
+            connections: settings.max_connections,
+            connections_per_address: settings.max_connections_per_address,
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The web: the front door for events, health and figures, and the API. Knows no rules and no handler.
+//!
+//! [`Web::bind`] takes the address, [`Web::serve`] answers until it is told to stop.
+
+mod access;
+mod api;
+mod body;
+mod cloud_events;
+pub(crate) mod event_document;
+mod health;
+mod intake;
+mod limits;
+mod metrics;
+mod patient;
+mod problem;
+mod server;
+mod slots;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::MatchedPath;
+use axum::extract::Request;
+use axum::extract::State;
+use axum::middleware;
+use axum::middleware::Next;
+use axum::response::Response;
+use axum::routing::get;
+use axum::routing::post;
+use tokio::sync::watch;
+
+pub use access::Token;
+pub use health::Check;
+pub use health::Condition;
+pub use limits::Limits;
+pub use server::BindError;
+
+use crate::catcher::PushStream;
+use crate::model::clock::Clock;
+use crate::model::metric::Sample;
+use crate::vmdb::Vmdb;
+use crate::web::access::Access;
+use crate::web::metrics::RequestCounts;
+use crate::web::problem::Problem;
+use crate::web::server::Server;
+
+/// Where the web listens, and whom it lets in.
+#[derive(Debug)]
+pub struct WebConfig {
+    /// The address; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// What callers have to show. Without it only this machine is served.
+    pub token: Option<Token>,
+    /// Origins that may register this place as a web hook.
+    pub webhook_origins: Vec<String>,
+    /// What one caller may cost.
+    pub limits: Limits,
+}
+
+/// A stage's figures, taken when somebody asks.
+pub type Samples = Box<dyn Fn() -> Vec<Sample> + Send + Sync>;
+
+/// What the web shows and serves.
+pub struct Services {
+    /// The database.
+    pub vmdb: Vmdb,
+    /// Where pushed messages go.
+    pub push: PushStream,
+    /// What `/readyz` looks at.
+    pub checks: Vec<Check>,
+    /// What `/metrics` shows.
+    pub samples: Vec<Samples>,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Services({:?}, {:?})", self.vmdb, self.checks)
+    }
+}
+
+/// What every request sees.
+pub(crate) struct Shared {
+    access: Access,
+    webhook_origins: Vec<String>,
+    limits: Limits,
+    services: Services,
+    requests: RequestCounts,
+}
+
+/// The web, listening.
+#[derive(Debug)]
+pub struct Web {
+    server: Server,
+    router: Router,
+}
+
+impl Web {
+    /// Takes the address; nothing is answered yet.
+    ///
+    /// # Errors
+    /// When the address is in use, or open to others and there is no token.
+    pub async fn bind(config: WebConfig, services: Services) -> Result<Self, BindError> {
+        let access = Access::new(config.listen, config.token)?;
+        let server = Server::bind(config.listen, config.limits.clone()).await?;
+        let shared = Shared {
+            access,
+            webhook_origins: config.webhook_origins,
+            limits: config.limits,
+            services,
+            requests: RequestCounts::default(),
+        };
+        let router = router(Arc::new(shared));
+        Ok(Self { server, router })
+    }
+
+    /// The address that was taken.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// Answers until `stop` turns true, then lets requests under way come to their end.
+    pub async fn serve(self, stop: watch::Receiver<bool>) {
+        self.server.serve(self.router, stop).await;
+    }
+}
+
+fn router(shared: Arc<Shared>) -> Router {
+    let guarded = Router::new()
+        .route("/events/{ems}", post(intake::post).options(intake::handshake))
+        .route("/metrics", get(metrics::show))
+        .merge(api::routes())
+        .route_layer(middleware::from_fn_with_state(shared.clone(), access::guard));
+    Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .merge(guarded)
+        .fallback(nowhere)
+        .layer(middleware::from_fn_with_state(shared.clone(), count))
+        .with_state(shared)
+}
+
+async fn nowhere(request: Request) -> Problem {
+    Problem::not_found(format!("there is nothing at `{}`", request.uri().path()))
+}
+
+async fn count(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let response = next.run(request).await;
+    let route = route.as_ref().map_or("other", MatchedPath::as_str);
+    shared.requests.add(route, response.status());
+    response
+}
