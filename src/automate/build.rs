@@ -191,9 +191,19 @@ fn not_found(store: &Datastore, path: &DatastorePath, class_name: &str) -> Strin
     }
 }
 
+/// A class of the same namespace whose name is near.
 fn nearest_class(store: &Datastore, path: &DatastorePath) -> String {
-    let near = crate::source::suggest::nearest(&path.key, store.class_paths().map(|(key, _)| &**key));
-    near.map(|near| format!("; did you mean `/{near}`?"))
+    let Some((namespace, wanted)) = path.key.rsplit_once('/') else {
+        return String::new();
+    };
+    let beside = store
+        .class_paths()
+        .filter(|(key, _)| key.rsplit_once('/').is_some_and(|(other, _)| other == namespace));
+    let names: Vec<&str> = beside
+        .filter_map(|(_, classes)| Some(&*classes.first()?.name))
+        .collect();
+    let near = crate::source::suggest::nearest(wanted, names);
+    near.map(|near| format!("; did you mean `/{}/{near}`?", path.namespace))
         .unwrap_or_default()
 }
 
