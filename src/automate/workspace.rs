@@ -27,6 +27,9 @@ use crate::script::evm::EventView;
 
 /// How deep objects may lead to each other: what the cycle test cannot see ends here.
 const MAX_DEPTH: usize = 48;
+/// Bytes of stack that one level may need, and how many are added when fewer are left.
+const STACK_LEFT: usize = 1 << 20;
+const STACK_ADDED: usize = 4 << 20;
 
 /// What a run reads and never changes.
 pub(crate) struct Env {
@@ -276,11 +279,12 @@ impl Workspace {
             return Err(AeError::engine("DepthLimit", why));
         }
         self.state.depth += 1;
-        let result = match &uri.scheme {
+        // Scripts that instantiate nest deeply: what they need of the stack is added where it runs short.
+        let result = stacker::maybe_grow(STACK_LEFT, STACK_ADDED, || match &uri.scheme {
             Scheme::Datastore(path) => self.instantiate_path(path, &uri.arguments, message, parent),
             Scheme::Workspace(path) => self.run_again(path, message),
             Scheme::Method(path) => self.method_by_uri(path, &uri.arguments).map(Related::Value),
-        };
+        });
         self.state.depth -= 1;
         result
     }

@@ -94,11 +94,7 @@ mod functions {
     pub fn collect(targets: &mut TargetsHandle, value: Dynamic, rules: Map) -> Result<()> {
         let rules = Rules::read(&rules)?;
         let full_data = value.read_lock::<EventHandle>().map(|event| event.0.full_data());
-        rules.start(
-            &mut targets.0.lock(),
-            full_data.as_ref().unwrap_or(&value),
-            &mut 0,
-        )
+        rules.start(&mut targets.0.lock(), full_data.as_ref().unwrap_or(&value))
     }
 
     /// How many targets there are.
@@ -178,16 +174,19 @@ impl<'a> Rules<'a> {
     }
 
     /// Walks the value, or the places of it that are named.
-    fn start(&self, targets: &mut TargetCollection, value: &Dynamic, visits: &mut usize) -> Result<()> {
+    fn start(&self, targets: &mut TargetCollection, value: &Dynamic) -> Result<()> {
+        let mut visits = 0;
         let Some(Ok(places)) = self.within.map(Dynamic::as_array_ref) else {
-            return self.walk(targets, value, 0, visits);
+            return self.walk(targets, value, 0, &mut visits);
         };
         let Ok(map) = value.as_map_ref() else {
             return Ok(());
         };
         places.iter().try_for_each(|place| {
             let place = place.as_immutable_string_ref().map_err(|_| USAGE)?;
-            at_place(&map, &place, &mut |found| self.walk(targets, found, 0, visits))
+            at_place(&map, &place, &mut |found| {
+                self.walk(targets, found, 0, &mut visits)
+            })
         })
     }
 

@@ -242,7 +242,7 @@ fn depth_is_limited_before_the_stack_is() {
         .method(
             "run",
             &[],
-            "evm.instantiate(\"/Lab/S/x\" + evm.object.name().len());",
+            "evm.root.n = (evm.root.n ?? 0) + 1; evm.instantiate(\"/Lab/S/x\" + evm.root.n);",
         );
     assert_eq!(ended(&tree.run("/Lab/M/deep")), "abort DepthLimit");
     let document = tree.run("/Lab/S/x");
