@@ -15,6 +15,7 @@ mod handler_relations;
 mod incremental_load;
 mod queue_model;
 mod reference;
+mod reload;
 mod reload_watch;
 mod sandbox;
 mod script_calls;
