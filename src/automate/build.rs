@@ -29,16 +29,21 @@ impl Workspace {
             return Ok(index);
         }
         let Some(found) = store.search_instance(&path.key, wanted) else {
-            let message = format!(
-                "there is no class `/{}/{class_name}` in an enabled domain{}",
-                path.namespace,
-                nearest_class(&store, path)
-            );
-            let name = format!(
-                "/{}/{class_name}/{}",
-                path.namespace,
-                path.instance.as_deref().unwrap_or("")
-            );
+            let message = class_not_found(&store, path);
+            let parts = [
+                &*path.namespace,
+                &*class_name,
+                path.instance.as_deref().unwrap_or(""),
+            ];
+            let name = parts
+                .map(|part| {
+                    if part.is_empty() {
+                        String::new()
+                    } else {
+                        format!("/{part}")
+                    }
+                })
+                .concat();
             return Err(self.missing("ClassNotFound", message, name));
         };
         let class = found.class.clone();
@@ -170,10 +175,29 @@ fn is_event_handlers(key: &str) -> bool {
         .is_some_and(|domain| domain.is_empty() || domain.ends_with('/'))
 }
 
-fn nearest_class(store: &Datastore, path: &DatastorePath) -> String {
-    let near = crate::source::suggest::nearest(&path.key, store.class_paths().map(|(key, _)| &**key));
-    near.map(|near| format!("; did you mean `/{near}`?"))
-        .unwrap_or_default()
+fn class_not_found(store: &Datastore, path: &DatastorePath) -> String {
+    let class = format!("/{}/{}", path.namespace, path.class.as_deref().unwrap_or(""));
+    if let [first, ..] = store.candidates(&path.key) {
+        let what = match &path.instance {
+            Some(instance) => format!("has neither an instance `{instance}` nor a `.missing`"),
+            None => "has no `.missing`".to_owned(),
+        };
+        let near = path
+            .instance
+            .as_deref()
+            .map(|instance| nearest_instance(first, instance));
+        return format!(
+            "`{class}` {what} in any enabled domain, so no domain is chosen; `{}` would be found with its domain{}",
+            first.full_name(),
+            near.unwrap_or_default()
+        );
+    }
+    let names: Vec<String> = store.class_names().collect();
+    let near = crate::source::suggest::nearest(&class, names.iter().map(String::as_str));
+    let near = near
+        .map(|near| format!("; did you mean `{near}`?"))
+        .unwrap_or_default();
+    format!("there is no class `{class}` in an enabled domain{near}")
 }
 
 fn nearest_instance(class: &Class, requested: &str) -> String {

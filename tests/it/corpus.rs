@@ -19,9 +19,17 @@ pub(crate) fn part(name: &str) -> Option<PathBuf> {
 
 /// A tree read from folders of domains and folders of scripts.
 pub(crate) fn tree(automate: &[&Path], scripts: &[&Path]) -> SourceTree {
-    let root = |kind| move |folder: &&Path| Root { kind, folder: folder.to_path_buf(), required: true };
+    let root = |kind| {
+        move |folder: &&Path| Root {
+            kind,
+            folder: folder.to_path_buf(),
+            required: true,
+        }
+    };
     let automate = automate.iter().map(root(RootKind::Automate));
-    let roots: Vec<Root> = automate.chain(scripts.iter().map(root(RootKind::Scripts))).collect();
+    let roots: Vec<Root> = automate
+        .chain(scripts.iter().map(root(RootKind::Scripts)))
+        .collect();
     SourceTree::from_disk(&roots).unwrap()
 }
 

@@ -1,5 +1,6 @@
 //! Every test that needs more than one module: one binary, so that it links once.
 
+mod aws_events;
 mod conformance;
 mod corpus;
 mod engine_corpus;

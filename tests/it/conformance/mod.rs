@@ -135,6 +135,16 @@ impl Tree {
         self
     }
 
+    /// Writes its domains below a folder.
+    pub(crate) fn write_to(&self, folder: &std::path::Path) {
+        for part in self.text.split("//- automate/").skip(1) {
+            let (path, body) = part.split_once('\n').unwrap();
+            let path = folder.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, body).unwrap();
+        }
+    }
+
     /// Loads it.
     pub(crate) fn load(&self) -> (Switchboard, Vec<Diagnostic>) {
         let loaded = Switchboard::load(&SourceTree::from_fixture(&self.text), None);

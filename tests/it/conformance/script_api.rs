@@ -239,7 +239,11 @@ fn depth_is_limited_before_the_stack_is() {
         .instance(".missing", &["kid=/Lab/M/x${#_missing_instance}"])
         .class("Lab/S", &["go:me=run"])
         .instance(".missing", &[])
-        .method("run", &[], "evm.root.n = (evm.root.n ?? 0) + 1; evm.instantiate(\"/Lab/S/x\" + evm.root.n);");
+        .method(
+            "run",
+            &[],
+            "evm.root.n = (evm.root.n ?? 0) + 1; evm.instantiate(\"/Lab/S/x\" + evm.root.n);",
+        );
     assert_eq!(ended(&tree.run("/Lab/M/deep")), "abort DepthLimit");
     let document = tree.run("/Lab/S/x");
     assert!(ended(&document).contains("DepthLimit"), "{document:#}");
