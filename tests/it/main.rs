@@ -5,6 +5,7 @@ mod conformance;
 mod corpus;
 mod engine_corpus;
 mod handler;
+mod properties;
 mod queue_model;
 mod reload_watch;
 mod settings;
