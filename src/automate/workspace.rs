@@ -14,6 +14,7 @@ use crate::automate::relationship::DatastorePath;
 use crate::automate::relationship::PreparedUri;
 use crate::automate::relationship::Scheme;
 use crate::automate::state_machine::Machines;
+use crate::automate::steps::StepIndex;
 use crate::model::clock::Timestamp;
 use crate::model::delivery::DeliveryError;
 use crate::model::delivery::Effect;
@@ -56,6 +57,8 @@ pub(crate) struct State {
     pub(crate) effects: Vec<Effect>,
     /// What the entry gives the first object besides its arguments: the event, and what a retry brings back.
     pub(crate) entry_attributes: Vec<(Arc<str>, Value)>,
+    /// Steps whose end is not known yet, the innermost last.
+    pub(crate) open_steps: Vec<StepIndex>,
     /// What the method that just ran wants to be read in its step.
     pub(crate) note: Option<String>,
     /// Instantiations in progress, those within substitutions included.
@@ -239,10 +242,16 @@ impl Workspace {
                 error.path.clone()
             };
             error.is_listed = true;
+            self.keep_place(error, self.state.open_steps.last().copied());
+            let place = if error.place.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", error.place)
+            };
             self.state.errors.push(DeliveryError {
                 path,
                 kind: error.kind.to_owned(),
-                message: error.message.clone(),
+                message: format!("{}{place}", error.message),
                 fatal,
             });
         } else if fatal
@@ -250,7 +259,7 @@ impl Workspace {
                 .state
                 .errors
                 .iter_mut()
-                .rfind(|listed| listed.message == error.message)
+                .rfind(|listed| listed.message.starts_with(&error.message))
         {
             listed.fatal = true;
         }

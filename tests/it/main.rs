@@ -4,6 +4,7 @@ mod aws_events;
 mod conformance;
 mod corpus;
 mod engine_corpus;
+mod exceptions;
 mod handler;
 mod properties;
 mod queue_model;
