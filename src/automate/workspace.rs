@@ -26,6 +26,8 @@ use crate::provider::Provider;
 use crate::script::ScriptHost;
 use crate::script::evm::EventView;
 
+/// What leads to an object of a run, for messages.
+pub(crate) const WORKSPACE_PATHS: &str = "`/`, `..`, the class of an ancestor or Namespace/Class/instance";
 /// How deep objects may lead to each other: what the cycle test cannot see ends here.
 const MAX_DEPTH: usize = 48;
 /// Bytes of stack that one level may need, and how many are added when fewer are left.
@@ -306,10 +308,17 @@ impl Workspace {
         parent: Option<usize>,
     ) -> Ae<Related> {
         if self.is_in_progress(path, message) {
-            let name = format!("/{}/{}", path.key, path.instance.as_deref().unwrap_or(""));
+            let class = path.class.as_deref().unwrap_or("");
+            let name = format!(
+                "/{}/{class}/{}",
+                path.namespace,
+                path.instance.as_deref().unwrap_or("")
+            );
             return Err(AeError::engine(
                 "CyclicalRelationship",
-                format!("`{name}#{message}` is being instantiated already: a circle of relationships"),
+                format!(
+                    "`{name}#{message}` is being instantiated already: a circle of relationships; let one of them lead elsewhere, or give it another message"
+                ),
             ));
         }
         let index = match self.build(path, parent) {
@@ -426,7 +435,7 @@ impl Workspace {
         let index = self.lookup(path)?.ok_or_else(|| {
             AeError::engine(
                 "ObjectNotFound",
-                format!("no object of this run is found at `{path}`"),
+                format!("no object of this run is found at `{path}`; {WORKSPACE_PATHS} is expected"),
             )
         })?;
         let result = self.run_fields(index, message);

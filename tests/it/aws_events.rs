@@ -1,5 +1,4 @@
 //! Recorded events of a real cloud through the provider `amazon`: exactly the expected targets.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
 

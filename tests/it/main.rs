@@ -5,6 +5,7 @@ mod conformance;
 mod corpus;
 mod engine_corpus;
 mod exceptions;
+mod findings;
 mod handler;
 mod properties;
 mod queue_model;

@@ -1,5 +1,5 @@
 //! Whatever text stands in a file, a path or an event: an answer, never a panic, never a hang.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use proptest::prelude::*;
 use serde_json::Value as Json;
@@ -84,7 +84,7 @@ proptest! {
     fn paths_are_printed_as_they_are_split(namespace in "[A-Za-z0-9_.-]{1,6}(/[A-Za-z0-9_.-]{1,6}){0,2}", class in "[A-Za-z0-9_.-]{1,6}", instance in "[A-Za-z0-9_.-]{0,6}") {
         let text = format!("/{namespace}/{class}/{instance}");
         let path = AePath::split(&text);
-        prop_assert_eq!(path.to_string(), text.clone());
+        prop_assert_eq!(path.to_string(), text);
         prop_assert_eq!(AePath::split(&path.to_string()), path);
     }
 
@@ -168,8 +168,8 @@ proptest! {
     #[test]
     fn any_file_is_loaded_or_told(text in any_text(), damage in 0..400_usize, with in any_text()) {
         let fine = "object:\n  attributes:\n    name: i\n    inherits: \n  fields:\n  - f0:\n      value: x\n      collect: y = [x]\n";
-        let at = fine.char_indices().map(|(at, _)| at).nth(damage % fine.len()).unwrap();
-        let damaged = format!("{}{with}{}", &fine[..at], &fine[at..]);
+        let (before, after) = fine.split_at(damage % fine.len());
+        let damaged = format!("{before}{with}{after}");
         for body in [&text, &damaged] {
             let tree = ["T.class/x.yaml", "T.class/__class__.yaml", "T.class/__methods__/m.yaml", "__namespace__.yaml"].into_iter().fold(
                 Tree::default().domain("Base", 1).class("Lab/Any", &["x:at=1"]).instance("i", &[]),

@@ -7,6 +7,7 @@ mod collects;
 mod domains;
 mod loader;
 mod machines;
+mod maxima;
 mod messages;
 mod methods;
 mod nested_machines;

@@ -14,7 +14,7 @@ use switchboard::switchboard::SimulatedEvent;
 use switchboard::switchboard::SimulationRequest;
 use switchboard::switchboard::Switchboard;
 
-fn event(class: EventClass, source: &str, event_type: &str, attributes: Json) -> SimulationRequest {
+fn event(class: EventClass, source: &str, event_type: &str, attributes: &Json) -> SimulationRequest {
     let event = SimulatedEvent::Event {
         class,
         source: source.to_owned(),
@@ -148,7 +148,7 @@ fn events_find_their_handlers() {
         ),
     ];
     for (number, class, source, event_type, attributes, expected) in rows {
-        let document = run(&switchboard, &event(class, source, event_type, attributes));
+        let document = run(&switchboard, &event(class, source, event_type, &attributes));
         assert_eq!(
             course(&document),
             expected,
@@ -179,7 +179,7 @@ fn what_a_prevented_action_cuts_off_is_not_reached() {
             EventClass::MiqEvent,
             "POLICY",
             "request_service_retire",
-            full_data,
+            &full_data,
         ),
     );
     let last: Vec<String> = document["steps"]
@@ -323,7 +323,7 @@ fn a_refresh_is_waited_for_over_deliveries() {
         EventClass::EmsEvent,
         "EVM",
         "ReconfigVM_Task_Complete",
-        json!({"vm_ems_ref": "vm-7"}),
+        &json!({"vm_ems_ref": "vm-7"}),
     );
     let document = run(
         &switchboard,
@@ -372,7 +372,7 @@ fn the_project_s_own_tree_dispatches_alike() {
     assert!(loaded.diagnostics.is_empty(), "{:#?}", loaded.diagnostics);
     let switchboard = loaded.switchboard;
     let ran = |class, source: &str, event_type: &str| {
-        course(&run(&switchboard, &event(class, source, event_type, json!({}))))
+        course(&run(&switchboard, &event(class, source, event_type, &json!({}))))
     };
     let enforced = "MiqEvent/POLICY/vm_start event_handlers/event_enforce_policy";
     assert_eq!(ran(EventClass::MiqEvent, "POLICY", "vm_start"), enforced, "C152");
@@ -458,7 +458,7 @@ fn event_types_hold_any_characters() {
         }
         let document = run(
             &switchboard,
-            &event(EventClass::EmsEvent, "SRC", event_type, json!({})),
+            &event(EventClass::EmsEvent, "SRC", event_type, &json!({})),
         );
         assert_eq!(document["errors"], json!([]), "{event_type:?}");
         let child = &document["workspace"][0]["children"][0];
@@ -470,7 +470,10 @@ fn event_types_hold_any_characters() {
         assert_eq!(child["attributes"]["got"], *event_type, "{event_type:?}");
     }
     for source in ["Src/Deeper", "../EmsEvent/Other", "Other?", "Src#x", "a b", "*"] {
-        let document = run(&switchboard, &event(EventClass::EmsEvent, source, "x", json!({})));
+        let document = run(
+            &switchboard,
+            &event(EventClass::EmsEvent, source, "x", &json!({})),
+        );
         assert_eq!(course(&document), "! ClassNotFound false", "{source:?}");
     }
 }
