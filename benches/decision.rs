@@ -70,7 +70,7 @@ fn event(ems: Option<&Arc<Ems>>, hash: EventHash) -> Arc<EmsEvent> {
 
 /// Message in, targets out: both scripts, and the rules between them.
 fn decide(switchboard: &Switchboard, ems: &Arc<Ems>, body: &Arc<str>) -> usize {
-    let native = NativeEvent { body: body.clone() };
+    let native = NativeEvent::new(body.clone());
     match switchboard.parse(ems, &native).unwrap() {
         Parsed::Event(hash) => {
             let delivery = switchboard.deliver(&event(Some(ems), hash));

@@ -19,6 +19,8 @@ use tracing::info;
 use tracing::warn;
 
 use crate::catcher::Catcher;
+use crate::catcher::Supervisor;
+use crate::catcher::SupervisorConfig;
 use crate::handler::Current;
 use crate::handler::Handler;
 use crate::handler::HandlerConfig;
@@ -101,6 +103,7 @@ pub struct Appliance {
     rules: ActiveSwitchboard,
     handler: Handler,
     catcher: Catcher,
+    supervisor: Supervisor,
     web: Stoppable,
     reload: Stoppable,
 }
@@ -144,17 +147,27 @@ impl Appliance {
 
         let handler = start_handler(&vmdb, &rules, &active_settings)?;
         let threads = thread::available_parallelism().map_or(2, usize::from);
-        let catcher =
-            Catcher::start(&vmdb, &rules, active_settings, threads).map_err(ApplianceError::Thread)?;
+        let catcher = Catcher::start(&vmdb, &rules, active_settings.clone(), threads)
+            .map_err(ApplianceError::Thread)?;
+        // Should the web not start, its end follows from being dropped.
+        let supervisor = Supervisor::start(SupervisorConfig {
+            vmdb: vmdb.clone(),
+            rules: rules.clone(),
+            settings: active_settings,
+            environment: config.environment.clone(),
+            push: catcher.push_stream(),
+            clock: config.clock.clone(),
+        });
         let checks = vec![
             checks::rules(reload_state.clone()),
             checks::database(&vmdb),
-            checks::catcher(&catcher),
+            checks::catcher(&catcher, supervisor.statuses()),
         ];
         let samples = vec![
             figures::reload(reload_state),
             figures::vmdb(&vmdb, config.clock.clone()),
             Box::new(catcher.samples()),
+            Box::new(supervisor.samples()),
         ];
         let web = Web::bind(
             WebConfig {
@@ -182,6 +195,7 @@ impl Appliance {
             rules,
             handler,
             catcher,
+            supervisor,
             web: Stoppable::spawn(|stop| web.serve(stop)),
             reload: Stoppable::spawn(|mut stop| async move {
                 let stopped = async move {
@@ -211,6 +225,7 @@ impl Appliance {
     /// Ends every stage in order: what was acknowledged is on the disk, what waits there goes on next time.
     pub async fn stop(self) {
         self.web.stop("web").await;
+        self.supervisor.stop().await;
         self.catcher.stop().await;
         let (handler, vmdb) = (self.handler, self.vmdb);
         log_panic(

@@ -370,7 +370,8 @@ impl<'a> FieldLoader<'a> {
         place: &Place<'_>,
         found: &mut Vec<Diagnostic>,
     ) -> Prepared {
-        if field.is_coalescing {
+        // In a condition `||` is the logical or, which chooses as null coalescing does.
+        if field.is_coalescing && field.aetype != Some(Aetype::Assertion) {
             return Prepared::Coalescing(
                 written
                     .split("||")

@@ -8,12 +8,12 @@ use ahash::HashSet;
 
 use crate::automate::class_loader::ClassLoader;
 use crate::automate::class_loader::Loose;
-use crate::automate::class_loader::add_instance;
 use crate::automate::class_loader::plan;
 use crate::automate::datastore::Class;
 use crate::automate::datastore::Instance;
 use crate::automate::field::Aetype;
 use crate::automate::field::SchemaField;
+use crate::automate::instances::set_instances;
 use crate::source::Diagnostic;
 use crate::source::suggest;
 
@@ -176,12 +176,13 @@ impl ClassLoader<'_> {
             default_plan: plan(fields, &[]).into(),
             fields: fields.clone(),
             instances: Vec::new(),
-            instance_index: HashMap::default(),
+            instance_index: Arc::default(),
             methods: class.methods.clone(),
             bases,
             files: class.files.clone(),
             diagnostics: class.diagnostics.clone(),
         };
+        let mut instances = Vec::with_capacity(class.instances.len());
         for instance in &class.instances {
             let Ok((mut own, own_loose)) = self.instance(fields, &instance.file) else {
                 continue;
@@ -189,8 +190,9 @@ impl ClassLoader<'_> {
             if own_loose.base.is_some() {
                 self.inherit_instance(class, fields, &mut own, own_loose, loose);
             }
-            add_instance(&mut rebuilt, Arc::new(own));
+            instances.push(Arc::new(own));
         }
+        set_instances(&mut rebuilt, instances, None);
         rebuilt
     }
 

@@ -307,7 +307,7 @@ pub(crate) fn action_classes(actions: &BTreeMap<Arc<str>, Arc<Method>>) -> BTree
             default_plan: plan(&fields, &[]).into(),
             fields,
             instances: Vec::new(),
-            instance_index: ahash::HashMap::default(),
+            instance_index: Arc::default(),
             methods: BTreeMap::new(),
             bases: Vec::new(),
             diagnostics: Vec::new(),

@@ -1,6 +1,8 @@
 //! From a message to what the queue keeps: an event, an unparsed message with its reason, or nothing.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
@@ -13,6 +15,7 @@ use tracing::warn;
 use crate::catcher::counts::Counts;
 use crate::catcher::counts::Fate;
 use crate::catcher::filter::Filter;
+use crate::catcher::push_stream::Broken;
 use crate::model::ems::Ems;
 use crate::model::event::NativeEvent;
 use crate::switchboard::ActiveSwitchboard;
@@ -67,7 +70,13 @@ impl Parser {
         native: NativeEvent,
         received_at: Timestamp,
     ) -> Option<NewMessage> {
-        match rules.parse(ems, &native) {
+        // A panic is a defect of the engine; the message is kept all the same, and its neighbours too (C12, L4).
+        let parsed = catch_unwind(AssertUnwindSafe(|| rules.parse(ems, &native)));
+        let Ok(parsed) = parsed else {
+            let reason = "the engine broke on this message; this is a defect, please report it".to_owned();
+            return Some(self.broken(rules, ems, Broken { native, reason }, received_at));
+        };
+        match parsed {
             Ok(Parsed::Event(mut hash)) => {
                 if self.filter.drops(&ems.provider, &hash.event_type) {
                     debug!(ems = %ems.name, event_type = %hash.event_type, "Dropped a blacklisted event.");
@@ -90,15 +99,27 @@ impl Parser {
             }
             Err(error) => {
                 let reason = error.to_string();
-                self.tell(&ems.name, &reason);
-                Some(NewMessage::Unparsed {
-                    ems_id: ems.id,
-                    native,
-                    reason,
-                    rules_id: rules.id(),
-                    received_at,
-                })
+                Some(self.broken(rules, ems, Broken { native, reason }, received_at))
             }
+        }
+    }
+
+    /// What the queue keeps of something that is no message: all of it, with the reason.
+    pub(crate) fn broken(
+        &self,
+        rules: &Switchboard,
+        ems: &Ems,
+        broken: Broken,
+        received_at: Timestamp,
+    ) -> NewMessage {
+        let Broken { native, reason } = broken;
+        self.tell(&ems.name, &reason);
+        NewMessage::Unparsed {
+            ems_id: ems.id,
+            native,
+            reason,
+            rules_id: rules.id(),
+            received_at,
         }
     }
 

@@ -3,6 +3,11 @@
 //! Knows nothing of rules.
 
 mod event_hash;
+mod poll;
+
+pub use poll::PollAnswer;
+pub use poll::PollRequest;
+pub use poll::PollResponse;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -45,6 +50,12 @@ pub enum ParseError {
     /// The message is not JSON.
     #[error("the message is no JSON: {0}")]
     Json(String),
+    /// It has no script that polls.
+    #[error("`{name}/stream.rhai` does not define both `poll_request(ems, cursor)` and `events(response)`")]
+    NoPoll {
+        /// The provider.
+        name: Arc<str>,
+    },
     /// A script failed.
     #[error(transparent)]
     Script(#[from] ScriptError),

@@ -276,6 +276,21 @@ impl ScriptHost {
         Ok(Returned::new(value?, script, function))
     }
 
+    /// Calls a function that takes documents, the shape of `poll_request` and `events`.
+    ///
+    /// # Errors
+    /// When the script fails or is stopped.
+    pub(crate) fn call_with_documents(
+        &self,
+        script: &Script,
+        function: &'static str,
+        documents: Vec<Document>,
+    ) -> Result<Returned, ScriptError> {
+        let arguments: Vec<Dynamic> = documents.into_iter().map(|document| document.0).collect();
+        let value = self.call(script, function, arguments)?;
+        Ok(Returned::new(value, script, function))
+    }
+
     /// Calls `function(ems_event)`, the shape of `parse` in an event target parser.
     ///
     /// # Errors

@@ -71,6 +71,20 @@ impl Returned {
         }
     }
 
+    /// The returned map as JSON text.
+    ///
+    /// # Errors
+    /// When it is no map.
+    pub(crate) fn document_text(&self) -> Result<String, ScriptError> {
+        match self.value.is_map() {
+            true => Ok(convert::to_json(&self.value)),
+            false => Err(self.wrong(&format!(
+                "a map was expected, it returned {}",
+                self.value.type_name()
+            ))),
+        }
+    }
+
     /// Visits the entries of the returned map.
     ///
     /// # Errors

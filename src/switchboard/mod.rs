@@ -1,6 +1,7 @@
 //! One immutable set of rules: parse a message, deliver an event. Pure: no files, no clock, no database.
 
 pub mod active;
+mod poll;
 pub mod simulation;
 
 pub use active::ActiveSwitchboard;
@@ -11,6 +12,9 @@ pub use simulation::SimulationRequest;
 pub use crate::automate::records::Records;
 pub use crate::provider::ParseError;
 pub use crate::provider::Parsed;
+pub use crate::provider::PollAnswer;
+pub use crate::provider::PollRequest;
+pub use crate::provider::PollResponse;
 pub use crate::script::Limits;
 pub use crate::script::ScriptFunction;
 pub use crate::script::all_functions;

@@ -16,6 +16,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hyper", &["web"]),
     ("hyper_util", &["web"]),
     ("subtle", &["web"]),
+    ("hmac", &["web"]),
+    ("ureq", &["catcher"]),
 ];
 /// Modules that must not know each other although the order would let them.
 const STRANGERS: &[(&str, &[&str])] = &[
