@@ -321,7 +321,8 @@ impl ScriptHost {
 
     /// Runs the statements of a script with these variables.
     pub(crate) fn run(&self, script: &Script, mut scope: Scope<'static>) -> Result<Dynamic, ScriptError> {
-        self.guarded(script, |engine| {
+        // The variables are dropped within, where there is stack for whatever the script put into them.
+        self.guarded(script, move |engine| {
             engine.eval_ast_with_scope::<Dynamic>(&mut scope, &script.ast)
         })
     }
