@@ -22,6 +22,7 @@ pub use functions::ScriptFunction;
 pub use functions::all_functions;
 pub use functions::own_functions;
 pub use limits::Limits;
+pub use limits::THREAD_STACK;
 pub(crate) use returned::Returned;
 
 use std::collections::BTreeMap;
