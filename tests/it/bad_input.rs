@@ -299,7 +299,7 @@ fn what_rules_fail_on_is_saved_with_the_error_and_without_effects() {
     }
     expect![[r#"
         TROUBLE throw: failed, ["throws"]
-          UnknownMethodRc, fatal: scripts/actions/throws.rhai:2:1: #{"what": "no quota"}
+          UnknownMethodRc, fatal: scripts/actions/throws.rhai:2:1: {"what":"no quota"}
         TROUBLE loop: failed, ["loops"]
           UnknownMethodRc, fatal: scripts/actions/loops.rhai:1:12: stopped: more than 1000000 operations; is there a loop without an end?
         TROUBLE eat: failed, ["eats"]
