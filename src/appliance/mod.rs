@@ -31,6 +31,7 @@ use crate::reload::Reloader;
 use crate::reload::SettingsFile;
 use crate::reload::WatchError;
 use crate::reload::Watcher;
+use crate::script;
 use crate::settings::ActiveSettings;
 use crate::settings::Environment;
 use crate::settings::Settings;
@@ -128,7 +129,8 @@ impl Appliance {
         // Watched before they are read, so that no change between the two is missed.
         let watcher = Watcher::new(&config.roots, Some(&config.settings), settings.reload.gather)?;
         let tree = SourceTree::from_disk(&config.roots).map_err(ApplianceError::Source)?;
-        let loaded = Switchboard::load(&tree, None);
+        let limits = script::Limits::from(&settings.script);
+        let loaded = Switchboard::load_within(&tree, None, &limits);
         let across_files = loaded.switchboard.check(&tree);
         let in_rules: Vec<Diagnostic> = loaded.diagnostics.iter().cloned().chain(across_files).collect();
         report(&in_rules, &in_settings, config.is_strict)?;

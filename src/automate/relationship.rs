@@ -61,7 +61,9 @@ pub(crate) struct DatastorePath {
 
 impl DatastorePath {
     pub(crate) fn new(namespace: Arc<str>, class: Option<Arc<str>>, instance: Option<Arc<str>>) -> Self {
-        let key = format!("{namespace}/{}", class.as_deref().unwrap_or("")).to_lowercase();
+        // A class whose name came from an event may hold a slash, which must not lead into another namespace.
+        let class_key = class.as_deref().unwrap_or("").replace('/', "\0");
+        let key = format!("{namespace}/{class_key}").to_lowercase();
         let instance_key = instance.as_ref().map(|name| Arc::from(name.to_lowercase()));
         Self {
             namespace,

@@ -111,6 +111,7 @@ impl Provider {
             }
             match host.compile(file) {
                 Ok(script) => {
+                    diagnostics.extend(host.check_calls(&script));
                     if !functions
                         .iter()
                         .any(|(function, parameters)| script.defines(function, *parameters))
@@ -168,7 +169,9 @@ impl Provider {
             if let Some(reason) = native.ignored() {
                 return Ok(Parsed::Ignored(reason.into()));
             }
-            if let Some(native_text) = native.text() {
+            if native.is_true() {
+                // The message is the event, as it came.
+            } else if let Some(native_text) = native.text() {
                 (document, text) = (parse_json(&native_text)?, native_text);
             } else {
                 document = native.into_document()?;
@@ -213,7 +216,7 @@ fn parse_json(text: &str) -> Result<Document, ParseError> {
 
 fn no_parser(folder: &str, file: &SourceFile) -> Diagnostic {
     let message = format!("`{folder}` is no provider: there is no {EVENT_PARSER}.rhai beside this script");
-    Diagnostic::warning("event-parser-missing", &file.path, message).help(format!(
+    Diagnostic::warning("EventParserMissing", &file.path, message).help(format!(
         "add {folder}/{EVENT_PARSER}.rhai with `fn event_to_hash(event, ems_id)`; until then its events are not parsed"
     ))
 }
@@ -222,7 +225,7 @@ fn defines_nothing(file: &SourceFile, functions: &[(&str, usize)]) -> Diagnostic
     let shape = |(name, parameters): &(&str, usize)| format!("`{name}` with {parameters} parameters");
     let expected: Vec<String> = functions.iter().map(shape).collect();
     Diagnostic::error(
-        "script-function",
+        "ScriptFunction",
         &file.path,
         format!(
             "the script defines none of the functions it is called for: {}",

@@ -55,6 +55,7 @@ pub(crate) fn register(engine: &mut Engine) {
 mod functions {
     use rhai::Dynamic;
     use rhai::EvalAltResult;
+    use rhai::FnPtr;
     use rhai::ImmutableString;
     use rhai::Map;
     use rhai::NativeCallContext;
@@ -64,6 +65,7 @@ mod functions {
     use crate::script::api::ExitCode;
     use crate::script::api::Result;
     use crate::script::convert;
+    use crate::script::json;
 
     /// Ends the method with a return code: `MIQ_OK`, `MIQ_WARN`, `MIQ_STOP` (also `MIQ_ERROR`) or `MIQ_ABORT`.
     /// Nothing catches it, `try` included.
@@ -76,6 +78,22 @@ mod functions {
     #[rhai_fn(name = "exit", return_raw)]
     pub fn exit_ok() -> Result<()> {
         exit(0)
+    }
+
+    /// Always an error: a return code is a number.
+    #[rhai_fn(name = "exit", return_raw)]
+    pub fn exit_with(code: Dynamic) -> Result<()> {
+        let type_name = code.type_name();
+        Err(
+            format!("`exit` takes MIQ_OK, MIQ_WARN, MIQ_STOP or MIQ_ABORT, this is of type {type_name}")
+                .into(),
+        )
+    }
+
+    /// A function pointer as text: its name, without the values that it captured, which may hold the pointer itself.
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn function_name(function: &mut FnPtr) -> String {
+        function.to_string()
     }
 
     /// Always an error: a script cannot wait. A state machine waits with `ae_retry_interval`.
@@ -112,13 +130,19 @@ mod functions {
     /// The value that a JSON text stands for.
     #[rhai_fn(return_raw)]
     pub fn parse_json(text: &str) -> Result<Dynamic> {
-        serde_json::from_str::<Dynamic>(text).map_err(|error| format!("this is no JSON: {error}").into())
+        json::parse(text).map_err(|error| format!("this is no JSON: {error}").into())
     }
 
     /// A value as JSON text.
     #[rhai_fn(pure)]
     pub fn to_json(value: &mut Dynamic) -> String {
         convert::to_json(value)
+    }
+
+    /// What stands at a JSON pointer as JSON text, without a copy of it; `null` where a step is missing.
+    #[rhai_fn(name = "to_json", pure)]
+    pub fn to_json_at(value: &mut Dynamic, pointer: &str) -> String {
+        api::follow(value, pointer, &convert::to_json).unwrap_or_else(|| "null".to_owned())
     }
 
     /// Whether a text, of at most 64 KiB, matches a regular expression anywhere.
@@ -165,30 +189,39 @@ mod functions {
 
 /// What stands at a JSON pointer.
 fn at(value: &Dynamic, pointer: &str) -> Dynamic {
-    // A longer pointer cannot meet anything: no document is nested so deep.
-    let steps: Vec<&str> = pointer.split('/').skip(1).take(MAX_STEPS + 1).collect();
-    match steps.len() {
-        0..=MAX_STEPS => follow(value, &steps),
-        _more => Dynamic::UNIT,
-    }
+    follow(value, pointer, &Dynamic::flatten_clone).unwrap_or(Dynamic::UNIT)
 }
 
-fn follow(value: &Dynamic, steps: &[&str]) -> Dynamic {
-    let Some((step, rest)) = steps.split_first() else {
-        return value.flatten_clone();
+/// What `read` makes of the value at a JSON pointer; none where a step is missing.
+fn follow<T>(value: &Dynamic, pointer: &str, read: &impl Fn(&Dynamic) -> T) -> Option<T> {
+    let rest = pointer.split_once('/').map(|(_, rest)| rest);
+    // A longer pointer cannot meet anything: no document is nested so deep.
+    follow_steps(value, rest, MAX_STEPS, read)
+}
+
+fn follow_steps<T>(
+    value: &Dynamic,
+    steps: Option<&str>,
+    left: usize,
+    read: &impl Fn(&Dynamic) -> T,
+) -> Option<T> {
+    let Some(steps) = steps else {
+        return Some(read(value));
+    };
+    let left = left.checked_sub(1)?;
+    let (step, rest) = match steps.split_once('/') {
+        Some((step, rest)) => (step, Some(rest)),
+        None => (steps, None),
     };
     if let Ok(map) = value.as_map_ref() {
         let found = match step.contains('~') {
             true => map.get(step.replace("~1", "/").replace("~0", "~").as_str()),
-            false => map.get(*step),
+            false => map.get(step),
         };
-        return found.map_or(Dynamic::UNIT, |found| follow(found, rest));
+        return follow_steps(found?, rest, left, read);
     }
-    if let Ok(items) = value.as_array_ref() {
-        let found = step.parse::<usize>().ok().and_then(|index| items.get(index));
-        return found.map_or(Dynamic::UNIT, |found| follow(found, rest));
-    }
-    Dynamic::UNIT
+    let items = value.as_array_ref().ok()?;
+    follow_steps(items.get(step.parse::<usize>().ok()?)?, rest, left, read)
 }
 
 thread_local! {

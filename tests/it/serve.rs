@@ -101,7 +101,7 @@ fn what_is_wrong_at_the_start_is_told_and_only_the_strict_do_not_start() {
     assert_eq!(serving.end().0, Some(0));
     expect![[r#"
         $ switchboard serve --strict --listen 127.0.0.1:0 --automate automate --automate site
-        ! site/Site/__domain__.yaml:2:1: error[yaml-syntax]: did not find expected node content
+        ! site/Site/__domain__.yaml:2:1: error[YamlSyntax]: did not find expected node content
         ! not started, because of --strict
         exit Some(1)
     "#]]
