@@ -13,5 +13,6 @@ pub mod event;
 pub mod event_group;
 pub mod inventory;
 pub mod metric;
+pub mod relation;
 pub mod target;
 pub mod value;

@@ -63,7 +63,7 @@ pub(crate) struct EventRow {
 impl EventRow {
     pub(crate) fn new(event: Arc<EmsEvent>, group: GroupAndLevel) -> Result<Self, VmdbError> {
         Ok(Self {
-            key: event_keys::key_of(&event.hash, || event_keys::digest_of_data(&event.hash)),
+            key: event_keys::key_of(&event.hash),
             attributes: codec::write_attributes(&event.hash.attributes)?,
             event,
             group,

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use rusqlite::params;
-use sha2::Digest;
-use sha2::Sha256;
 
 use crate::model::clock::Timestamp;
 use crate::model::delivery::RulesId;
@@ -21,8 +19,9 @@ use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
 use crate::vmdb::codec;
 use crate::vmdb::cursors;
+use crate::vmdb::digest;
 use crate::vmdb::event_keys;
-use crate::vmdb::lanes;
+use crate::vmdb::lane;
 use crate::vmdb::lanes::Body;
 use crate::vmdb::lanes::Candidate;
 use crate::vmdb::request::Request;
@@ -158,7 +157,7 @@ struct Prepared {
     kind: MessageKind,
     state: MessageState,
     lane: Option<Arc<str>>,
-    key: Option<EventKey>,
+    key: Option<(u64, EventKey)>,
     received_at: Timestamp,
     rules_id: Option<RulesId>,
     error: Option<String>,
@@ -177,21 +176,20 @@ impl Prepared {
                 mut hash,
                 received_at,
             } => {
-                let digest = event_keys::digest_of_data(&hash);
-                let key = event_keys::key_of(&hash, || digest);
-                hash.event_key = Some(key.clone());
+                event_keys::settle_key(&mut hash);
+                let key = hash.event_key.clone();
                 Ok(Self {
                     ems_id,
                     kind: MessageKind::Add,
                     state: MessageState::Ready,
-                    lane: lanes::lane_of(ems_id, &hash),
-                    key: Some(key),
+                    lane: lane::lane_of(ems_id, &hash),
+                    key: key.map(|key| (event_keys::digest_of(ems_id, &key), key)),
                     received_at,
                     rules_id: None,
                     error: None,
                     payload: codec::write_hash(&hash)?,
                     full_data: hash.full_data.text().clone(),
-                    digest,
+                    digest: digest::whole(hash.full_data.text()),
                     body: Some(Arc::new(Body {
                         ems_id,
                         hash,
@@ -215,7 +213,7 @@ impl Prepared {
                 rules_id: Some(rules_id),
                 error: Some(reason),
                 payload: codec::to_json("an envelope", &native.envelope)?,
-                digest: Sha256::digest(native.body.as_bytes()).into(),
+                digest: digest::whole(&native.body),
                 full_data: native.body,
                 body: None,
             }),
@@ -225,8 +223,8 @@ impl Prepared {
 
 fn insert(transaction: &mut Transaction<'_>, message: &Prepared) -> Result<PutOutcome, VmdbError> {
     transaction.books.of(message.ems_id).received += 1;
-    if let Some(key) = &message.key
-        && let Some(known) = event_keys::find(transaction, message.ems_id, key)?
+    if let Some((digest, key)) = &message.key
+        && let Some(known) = event_keys::find(transaction, message.ems_id, key, *digest)?
     {
         transaction.books.of(message.ems_id).duplicate += 1;
         return Ok(PutOutcome::Duplicate(known));

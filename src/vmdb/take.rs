@@ -7,128 +7,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ahash::HashMap;
-use rusqlite::Connection;
-use rusqlite::OptionalExtension;
-use rusqlite::params;
 use serde::Deserialize;
 
-use crate::model::clock::Timestamp;
 use crate::model::delivery::Retry;
 use crate::model::ems::Ems;
 use crate::model::ems::EmsId;
-use crate::model::event::EmsEvent;
-use crate::model::event::EventHash;
 use crate::model::event::EventId;
 use crate::model::event::FullData;
 use crate::model::event::NativeEvent;
+use crate::vmdb::Message;
 use crate::vmdb::MessageId;
 use crate::vmdb::MessageKind;
-use crate::vmdb::MessageState;
+use crate::vmdb::Ticket;
 use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
+use crate::vmdb::Work;
 use crate::vmdb::codec;
 use crate::vmdb::ems_names::Managers;
 use crate::vmdb::event_streams;
 use crate::vmdb::lanes::Body;
 use crate::vmdb::lanes::Candidate;
-use crate::vmdb::shared::Shared;
 
 /// How many messages that became due are looked at, at once.
 const DUE_AT_ONCE: i64 = 4_096;
-/// A message that was in hand twice when the process ended is not tried a third time.
-const MOST_CRASHES: i64 = 2;
-const CRASHED: &str = "the process ended while this message was being handled";
-
-/// A message in hand. Dropped without an outcome that is committed, it goes back and will be taken again.
-#[derive(Debug)]
-pub struct Message {
-    /// Proves that the message is in hand; goes into its outcome.
-    pub ticket: Ticket,
-    /// Whose it is.
-    pub ems: Arc<Ems>,
-    /// When its event was received.
-    pub received_at: Timestamp,
-    /// How often it failed.
-    pub attempts: u32,
-    /// What is to be done.
-    pub work: Work,
-}
-
-/// Stands for a message in hand, and gives it back when it is dropped.
-#[derive(Debug)]
-pub struct Ticket {
-    pub(crate) id: MessageId,
-    pub(crate) lane: Option<Arc<str>>,
-    /// None once the message was let go of.
-    holder: Option<Arc<Shared>>,
-}
-
-impl Ticket {
-    /// The number of the message.
-    pub fn id(&self) -> MessageId {
-        self.id
-    }
-
-    /// The number of the event that it becomes.
-    pub fn event_id(&self) -> EventId {
-        EventId(self.id.0)
-    }
-}
-
-impl Ticket {
-    /// Lets go of a message that is not there any more.
-    fn forget(&mut self) {
-        if let Some(holder) = self.holder.take() {
-            holder.lanes.lock().release([self.id.0], true);
-        }
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        if let Some(holder) = self.holder.take() {
-            holder.lanes.lock().release([self.id.0], false);
-            holder.ring();
-        }
-    }
-}
-
-/// Lets go of many messages at once: `are_handled` says which of them are done with.
-pub(crate) fn release(shared: &Shared, mut tickets: Vec<Ticket>, are_handled: impl Fn(usize) -> bool) {
-    let mut lanes = shared.lanes.lock();
-    for handled in [true, false] {
-        let those = tickets
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| are_handled(*index) == handled);
-        lanes.release(those.map(|(_, ticket)| ticket.id.0), handled);
-    }
-    for ticket in &mut tickets {
-        ticket.holder = None;
-    }
-    drop(lanes);
-    shared.ring();
-}
-
-/// What a message asks for.
-#[derive(Debug)]
-pub enum Work {
-    /// Save this event and deliver it.
-    Add(EventHash),
-    /// Parse this again; what comes out is as [`Work::Add`].
-    Unparsed(NativeEvent),
-    /// Go on with a state machine of a saved event.
-    Deliver {
-        /// The event.
-        event: Arc<EmsEvent>,
-        /// Where it had got to.
-        retry: Retry,
-        /// Which run over the event this is; the first one was 0.
-        run: u32,
-    },
-    /// The row does not hold what this program writes.
-    Unreadable(String),
-}
 
 #[derive(Deserialize)]
 struct DeliverPayload {
@@ -153,6 +54,11 @@ impl Vmdb {
     /// # Errors
     /// When the database cannot be read.
     pub fn take(&self, most: usize, shares: usize) -> Result<Vec<Message>, VmdbError> {
+        if !self.serves() {
+            return Err(VmdbError::unavailable(
+                "only the process that serves it handles its queue",
+            ));
+        }
         let managers = self.managers()?;
         let now = self.clock().now().as_microsecond();
         let mut lanes = self.shared().lanes.lock();
@@ -331,34 +237,4 @@ fn deliver(
         retry,
         run,
     })
-}
-
-/// At the start: what the last process had in hand may have ended it. Each is tried once more, alone.
-pub(crate) fn free_what_was_taken(
-    connection: &Connection,
-    taken: &[i64],
-    now: Timestamp,
-) -> Result<(), VmdbError> {
-    for id in taken {
-        let found = connection
-            .query_row(
-                "SELECT crashes + 1, lane IS NOT NULL FROM miq_queue WHERE id = ?1 AND state IN (0, 2)",
-                [id],
-                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?)),
-            )
-            .optional()?;
-        let Some((crashes, has_lane)) = found else {
-            continue;
-        };
-        let state = match (crashes < MOST_CRASHES, has_lane) {
-            (true, _) => MessageState::Waiting,
-            (false, true) => MessageState::Parked,
-            (false, false) => MessageState::Dead,
-        };
-        connection.execute(
-            "UPDATE miq_queue SET crashes = ?2, state = ?3, due = ?4, error = ?5 WHERE id = ?1",
-            params![id, crashes, state.number(), now.as_microsecond(), CRASHED],
-        )?;
-    }
-    Ok(())
 }

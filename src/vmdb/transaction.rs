@@ -10,7 +10,10 @@ use crate::model::clock::Timestamp;
 use crate::model::event::EventId;
 use crate::vmdb::MessageId;
 use crate::vmdb::VmdbError;
+use crate::vmdb::digest_index;
+use crate::vmdb::event_refs;
 use crate::vmdb::tallies::Books;
+use crate::vmdb::writer_state::WriterState;
 
 /// One job's view of the transaction that it shares with others.
 pub(crate) struct Transaction<'a> {
@@ -24,7 +27,7 @@ pub(crate) struct Transaction<'a> {
     pub(crate) news: News,
     /// Whether a first time came to nothing: a job with parts that may fail keeps them apart now.
     pub(crate) is_careful: bool,
-    next_id: &'a mut i64,
+    state: &'a mut WriterState,
     is_next_id_known: bool,
 }
 
@@ -41,6 +44,8 @@ pub(crate) struct News {
     pub(crate) has_managers: bool,
     /// The greatest number of a message that is gone and became no event: nobody else may get it.
     pub(crate) last_gone: Option<MessageId>,
+    /// Steps of traces that have a number now.
+    pub(crate) steps: Vec<(String, i64)>,
 }
 
 impl News {
@@ -50,6 +55,7 @@ impl News {
         self.last_event = self.last_event.max(other.last_event);
         self.has_managers |= other.has_managers;
         self.last_gone = self.last_gone.max(other.last_gone);
+        self.steps.extend(other.steps.iter().cloned());
     }
 }
 
@@ -57,7 +63,7 @@ impl<'a> Transaction<'a> {
     pub(crate) fn new(
         connection: &'a Connection,
         now: Timestamp,
-        next_id: &'a mut i64,
+        state: &'a mut WriterState,
         is_careful: bool,
     ) -> Self {
         Self {
@@ -66,7 +72,7 @@ impl<'a> Transaction<'a> {
             books: Books::default(),
             news: News::default(),
             is_careful,
-            next_id,
+            state,
             is_next_id_known: false,
         }
     }
@@ -95,6 +101,7 @@ impl<'a> Transaction<'a> {
         work: impl FnOnce(&mut Self) -> Result<T, VmdbError>,
     ) -> Result<Result<T, VmdbError>, VmdbError> {
         let (books, news) = (self.books.clone(), self.news.clone());
+        let marks: Vec<usize> = self.state.each().map(|index| index.mark()).collect();
         self.execute("SAVEPOINT part", [])?;
         let done = work(self);
         if let Err(error) = &done {
@@ -103,6 +110,10 @@ impl<'a> Transaction<'a> {
             }
             self.execute("ROLLBACK TO part", [])?;
             (self.books, self.news) = (books, news);
+            self.state
+                .each()
+                .zip(marks)
+                .for_each(|(index, mark)| index.undo(mark));
         }
         self.execute("RELEASE part", [])?;
         Ok(done)
@@ -133,11 +144,39 @@ impl<'a> Transaction<'a> {
                 [],
                 |row| row.get::<_, i64>(0),
             )?;
-            *self.next_id = (*self.next_id).max(greatest.unwrap_or(0) + 1);
+            self.state.next_id = (self.state.next_id).max(greatest.unwrap_or(0) + 1);
             self.is_next_id_known = true;
         }
-        let id = *self.next_id;
-        *self.next_id += 1;
+        let id = self.state.next_id;
+        self.state.next_id += 1;
         Ok(id)
+    }
+
+    /// The events whose keys have this digest, as far as this process knows.
+    pub(crate) fn events_with_key(&self, digest: u64) -> Result<Vec<i64>, VmdbError> {
+        let indexes = self.state.indexes.as_ref();
+        indexes.map_or(Ok(Vec::new()), |indexes| {
+            indexes.keys.find(self.connection, digest)
+        })
+    }
+
+    /// The events about the object with this digest.
+    pub(crate) fn events_about(&self, digest: u64) -> Result<Vec<i64>, VmdbError> {
+        match &self.state.indexes {
+            Some(indexes) => indexes.refs.find(self.connection, digest),
+            None => digest_index::find(self.connection, event_refs::TABLES, digest),
+        }
+    }
+
+    /// Indexes an event that is new.
+    pub(crate) fn index_event(&mut self, event: EventId, key: u64, refs: &[u64]) -> Result<(), VmdbError> {
+        let Some(indexes) = &mut self.state.indexes else {
+            return Err(VmdbError::unavailable(
+                "only the process that serves it saves events",
+            ));
+        };
+        indexes.keys.insert(self.connection, key, event.0)?;
+        refs.iter()
+            .try_for_each(|digest| indexes.refs.insert(self.connection, *digest, event.0))
     }
 }

@@ -22,6 +22,7 @@ use crate::vmdb::shared::Shared;
 use crate::vmdb::tallies::Books;
 use crate::vmdb::transaction::News;
 use crate::vmdb::transaction::Transaction;
+use crate::vmdb::writer_state::WriterState;
 
 /// How many events a transaction gathers before it is committed.
 const EVENTS_PER_COMMIT: usize = 512;
@@ -55,7 +56,7 @@ pub(crate) struct Writer {
     clock: Clock,
     shared: Arc<Shared>,
     connection: Option<Connection>,
-    next_id: i64,
+    state: WriterState,
 }
 
 impl Writer {
@@ -65,15 +66,15 @@ impl Writer {
         shared: Arc<Shared>,
         connection: Connection,
         serves: bool,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, VmdbError> {
+        Ok(Self {
             path: path.to_path_buf(),
             serves,
             clock,
             shared,
+            state: WriterState::load(&connection, serves)?,
             connection: Some(connection),
-            next_id: 1,
-        }
+        })
     }
 
     /// Works until everybody has let go of the channel, or somebody closes it; then ends the database in order.
@@ -94,12 +95,12 @@ impl Writer {
     /// One transaction: this job, and what waits behind it.
     fn turn(&mut self, first: Box<dyn Job>, jobs: &mut mpsc::Receiver<Command>) {
         let mut group = vec![first];
-        let verdict = match self.reopened() {
+        let mut verdict = match self.reopened() {
             Ok(connection) => {
                 let transaction = Group {
                     connection: &connection,
                     now: self.clock.now(),
-                    next_id: &mut self.next_id,
+                    state: &mut self.state,
                     shared: &self.shared,
                 };
                 let verdict = transaction.commit(&mut group, jobs);
@@ -114,7 +115,7 @@ impl Writer {
         };
         let answer = verdict.as_ref().map(|_| ()).map_err(Clone::clone);
         self.shared.remember(&answer);
-        if let Ok(news) = &verdict {
+        if let Ok(news) = &mut verdict {
             self.shared.announce(news);
         }
         for job in group {
@@ -154,7 +155,7 @@ impl Writer {
 struct Group<'a> {
     connection: &'a Connection,
     now: Timestamp,
-    next_id: &'a mut i64,
+    state: &'a mut WriterState,
     shared: &'a Shared,
 }
 
@@ -194,7 +195,7 @@ impl Group<'_> {
         let mut weight = 0;
         let mut index = 0;
         while let Some(job) = group.get_mut(index) {
-            let mut transaction = Transaction::new(self.connection, self.now, self.next_id, false);
+            let mut transaction = Transaction::new(self.connection, self.now, self.state, false);
             job.run(&mut transaction)?;
             done.add(&transaction);
             weight += job.weight();
@@ -215,7 +216,7 @@ impl Group<'_> {
         let mut done = Done::default();
         let mut index = 0;
         while let Some(job) = group.get_mut(index) {
-            let mut transaction = Transaction::new(self.connection, self.now, self.next_id, true);
+            let mut transaction = Transaction::new(self.connection, self.now, self.state, true);
             match transaction.part(|transaction| job.run(transaction))? {
                 Ok(()) => {
                     done.add(&transaction);
@@ -235,7 +236,7 @@ impl Group<'_> {
         Ok(())
     }
 
-    fn end(&self, done: &Done) -> Result<(), VmdbError> {
+    fn end(&mut self, done: &Done) -> Result<(), VmdbError> {
         done.books.write(self.connection, self.now)?;
         if let Some(id) = done.news.last_gone {
             let mut update = self
@@ -243,11 +244,15 @@ impl Group<'_> {
                 .prepare_cached("UPDATE appliance SET last_id = max(last_id, ?1)")?;
             update.execute([id.0])?;
         }
-        execute(self.connection, "COMMIT")
+        self.state.seal(self.connection)?;
+        execute(self.connection, "COMMIT")?;
+        self.state.settle();
+        Ok(())
     }
 
     /// Nothing is left to be done where SQLite has given up the transaction already, as when the disk is full.
-    fn rollback(&self) -> Result<(), VmdbError> {
+    fn rollback(&mut self) -> Result<(), VmdbError> {
+        self.state.undo();
         if self.connection.is_autocommit() {
             return Ok(());
         }
@@ -272,4 +277,63 @@ impl Done {
 fn execute(connection: &Connection, sql: &str) -> Result<(), VmdbError> {
     connection.prepare_cached(sql)?.execute([])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::clock::Clock;
+    use crate::model::delivery::RulesId;
+    use crate::model::event::NativeEvent;
+    use crate::vmdb::DatabaseUrl;
+    use crate::vmdb::NewEms;
+    use crate::vmdb::NewMessage;
+    use crate::vmdb::QueueFilter;
+    use crate::vmdb::Vmdb;
+    use crate::vmdb::VmdbError;
+
+    /// The disk has room for so many pages from now on.
+    fn room(vmdb: &Vmdb, pages: u32) {
+        let sql = format!("PRAGMA max_page_count = {pages}");
+        let request = vmdb.request(1, move |transaction| {
+            transaction.first(&sql, [], |row| row.get::<_, i64>(0))
+        });
+        request.wait().unwrap();
+    }
+
+    #[test]
+    fn a_full_disk_refuses_whole_requests_and_takes_them_again_once_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::sqlite(folder.path().join("test.db"));
+        let vmdb = Vmdb::open_to_serve(&url, Clock::System).unwrap();
+        let new = NewEms {
+            name: "cloud".to_owned(),
+            ..NewEms::default()
+        };
+        let ems_id = vmdb.ems_add(new).wait().unwrap().id;
+        room(&vmdb, 1);
+        let batch = || {
+            let one = |number: u32| NewMessage::Unparsed {
+                ems_id,
+                native: NativeEvent::new(format!("{number}{}", "x".repeat(2_000))),
+                reason: String::new(),
+                rules_id: RulesId(1),
+                received_at: vmdb.clock().now(),
+            };
+            vmdb.put((0..50).map(one).collect::<Vec<_>>())
+        };
+        // Several at once share a transaction, and its end.
+        let pending: Vec<_> = (0..5).map(|_| batch().submit().unwrap()).collect();
+        for pending in pending {
+            let refused = pending.wait().unwrap_err();
+            assert!(matches!(refused, VmdbError::Full { .. }), "{refused:?}");
+            assert!(refused.is_temporary());
+        }
+        assert!(matches!(vmdb.health(), Err(VmdbError::Full { .. })));
+        assert!(vmdb.queue_list(&QueueFilter::default()).unwrap().is_empty());
+        room(&vmdb, 100_000);
+        assert_eq!(batch().wait().unwrap().len(), 50);
+        assert!(vmdb.health().is_ok());
+        assert_eq!(vmdb.queue_list(&QueueFilter::default()).unwrap().len(), 50);
+        assert_eq!(vmdb.tallies().unwrap()[&ems_id].received, 50);
+    }
 }

@@ -1,5 +1,6 @@
 //! What events are related to: the inventory of their manager, and the other events of their task.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use switchboard::handler::HandlerConfig;
@@ -9,6 +10,7 @@ use switchboard::model::event::EventHash;
 use switchboard::model::event::EventId;
 use switchboard::model::inventory::InventoryObject;
 use switchboard::model::target::ManagerRef;
+use switchboard::model::target::Target;
 use switchboard::model::value::Value;
 use switchboard::vmdb::EventFilter;
 
@@ -237,4 +239,105 @@ fn events_are_related_to_the_inventory_of_their_own_manager() {
         77,
         "C36: a given id is not looked up"
     );
+}
+
+#[test]
+fn events_are_linked_late_to_objects_that_come_to_be_known_after_them() {
+    let (database, ems) = Database::with_ems("cloud");
+    let other = add_ems(&database.vmdb, "other");
+    let handler = start(&database, |_, _| Delivery::default());
+    let about = |key: &str, attributes: &[(&str, &str)]| {
+        let attributes: Vec<_> = attributes
+            .iter()
+            .map(|(key, text)| (*key, Value::text(*text)))
+            .collect();
+        task(key, "x", &attributes)
+    };
+    let events = vec![
+        about("1", &[("vm_ems_ref", "i-1")]),
+        about(
+            "2",
+            &[
+                ("dest_vm_ems_ref", "i-1"),
+                ("vm_ems_ref", "i-2"),
+                ("vm_name", "own"),
+            ],
+        ),
+        about("3", &[("host_ems_ref", "i-1")]),
+    ];
+    put(&database, &ems, events);
+    put(&database, &other, vec![about("1", &[("vm_ems_ref", "i-1")])]);
+    until_empty(&database.vmdb);
+    handler.stop();
+    let object = |association: &str, reference: &str| InventoryObject {
+        id: 0,
+        ems_id: ems.id,
+        association: association.into(),
+        manager_ref: ManagerRef::ems_ref(reference),
+        attributes: BTreeMap::from([("name".to_owned(), serde_json::json!("found"))]),
+    };
+    let objects = vec![
+        object("miq_templates", "i-1"),
+        object("hosts", "i-1"),
+        object("vms", "i-2"),
+    ];
+    database.vmdb.inventory_save(None, objects).wait().unwrap();
+    let event = |id| {
+        database
+            .vmdb
+            .event_show(EventId(id))
+            .unwrap()
+            .unwrap()
+            .stored
+            .event
+    };
+    let links = |id| event(id).links.into_iter().collect::<Vec<_>>();
+    assert_eq!(links(1), [("vm_or_template_id", 1)]);
+    assert_eq!(event(1).hash.text("vm_name"), Some("found"));
+    assert_eq!(
+        links(2),
+        [("dest_vm_or_template_id", 1), ("vm_or_template_id", 3)]
+    );
+    assert_eq!(
+        (event(2).hash.text("vm_name"), event(2).hash.text("dest_vm_name")),
+        (Some("own"), Some("found"))
+    );
+    assert_eq!(links(3), [("host_id", 2)]);
+    assert!(links(4).is_empty(), "another manager's");
+}
+
+#[test]
+fn events_about_an_object_are_found_by_its_association_and_key() {
+    let (database, ems) = Database::with_ems("cloud");
+    let handler = start(&database, |event, _| match event.id {
+        Some(EventId(2)) => refresh(vec![
+            vm("i-1"),
+            Target::new("cloud_volumes", ManagerRef::ems_ref("v-1")),
+        ]),
+        _other => Delivery::default(),
+    });
+    put(
+        &database,
+        &ems,
+        vec![
+            event("1", "i-1"),
+            event("2", "i-2"),
+            event("3", "i-3"),
+            event("4", "i-1"),
+        ],
+    );
+    until_empty(&database.vmdb);
+    handler.stop();
+    let found = |association: &str, reference: &str| -> Vec<i64> {
+        let target = Some((association.to_owned(), reference.to_owned()));
+        let filter = EventFilter {
+            target,
+            ..EventFilter::default()
+        };
+        let events = database.vmdb.events_list(&filter).unwrap();
+        events.iter().map(|event| event.event.id.unwrap().0).collect()
+    };
+    assert_eq!(found("vms", "i-1"), [4, 2, 1]);
+    assert_eq!(found("cloud_volumes", "v-1"), [2]);
+    assert!(found("cloud_volumes", "i-1").is_empty());
 }

@@ -23,5 +23,6 @@ mod settings;
 mod source_tree;
 mod support;
 mod tidy;
+mod traces;
 mod vmdb;
 mod web;

@@ -123,6 +123,7 @@ pub(crate) fn saved(message: Message, delivery: Delivery) -> Outcome {
             },
             decided: Box::new(decided(delivery)),
             completion: None,
+            inventory: 0,
         },
     }
 }
