@@ -172,7 +172,7 @@ mod tests {
         assert!(!taken(&[secret], good, "Hello, World! "));
         assert!(!taken(&["other"], good, "Hello, World!"));
         assert!(!taken(&[], good, "Hello, World!"));
-        assert!(!taken(&[secret], &good[..good.len() - 2], "Hello, World!"));
+        assert!(!taken(&[secret], good.trim_end_matches("17"), "Hello, World!"));
         assert!(!taken(&[secret], "sha256=", "Hello, World!"));
         assert!(!taken(&[secret], "sha1=757107", "Hello, World!"));
         assert!(!is_taken(&[secret], &[], "Hello, World!"));

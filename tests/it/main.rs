@@ -10,6 +10,7 @@ mod diagnostics;
 mod diagnostics_across_files;
 mod docs;
 mod engine_corpus;
+mod flood;
 mod handler;
 mod handler_relations;
 mod incremental_load;
