@@ -22,6 +22,7 @@ use crate::cli::options::GlobalOptions;
 use crate::cli::options::SETTINGS;
 use crate::model::clock::Clock;
 use crate::settings::Environment;
+use crate::switchboard::THREAD_STACK;
 
 /// Everything in one process: catchers, event handler, refresh, hot reload, web
 ///
@@ -53,6 +54,7 @@ impl Serve {
             clock: Clock::System,
         };
         let runtime = runtime::Builder::new_multi_thread()
+            .thread_stack_size(THREAD_STACK)
             .enable_all()
             .build()
             .map_err(|error| CliError::failed("cannot start", error))?;

@@ -30,6 +30,7 @@ use tracing::warn;
 use crate::handler::batch::Batch;
 use crate::model::clock::SignedDuration;
 use crate::model::event_group::EventGroups;
+use crate::switchboard::THREAD_STACK;
 use crate::vmdb::Committed;
 use crate::vmdb::Pending;
 use crate::vmdb::Vmdb;
@@ -111,6 +112,7 @@ impl Handler {
             };
             let thread = thread::Builder::new()
                 .name(format!("event handler {number}"))
+                .stack_size(THREAD_STACK)
                 .spawn(move || worker.work())?;
             handler.threads.push(thread);
         }

@@ -22,6 +22,7 @@ pub use functions::ScriptFunction;
 pub use functions::all_functions;
 pub use functions::own_functions;
 pub use limits::Limits;
+pub use limits::THREAD_STACK;
 pub(crate) use returned::Returned;
 
 use std::collections::BTreeMap;
@@ -321,7 +322,8 @@ impl ScriptHost {
 
     /// Runs the statements of a script with these variables.
     pub(crate) fn run(&self, script: &Script, mut scope: Scope<'static>) -> Result<Dynamic, ScriptError> {
-        self.guarded(script, |engine| {
+        // The variables are dropped within, where there is stack for whatever the script put into them.
+        self.guarded(script, move |engine| {
             engine.eval_ast_with_scope::<Dynamic>(&mut scope, &script.ast)
         })
     }
@@ -363,4 +365,26 @@ fn at_most(place: Option<usize>) -> u32 {
 
 fn diagnostic(code: &'static str, file: &SourceFile, message: &str, at: Position) -> Diagnostic {
     Diagnostic::error(code, &file.path, message).at(at_most(at.line()), at_most(at.position()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::source::RootKind;
+
+    #[test]
+    fn a_function_of_ours_that_panics_ends_the_call_and_nothing_else() {
+        let mut host = ScriptHost::new(Limits::default());
+        host.engine.register_fn("breaks", || -> i64 { panic!("boom") });
+        let file = |text: &str| SourceFile::new(RootKind::Scripts, "scripts/x/a.rhai", "x/a.rhai", text);
+        let broken = host.compile(&file("try { breaks() } catch { 1 }")).unwrap();
+        let error = host.run(&broken, Scope::new()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "scripts/x/a.rhai: a function it called broke: boom"
+        );
+        let next = host.compile(&file("1 + 1")).unwrap();
+        assert_eq!(host.run(&next, Scope::new()).unwrap().as_int(), Ok(2));
+    }
 }

@@ -17,6 +17,7 @@ pub use crate::provider::PollRequest;
 pub use crate::provider::PollResponse;
 pub use crate::script::Limits;
 pub use crate::script::ScriptFunction;
+pub use crate::script::THREAD_STACK;
 pub use crate::script::all_functions;
 pub use crate::script::own_functions;
 
