@@ -47,6 +47,7 @@ use crate::vmdb::VmdbError;
 use crate::web::BindError;
 use crate::web::Limits;
 use crate::web::Services;
+use crate::web::Signatures;
 use crate::web::Token;
 use crate::web::Web;
 use crate::web::WebConfig;
@@ -178,6 +179,7 @@ impl Appliance {
                     .as_ref()
                     .and_then(|token| Token::new(token.reveal())),
                 webhook_origins: settings.web.webhook_origins.clone(),
+                signatures: Signatures::new(settings.web.webhook_secrets.clone()),
                 limits: Limits::from(&settings.web),
             },
             Services {

@@ -10,6 +10,7 @@ mod counts;
 mod ems_catcher;
 mod file_stream;
 mod filter;
+mod flood;
 mod lines;
 mod parse;
 mod poll_client;
@@ -45,6 +46,7 @@ pub(crate) use push_stream::Broken;
 
 use crate::catcher::counts::Counts;
 use crate::catcher::filter::Filter;
+use crate::catcher::flood::FloodMonitor;
 use crate::catcher::parse::Parser;
 use crate::catcher::push_stream::Work;
 use crate::catcher::worker::Worker;
@@ -63,6 +65,7 @@ pub struct Catcher {
     push: PushStream,
     counts: Arc<Counts>,
     filter: Arc<Filter>,
+    flood: Arc<FloodMonitor>,
     living: Arc<Living>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -100,8 +103,14 @@ impl Catcher {
         let (sender, receiver) = mpsc::channel(WAITING_REQUESTS);
         let receiver = Arc::new(Mutex::new(receiver));
         let counts = Arc::new(Counts::default());
-        let filter = Arc::new(Filter::new(settings));
-        let parser = Arc::new(Parser::new(rules.clone(), filter.clone(), counts.clone()));
+        let filter = Arc::new(Filter::new(settings.clone()));
+        let flood = Arc::new(FloodMonitor::new(settings));
+        let parser = Arc::new(Parser::new(
+            rules.clone(),
+            filter.clone(),
+            flood.clone(),
+            counts.clone(),
+        ));
         let living = Arc::new(Living::default());
         let spawn = |number| {
             let worker = Worker::new(receiver.clone(), parser.clone(), vmdb.clone());
@@ -118,6 +127,7 @@ impl Catcher {
             sender,
             counts,
             filter,
+            flood,
             living,
             threads,
         })
@@ -136,8 +146,11 @@ impl Catcher {
 
     /// What came in and what became of it, for whoever shows it; outlives the borrow.
     pub fn samples(&self) -> impl Fn() -> Vec<Sample> + Send + Sync + 'static {
-        let (counts, filter) = (self.counts.clone(), self.filter.clone());
-        move || counts.samples().into_iter().chain(filter.samples()).collect()
+        let (counts, filter, flood) = (self.counts.clone(), self.filter.clone(), self.flood.clone());
+        move || {
+            let samples = counts.samples().into_iter().chain(filter.samples());
+            samples.chain(flood.samples()).collect()
+        }
     }
 
     /// Ends it: everything that came before is parsed, kept and answered first.

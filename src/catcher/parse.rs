@@ -15,6 +15,7 @@ use tracing::warn;
 use crate::catcher::counts::Counts;
 use crate::catcher::counts::Fate;
 use crate::catcher::filter::Filter;
+use crate::catcher::flood::FloodMonitor;
 use crate::catcher::push_stream::Broken;
 use crate::model::ems::Ems;
 use crate::model::event::NativeEvent;
@@ -31,6 +32,7 @@ const QUIET: Duration = Duration::from_secs(1);
 pub(crate) struct Parser {
     rules: ActiveSwitchboard,
     filter: Arc<Filter>,
+    flood: Arc<FloodMonitor>,
     counts: Arc<Counts>,
     /// When a failure of a manager was logged last, and how many were not since.
     told: Mutex<BTreeMap<Arc<str>, Told>>,
@@ -43,10 +45,16 @@ struct Told {
 }
 
 impl Parser {
-    pub(crate) fn new(rules: ActiveSwitchboard, filter: Arc<Filter>, counts: Arc<Counts>) -> Self {
+    pub(crate) fn new(
+        rules: ActiveSwitchboard,
+        filter: Arc<Filter>,
+        flood: Arc<FloodMonitor>,
+        counts: Arc<Counts>,
+    ) -> Self {
         Self {
             rules,
             filter,
+            flood,
             counts,
             told: Mutex::default(),
         }
@@ -86,6 +94,7 @@ impl Parser {
                 if let Some(envelope) = &native.envelope {
                     envelope.fill_in(&mut hash);
                 }
+                self.flood.watch(ems, &mut hash, received_at);
                 Some(NewMessage::Add {
                     ems_id: ems.id,
                     hash,

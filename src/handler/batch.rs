@@ -15,6 +15,8 @@ use crate::handler::Rules;
 use crate::handler::apply;
 use crate::handler::apply::Decision;
 use crate::handler::complete;
+use crate::handler::fold;
+use crate::handler::fold::Fold;
 use crate::handler::records::InventoryRecords;
 use crate::handler::relate;
 use crate::handler::relate::Links;
@@ -27,6 +29,7 @@ use crate::model::event::EmsEvent;
 use crate::model::event::EventClass;
 use crate::model::event::EventHash;
 use crate::model::event::EventId;
+use crate::model::flood::FLOOD;
 use crate::switchboard::Context;
 use crate::switchboard::Parsed;
 use crate::vmdb;
@@ -48,7 +51,7 @@ pub(crate) struct Batch<'a> {
     rules: &'a dyn Rules,
     config: &'a HandlerConfig,
     began: Instant,
-    messages: vec::IntoIter<(Message, Links)>,
+    messages: vec::IntoIter<(Message, Links, Fold)>,
 }
 
 impl<'a> Batch<'a> {
@@ -70,7 +73,11 @@ impl<'a> Batch<'a> {
             warn!(%error, "Events of a batch are not related to inventory.");
             vec![Links::default(); messages.len()]
         });
-        let messages: Vec<_> = messages.into_iter().zip(links).collect();
+        let folds = fold::fold(&messages);
+        let messages = messages.into_iter().zip(links).zip(folds);
+        let messages: Vec<_> = messages
+            .map(|((message, links), fold)| (message, links, fold))
+            .collect();
         Self {
             vmdb,
             rules,
@@ -87,7 +94,7 @@ impl<'a> Batch<'a> {
         if BATCH < self.began.elapsed() {
             self.messages.by_ref().for_each(drop);
         }
-        for (message, links) in self.messages.by_ref() {
+        for (message, links, fold) in self.messages.by_ref() {
             let attempts = message.attempts;
             let Message {
                 ticket,
@@ -104,7 +111,7 @@ impl<'a> Batch<'a> {
                 event: ticket.event_id(),
                 received_at,
             };
-            let handled = catch_unwind(AssertUnwindSafe(|| one.handle(work, links)));
+            let handled = catch_unwind(AssertUnwindSafe(|| one.handle(work, links, fold)));
             let handled = handled.unwrap_or_else(|panic| Err(panic_text(&*panic)));
             outcomes.push(Outcome {
                 ticket,
@@ -129,9 +136,19 @@ struct One<'a> {
 }
 
 impl One<'_> {
-    fn handle(&self, work: Work, links: Links) -> Result<Handled, String> {
+    fn handle(&self, work: Work, links: Links, fold: Fold) -> Result<Handled, String> {
         match work {
-            Work::Add(hash) => self.save(hash, links),
+            Work::Add(mut hash) => match fold {
+                Fold::Alone => self.save(hash, links),
+                Fold::Leads(summary) => {
+                    hash.attributes.insert(Arc::from(FLOOD), summary);
+                    self.save(hash, links)
+                }
+                Fold::Follows(leader) => {
+                    hash.attributes.insert(Arc::from(FLOOD), fold::follows(leader));
+                    self.save_decided(hash, links, |_event| fold::delivery(leader))
+                }
+            },
             Work::Unparsed(native) => match self.rules.parse(self.ems, &native) {
                 Ok(Parsed::Event(mut hash)) => {
                     if let Some(envelope) = &native.envelope {
@@ -160,6 +177,15 @@ impl One<'_> {
     }
 
     fn save(&self, hash: EventHash, links: Links) -> Result<Handled, String> {
+        self.save_decided(hash, links, |event| self.deliver(event, None))
+    }
+
+    fn save_decided(
+        &self,
+        hash: EventHash,
+        links: Links,
+        deliver: impl FnOnce(&Arc<EmsEvent>) -> Delivery,
+    ) -> Result<Handled, String> {
         let event = Arc::new(EmsEvent {
             id: Some(self.event),
             class: EventClass::EmsEvent,
@@ -168,8 +194,7 @@ impl One<'_> {
             links: links.ids,
             received_at: self.received_at,
         });
-        let delivery = self.deliver(&event, None);
-        let decided = self.decided(self.event, 0, delivery);
+        let decided = self.decided(self.event, 0, deliver(&event));
         Ok(Handled::New {
             group: self.config.groups.classify(&event.hash.event_type),
             completion: complete::completion(&self.config.task_final_events, &event),

@@ -6,6 +6,7 @@
 mod apply;
 mod batch;
 mod complete;
+mod fold;
 mod records;
 mod relate;
 mod rules;

@@ -11,6 +11,7 @@ pub mod ems;
 pub mod envelope;
 pub mod event;
 pub mod event_group;
+pub mod flood;
 pub mod inventory;
 pub mod metric;
 pub mod relation;

@@ -14,7 +14,8 @@ use crate::settings::tree;
 /// What stands in place of a secret.
 const MASK: &str = "********";
 
-/// The settings in force, as a settings file without comments. A token is masked unless it is a reference.
+/// The settings in force, as a settings file without comments. A token or a secret is masked unless it is a
+/// reference.
 ///
 /// # Errors
 /// When the file cannot be read.
@@ -32,6 +33,17 @@ pub fn effective_text(path: Option<&Path>, environment: &Environment) -> std::io
         && token.as_str().is_some_and(is_secret)
     {
         *token = Value::from(MASK);
+    }
+    if let Some(Value::Mapping(web)) = settings.get_mut("web")
+        && let Some(Value::Mapping(secrets)) = web.get_mut("webhook_secrets")
+    {
+        let lists = secrets.iter_mut().filter_map(|(_, list)| list.as_sequence_mut());
+        for secret in lists
+            .flatten()
+            .filter(|secret| secret.as_str().is_none_or(is_secret))
+        {
+            *secret = Value::from(MASK);
+        }
     }
     serde_yaml::to_string(&settings).map_err(std::io::Error::other)
 }
@@ -59,13 +71,17 @@ mod tests {
     #[test]
     fn layers_stand_over_each_other_and_secrets_are_masked() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let text = ":web:\n  :token: hush\n:event_handling:\n  :event_groups:\n    :power:\n      :critical:\n      - my_power\n";
+        let text = ":web:\n  :token: hush\n  :webhook_secrets: {cloud: [hush, env:NEW]}\n:event_handling:\n  :event_groups:\n    :power:\n      :critical:\n      - my_power\n";
         std::fs::write(&file, text).unwrap();
         let variable = ("SWITCHBOARD_WEB_LISTEN".to_owned(), "[::1]:1".to_owned());
         let environment: Environment = [variable].into_iter().collect();
         let text = effective_text(Some(file.path()), &environment).unwrap();
         let read: Mapping = serde_yaml::from_str(&text).unwrap();
         assert_eq!(read["web"]["token"], Value::from(MASK));
+        assert_eq!(
+            read["web"]["webhook_secrets"]["cloud"],
+            Value::from(vec![MASK, "env:NEW"])
+        );
         assert_eq!(read["web"]["listen"], Value::from("[::1]:1"));
         let power = read["event_handling"]["event_groups"]["power"]["critical"]
             .as_sequence()

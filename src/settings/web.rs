@@ -1,5 +1,6 @@
 //! `web`: how the HTTP server is set up. Knows nothing of HTTP.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
@@ -35,6 +36,9 @@ pub struct WebSettings {
     pub max_connections_per_address: usize,
     /// Origins that may register this place as a web hook.
     pub webhook_origins: Vec<String>,
+    /// The secrets of which one signs what is pushed to a manager, by its name. A manager that stands here without
+    /// a usable secret takes nothing.
+    pub webhook_secrets: BTreeMap<String, Vec<Secret>>,
 }
 
 impl WebSettings {
@@ -58,6 +62,7 @@ impl WebSettings {
                 .value("max_connections_per_address", count(1))
                 .unwrap_or_default(),
             webhook_origins: section.list("webhook_origins", value::text),
+            webhook_secrets: read_secrets(section.section("webhook_secrets"), environment),
         };
         section.finish();
         web
@@ -87,4 +92,22 @@ impl WebSettings {
             report.at_key("WrongSetting", &["web", "max_batch_bytes"], message, help);
         }
     }
+}
+
+/// `webhook_secrets`: a list for each manager, so that an old secret is still good while a new one comes into use.
+fn read_secrets(section: Section<'_>, environment: &Environment) -> BTreeMap<String, Vec<Secret>> {
+    let variable = |name: &str| environment.get(name).map(ToOwned::to_owned);
+    let secret = |secret: &serde_yaml::Value| {
+        let resolved = Secret::resolve(&value::text(secret)?, variable);
+        let resolved = resolved.map_err(|error| format!("a secret, but {error}"))?;
+        let is_there = !resolved.reveal().trim().is_empty();
+        is_there
+            .then_some(resolved)
+            .ok_or_else(|| "a secret that is not blank".to_owned())
+    };
+    let managers = section.keys().into_iter();
+    let secrets = managers.map(|name| (name.to_owned(), section.list(name, secret)));
+    let secrets = secrets.collect();
+    section.finish();
+    secrets
 }

@@ -11,6 +11,7 @@ use crate::model::event::EventHash;
 use crate::model::event::EventId;
 use crate::model::event::EventKey;
 use crate::model::event::NativeEvent;
+use crate::model::flood::Mark;
 use crate::vmdb::Cursor;
 use crate::vmdb::MessageId;
 use crate::vmdb::MessageKind;
@@ -156,6 +157,7 @@ struct Prepared {
     ems_id: EmsId,
     kind: MessageKind,
     state: MessageState,
+    due: Option<Timestamp>,
     lane: Option<Arc<str>>,
     key: Option<(u64, EventKey)>,
     received_at: Timestamp,
@@ -178,11 +180,18 @@ impl Prepared {
             } => {
                 event_keys::settle_key(&mut hash);
                 let key = hash.event_key.clone();
+                // One of a flood waits for its like, and nobody waits for it.
+                let due = Mark::of(&hash).map(|mark| mark.until);
+                let (state, lane) = match due {
+                    Some(_) => (MessageState::Waiting, None),
+                    None => (MessageState::Ready, lane::lane_of(ems_id, &hash)),
+                };
                 Ok(Self {
                     ems_id,
                     kind: MessageKind::Add,
-                    state: MessageState::Ready,
-                    lane: lane::lane_of(ems_id, &hash),
+                    state,
+                    due,
+                    lane,
                     key: key.map(|key| (event_keys::digest_of(ems_id, &key), key)),
                     received_at,
                     rules_id: None,
@@ -190,11 +199,13 @@ impl Prepared {
                     payload: codec::write_hash(&hash)?,
                     full_data: hash.full_data.text().clone(),
                     digest: digest::whole(hash.full_data.text()),
-                    body: Some(Arc::new(Body {
-                        ems_id,
-                        hash,
-                        received_at,
-                    })),
+                    body: due.is_none().then(|| {
+                        Arc::new(Body {
+                            ems_id,
+                            hash,
+                            received_at,
+                        })
+                    }),
                 })
             }
             NewMessage::Unparsed {
@@ -207,6 +218,7 @@ impl Prepared {
                 ems_id,
                 kind: MessageKind::Unparsed,
                 state: MessageState::Dead,
+                due: None,
                 lane: None,
                 key: None,
                 received_at,
@@ -237,8 +249,8 @@ fn insert(transaction: &mut Transaction<'_>, message: &Prepared) -> Result<PutOu
     let is_dead = message.state == MessageState::Dead;
     transaction.execute(
         "INSERT INTO miq_queue \
-         (id, state, kind, ems_id, lane, attempts, crashes, received_at, rules_id, error, payload) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?9, ?10)",
+         (id, state, kind, ems_id, lane, attempts, crashes, received_at, rules_id, error, payload, due) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?9, ?10, ?11)",
         params![
             id,
             message.state.number(),
@@ -250,6 +262,7 @@ fn insert(transaction: &mut Transaction<'_>, message: &Prepared) -> Result<PutOu
             message.rules_id.map(|rules_id| rules_id.0.to_be_bytes()),
             message.error,
             message.payload,
+            message.due.map(Timestamp::as_microsecond),
         ],
     )?;
     let tally = transaction.books.of(message.ems_id);

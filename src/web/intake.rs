@@ -43,6 +43,10 @@ pub(crate) async fn post(
     };
     let mut room = services.push.room();
     let body = body::read(&parts.headers, body, longest, &shared.limits, &mut room).await?;
+    // Over the bytes as they came, before anything looks into them.
+    shared
+        .signatures
+        .check(&ems.name, &parts.headers, &body, services.clock.now())?;
     let messages = messages(mode, &parts.headers, &body, &shared.limits)?;
     let receipt = services
         .push

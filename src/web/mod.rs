@@ -14,6 +14,7 @@ mod metrics;
 mod patient;
 mod problem;
 mod server;
+mod signature;
 mod slots;
 
 use std::fmt;
@@ -36,6 +37,7 @@ pub use health::Check;
 pub use health::Condition;
 pub use limits::Limits;
 pub use server::BindError;
+pub use signature::Signatures;
 
 use crate::catcher::PushStream;
 use crate::model::clock::Clock;
@@ -55,6 +57,8 @@ pub struct WebConfig {
     pub token: Option<Token>,
     /// Origins that may register this place as a web hook.
     pub webhook_origins: Vec<String>,
+    /// Whose events have to be signed.
+    pub signatures: Signatures,
     /// What one caller may cost.
     pub limits: Limits,
 }
@@ -86,6 +90,7 @@ impl fmt::Debug for Services {
 pub(crate) struct Shared {
     access: Access,
     webhook_origins: Vec<String>,
+    signatures: Signatures,
     limits: Limits,
     services: Services,
     requests: RequestCounts,
@@ -109,6 +114,7 @@ impl Web {
         let shared = Shared {
             access,
             webhook_origins: config.webhook_origins,
+            signatures: config.signatures,
             limits: config.limits,
             services,
             requests: RequestCounts::default(),

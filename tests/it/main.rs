@@ -13,6 +13,7 @@ mod docs;
 mod engine_corpus;
 mod exceptions;
 mod findings;
+mod flood;
 mod handler;
 mod handler_relations;
 mod incremental_load;

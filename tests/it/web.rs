@@ -408,6 +408,35 @@ fn with_a_token_nobody_else_gets_anything() {
 }
 
 #[test]
+fn a_manager_with_a_secret_takes_signed_events_only_and_those_without_a_token() {
+    let served = Served::with(
+        "web:\n  token: right\n  webhook_secrets:\n    my_cloud: [old, hush]\n    unset: ['env:NOT_SET_ANYWHERE']\n",
+    );
+    let body = r#"{"id":"e-1","event_name":"com.awesomecloud.vm.create"}"#;
+    let signature =
+        "X-Hub-Signature-256: sha256=218d5205faa46ff3defd0113814acf9791eaff46446fea98194d85ea97578341";
+    let json = "Content-Type: application/json";
+    let status = |place: &str, headers: &[&str], body: &str| {
+        served
+            .request(&format!("POST /events/{place}"), headers, body)
+            .status
+    };
+    assert_eq!(status("my_cloud", &[json, signature], body), 202);
+    assert_eq!(status("my_cloud", &[json], body), 401);
+    assert_eq!(
+        status("my_cloud", &[json, "Authorization: Bearer right"], body),
+        401
+    );
+    assert_eq!(
+        status("my_cloud", &[json, signature], &body.replace(',', ", ")),
+        401
+    );
+    assert_eq!(status("my_cloud", &[json, signature, signature], body), 401);
+    assert_eq!(status("other", &[json, signature], body), 401);
+    assert_eq!(served.get("/metrics").status, 401);
+}
+
+#[test]
 fn a_web_hook_is_registered_only_by_origins_of_the_settings() {
     let served = Served::with("web:\n  webhook_origins: [events.example.com]\n");
     let known = served.request(

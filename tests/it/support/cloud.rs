@@ -92,6 +92,11 @@ impl Cloud {
         }
     }
 
+    /// So many events go on a page.
+    pub(crate) fn page_size(&self, events: usize) {
+        self.state.lock().page_size = events;
+    }
+
     /// How many events there are.
     pub(crate) fn count(&self) -> usize {
         self.state.lock().events.len()

@@ -1,0 +1,217 @@
+//! Flood control: beyond a rate, equal events of one resource are marked to be decided together. None is dropped.
+
+use std::collections::BTreeMap;
+use std::hash::Hash;
+use std::hash::Hasher;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ahash::AHasher;
+use ahash::HashMap;
+use parking_lot::Mutex;
+use sha2::Digest;
+use sha2::Sha256;
+
+use crate::model::clock::SignedDuration;
+use crate::model::clock::Timestamp;
+use crate::model::ems::Ems;
+use crate::model::ems::EmsId;
+use crate::model::event::EventHash;
+use crate::model::flood::Mark;
+use crate::model::metric::Sample;
+use crate::model::value::Value;
+use crate::settings::ActiveSettings;
+
+/// So long marked events gather before they are decided.
+const GATHER: SignedDuration = SignedDuration::from_secs(5);
+/// The span that the rate is told for.
+const MINUTE: Duration = Duration::from_secs(60);
+/// So many kinds of events are watched at once; of a storm of ever new kinds the rest passes unmarked.
+const MOST_KEYS: usize = 65_536;
+
+/// Attributes that are new with each event.
+const NEW_ATTRIBUTES: [&str; 3] = ["message", "chain_id", "cloud_event"];
+/// Places of native events that are new each time, besides times and the event's own names (C23 and its like).
+const NEW_PLACES: [&str; 10] = [
+    "/id",
+    "/key",
+    "/chainId",
+    "/info/key",
+    "/info/task",
+    "/info/eventChainId",
+    "/requestID",
+    "/eventID",
+    "/detail/requestID",
+    "/detail/eventID",
+];
+
+/// What is equal: a digest of manager, type and attributes.
+type Key = (EmsId, u64);
+
+/// The rate of each kind of event.
+#[derive(Debug)]
+pub(crate) struct FloodMonitor {
+    settings: ActiveSettings,
+    buckets: Mutex<HashMap<Key, Bucket>>,
+    folded: Mutex<BTreeMap<Arc<str>, u64>>,
+}
+
+/// A token for each event that may still pass; they come back evenly, so no slot of time lets a burst through (C22).
+#[derive(Debug)]
+struct Bucket {
+    tokens: f64,
+    at: Timestamp,
+    gathers_until: Timestamp,
+}
+
+impl FloodMonitor {
+    pub(crate) fn new(settings: ActiveSettings) -> Self {
+        Self {
+            settings,
+            buckets: Mutex::default(),
+            folded: Mutex::default(),
+        }
+    }
+
+    /// Counts an event, and marks it where there are too many like it.
+    pub(crate) fn watch(&self, ems: &Ems, hash: &mut EventHash, now: Timestamp) {
+        let settings = self.settings.take();
+        let settings = settings.catcher(&ems.provider);
+        // What names no object could be about anything, so it is equal to nothing.
+        let names_something = hash
+            .attributes
+            .keys()
+            .any(|key| key.ends_with("_ems_ref") || key.ends_with("_uid_ems"));
+        if !settings.flooding_monitor_enabled || !names_something {
+            return;
+        }
+        let rate = u32::try_from(settings.flooding_events_per_minute).unwrap_or(u32::MAX);
+        if let Some(until) = self.over(key(ems.id, hash), f64::from(rate), now) {
+            let digest = digest(hash);
+            let digest = &digest;
+            Mark { until, digest }.put_on(hash);
+            *self.folded.lock().entry(ems.name.clone()).or_default() += 1;
+        }
+    }
+
+    /// Until when an event has to wait that is over the rate.
+    fn over(&self, key: Key, rate: f64, now: Timestamp) -> Option<Timestamp> {
+        let mut buckets = self.buckets.lock();
+        if MOST_KEYS <= buckets.len() && !buckets.contains_key(&key) {
+            buckets.retain(|_, bucket| !bucket.is_full(rate, now));
+            if MOST_KEYS <= buckets.len() {
+                return None;
+            }
+        }
+        let bucket = buckets.entry(key).or_insert(Bucket {
+            tokens: rate,
+            at: now,
+            gathers_until: now,
+        });
+        bucket.tokens = bucket.refilled(rate, now);
+        bucket.at = now;
+        if 1.0 <= bucket.tokens {
+            bucket.tokens -= 1.0;
+            return None;
+        }
+        if bucket.gathers_until <= now {
+            bucket.gathers_until = now.saturating_add(GATHER).unwrap_or(now);
+        }
+        Some(bucket.gathers_until)
+    }
+
+    /// How many events were marked.
+    pub(crate) fn samples(&self) -> Vec<Sample> {
+        let folded = self.folded.lock();
+        let help = "Events beyond the rate, which are saved and decided together with their like.";
+        let sample = |(ems, count): (&Arc<str>, &u64)| {
+            Sample::counter("switchboard_events_folded_total", help, *count).label("ems", ems.clone())
+        };
+        folded.iter().map(sample).collect()
+    }
+}
+
+impl Bucket {
+    fn refilled(&self, rate: f64, now: Timestamp) -> f64 {
+        // A clock that went back brings no tokens and takes none.
+        let passed = now.duration_since(self.at).as_secs_f64().max(0.0);
+        (self.tokens + passed * rate / MINUTE.as_secs_f64()).min(rate)
+    }
+
+    fn is_full(&self, rate: f64, now: Timestamp) -> bool {
+        rate <= self.refilled(rate, now)
+    }
+}
+
+fn key(ems_id: EmsId, hash: &EventHash) -> Key {
+    let mut hasher = AHasher::default();
+    hash.event_type.hash(&mut hasher);
+    for (key, value) in attributes(hash) {
+        key.hash(&mut hasher);
+        value.to_string().hash(&mut hasher);
+    }
+    (ems_id, hasher.finish())
+}
+
+/// What an event says of its objects.
+fn attributes(hash: &EventHash) -> impl Iterator<Item = (&Arc<str>, &Value)> {
+    let is_new = |key: &str| NEW_ATTRIBUTES.contains(&key);
+    hash.attributes.iter().filter(move |(key, _)| !is_new(key))
+}
+
+/// Equal for events that differ in nothing but what is new each time: the whole of the native event counts, for the
+/// rules look into it. Kept with the event, so it is the same from process to process.
+fn digest(hash: &EventHash) -> String {
+    let mut native: serde_json::Value = serde_json::from_str(hash.full_data.text()).unwrap_or_default();
+    for path in NEW_PLACES {
+        if let Some(place) = native.pointer_mut(path) {
+            *place = serde_json::Value::Null;
+        }
+    }
+    let key = hash.event_key.as_ref().map(|key| &*key.0);
+    forget(&mut native, &[key, hash.ems_ref.as_deref()]);
+    let attributes: Vec<String> = attributes(hash)
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    let digest = Sha256::digest(format!("{native}{attributes:?}"));
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Takes out times, and the names of the event itself.
+fn forget(value: &mut serde_json::Value, names: &[Option<&str>]) {
+    match value {
+        serde_json::Value::String(text)
+            if names.contains(&Some(text)) || text.parse::<Timestamp>().is_ok() =>
+        {
+            *value = serde_json::Value::Null;
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(|item| forget(item, names)),
+        serde_json::Value::Object(map) => map.values_mut().for_each(|item| forget(item, names)),
+        _other => (),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+
+    #[test]
+    fn c21_c22_a_burst_passes_up_to_the_rate_and_the_rest_gathers() {
+        let monitor = FloodMonitor::new(ActiveSettings::new(Settings::default()));
+        let begin: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
+        let at = |seconds| begin.saturating_add(SignedDuration::from_secs(seconds)).unwrap();
+        let over = |seconds, key| monitor.over((EmsId(1), key), 30.0, at(seconds));
+        assert!((0..30).all(|_| over(0, 1).is_none()));
+        assert_eq!(over(0, 1), Some(at(5)));
+        assert_eq!(over(1, 1), Some(at(5)));
+        // Another kind has a rate of its own.
+        assert_eq!(over(1, 2), None);
+        // Every two seconds one may pass again.
+        assert_eq!([over(4, 1), over(4, 1), over(4, 1)], [None, None, Some(at(5))]);
+        assert_eq!(over(5, 1), Some(at(10)));
+        // A minute later all is forgotten; a clock that goes back changes nothing.
+        assert_eq!(over(65, 1), None);
+        assert_eq!(over(3, 1), None);
+    }
+}
