@@ -42,11 +42,8 @@ impl Workspace {
             return Err(self.missing("ClassNotFound", message, name));
         };
         let class = found.class.clone();
-        let name: Arc<str> = Arc::from(format!(
-            "/{}/{class_name}/{}",
-            class.namespace,
-            path.instance.as_deref().unwrap_or("")
-        ));
+        let requested = path.instance.as_deref().unwrap_or("");
+        let name: Arc<str> = Arc::from(["/", &class.namespace, "/", &class_name, "/", requested].concat());
         let mut attributes = Vec::new();
         let mut why = None;
         let exact = wanted.map(|wanted| class.instance(wanted));

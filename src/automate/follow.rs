@@ -125,10 +125,8 @@ impl Workspace {
                 }))
             }
             Wildcard::AtEnd => {
-                let path = uri
-                    .printed
-                    .split_once(':')
-                    .map_or(&*uri.printed, |(_, rest)| rest);
+                let printed = uri.printed.as_deref().unwrap_or(&uri.text);
+                let path = printed.split_once(':').map_or(printed, |(_, rest)| rest);
                 let (path, rest) = path
                     .find(['?', '#'])
                     .and_then(|at| path.split_at_checked(at))

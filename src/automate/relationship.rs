@@ -17,8 +17,8 @@ const OPAQUE: std::ops::RangeInclusive<char> = '\u{e000}'..='\u{e0ff}';
 pub(crate) struct PreparedUri {
     /// As written, after substitution: for the trace.
     pub(crate) text: Arc<str>,
-    /// With its scheme.
-    pub(crate) printed: Arc<str>,
+    /// With its scheme, where the path ends in `*`.
+    pub(crate) printed: Option<Arc<str>>,
     pub(crate) scheme: Scheme,
     /// None: the current message goes on.
     pub(crate) message: Option<Arc<str>>,
@@ -40,7 +40,7 @@ pub(crate) enum Wildcard {
 /// What a scheme asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Scheme {
-    Datastore(DatastorePath),
+    Datastore(Arc<DatastorePath>),
     Workspace(Arc<str>),
     /// The path of a method, as a call.
     Method(Arc<str>),
@@ -61,8 +61,13 @@ pub(crate) struct DatastorePath {
 
 impl DatastorePath {
     pub(crate) fn new(namespace: Arc<str>, class: Option<Arc<str>>, instance: Option<Arc<str>>) -> Self {
-        let key = format!("{namespace}/{}", class.as_deref().unwrap_or("")).to_lowercase();
-        let instance_key = instance.as_ref().map(|name| Arc::from(name.to_lowercase()));
+        let mut key = [&*namespace, "/", class.as_deref().unwrap_or("")].concat();
+        if key.is_ascii() {
+            key.make_ascii_lowercase();
+        } else {
+            key = key.to_lowercase();
+        }
+        let instance_key = instance.as_ref().map(lower_case);
         Self {
             namespace,
             class,
@@ -70,6 +75,14 @@ impl DatastorePath {
             key: key.into(),
             instance_key,
         }
+    }
+}
+
+/// The text itself where it is in lower case already.
+fn lower_case(text: &Arc<str>) -> Arc<str> {
+    match text.chars().any(char::is_uppercase) {
+        true => Arc::from(text.to_lowercase()),
+        false => text.clone(),
     }
 }
 
@@ -88,19 +101,27 @@ impl UriText {
         }
     }
 
+    /// Nothing yet, with room for about so many bytes.
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Self {
+            text: String::with_capacity(bytes),
+            opaque: Vec::with_capacity(2),
+        }
+    }
+
     pub(crate) fn push(&mut self, text: &str) {
         self.text.push_str(text);
     }
 
     /// Puts a text in that came from an event.
-    pub(crate) fn push_opaque(&mut self, text: &str) {
+    pub(crate) fn push_opaque(&mut self, text: &Arc<str>) {
         let next = u32::try_from(self.opaque.len())
             .ok()
             .and_then(|offset| char::from_u32(u32::from(*OPAQUE.start()) + offset));
         match next.filter(|c| OPAQUE.contains(c)) {
             Some(c) => {
                 self.text.push(c);
-                self.opaque.push(Arc::from(text));
+                self.opaque.push(text.clone());
             }
             None => self.text.push_str(text),
         }
@@ -123,6 +144,19 @@ impl UriText {
             }
         }
         resolved
+    }
+
+    /// A part of the path; where it is nothing but a text that came from an event, that text itself.
+    fn part(&self, part: &str) -> Arc<str> {
+        let mut chars = part.chars();
+        match (
+            chars.next().and_then(|first| self.opaque_text(first)),
+            chars.next(),
+        ) {
+            (Some(whole), None) => whole.clone(),
+            _mixed if self.opaque.is_empty() => Arc::from(part),
+            _mixed => Arc::from(self.resolve(part)),
+        }
     }
 
     fn opaque_text(&self, c: char) -> Option<&Arc<str>> {
@@ -155,12 +189,13 @@ impl UriText {
         let scheme = match &*uri.scheme {
             "miqaedb" => {
                 let split = AePath::split(path.ok_or_else(no_path)?);
-                let part = |part: &str| Arc::from(self.resolve(part));
+                let part = |part: &str| self.part(part);
                 let (class, instance) = (
                     split.class.as_deref().map(part),
                     split.instance.as_deref().map(part),
                 );
-                Scheme::Datastore(DatastorePath::new(part(&split.namespace), class, instance))
+                let path = DatastorePath::new(part(&split.namespace), class, instance);
+                Scheme::Datastore(Arc::new(path))
             }
             "miqaews" => Scheme::Workspace(Arc::from(self.resolve(path.unwrap_or("")))),
             "method" | "miqaemethod" => Scheme::Method(Arc::from(self.resolve(path.ok_or_else(no_path)?))),
@@ -178,7 +213,7 @@ impl UriText {
             .map(|(key, value)| (Arc::from(self.resolve(&key)), Arc::from(self.resolve(&value))));
         Ok(PreparedUri {
             text: Arc::from(self.resolved().trim()),
-            printed: Arc::from(self.resolve(&uri.to_string())),
+            printed: (wildcard == Wildcard::AtEnd).then(|| Arc::from(self.resolve(&uri.to_string()))),
             scheme,
             message: uri
                 .fragment

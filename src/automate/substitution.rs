@@ -52,7 +52,7 @@ impl Workspace {
 
     /// The text of a relationship, which keeps apart what came from an event.
     pub(crate) fn uri_text(&mut self, text: &FieldText) -> Ae<UriText> {
-        let mut uri = UriText::default();
+        let mut uri = UriText::with_capacity(text.written.len());
         let Prepared::Template(template) = &text.prepared else {
             uri.push(&text.written);
             return Ok(uri);
@@ -64,7 +64,8 @@ impl Workspace {
                     let resolved = self.resolve(reference, false)?;
                     match (&resolved.value, resolved.is_from_event) {
                         (Value::Text(text), true) => uri.push_opaque(text),
-                        (value, true) => uri.push_opaque(&value.to_string()),
+                        (value, true) => uri.push_opaque(&Arc::from(value.to_string())),
+                        (Value::Text(text), false) => uri.push(text),
                         (value, false) => uri.push(&value.to_string()),
                     }
                 }
@@ -143,7 +144,7 @@ impl Workspace {
     fn is_event(&self, record: &dyn crate::model::value::Record) -> bool {
         self.env.event.as_ref().is_some_and(|view| {
             let event: &dyn crate::model::value::Record = &**view.event();
-            event.class() == record.class() && event.id() == record.id()
+            std::ptr::addr_eq(event, record) || (event.class() == record.class() && event.id() == record.id())
         })
     }
 

@@ -9,6 +9,7 @@ use crate::automate::error::Ae;
 use crate::automate::error::AeError;
 use crate::automate::error::Family;
 use crate::automate::field::PlanEntry;
+use crate::automate::names::CREATE;
 use crate::automate::records::Records;
 use crate::automate::relationship::DatastorePath;
 use crate::automate::relationship::PreparedUri;
@@ -163,7 +164,7 @@ impl Workspace {
         self.state
             .stack
             .last()
-            .map_or_else(|| Arc::from("create"), |frame| frame.message.clone())
+            .map_or_else(|| CREATE.clone(), |frame| frame.message.clone())
     }
 
     /// The first live object without parent.
@@ -249,7 +250,7 @@ impl Workspace {
         if self.state.depth >= MAX_DEPTH {
             let why = format!(
                 "`{}` is reached more than {MAX_DEPTH} levels deep; is there a circle that changes its names?",
-                uri.printed
+                uri.text
             );
             return Err(AeError::engine("DepthLimit", why));
         }
@@ -265,7 +266,7 @@ impl Workspace {
 
     fn instantiate_path(
         &mut self,
-        path: &DatastorePath,
+        path: &Arc<DatastorePath>,
         arguments: &[(Arc<str>, Arc<str>)],
         message: &Arc<str>,
         parent: Option<usize>,
@@ -299,7 +300,7 @@ impl Workspace {
             parent.children.push(index);
         }
         self.state.stack.push(Frame {
-            path: Arc::new(path.clone()),
+            path: path.clone(),
             message: message.clone(),
             object: index,
             method: None,

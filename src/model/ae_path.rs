@@ -191,7 +191,7 @@ pub fn query_to_pairs(query: &str) -> Vec<(String, String)> {
 pub fn pairs_to_query<'a>(pairs: impl IntoIterator<Item = (&'a str, Cow<'a, str>)>) -> String {
     let mut pairs: Vec<_> = pairs.into_iter().collect();
     pairs.sort();
-    let mut query = String::new();
+    let mut query = String::with_capacity(pairs.iter().map(|(key, value)| key.len() + value.len() + 2).sum());
     for (key, value) in pairs {
         if !query.is_empty() {
             query.push('&');

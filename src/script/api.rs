@@ -171,7 +171,7 @@ mod functions {
 }
 
 /// What stands at a JSON pointer.
-fn at(value: &Dynamic, pointer: &str) -> Dynamic {
+pub(crate) fn at(value: &Dynamic, pointer: &str) -> Dynamic {
     follow(value, pointer, &Dynamic::flatten_clone).unwrap_or(Dynamic::UNIT)
 }
 
