@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::automate::datastore::Class;
 use crate::automate::datastore::DEFAULT;
 use crate::automate::datastore::Datastore;
@@ -42,11 +44,16 @@ impl Workspace {
             return Err(self.missing("ClassNotFound", message, name));
         };
         let class = found.class.clone();
+        let exact = wanted.map(|wanted| class.instance(wanted));
         let requested = path.instance.as_deref().unwrap_or("");
-        let name: Arc<str> = Arc::from(["/", &class.namespace, "/", &class_name, "/", requested].concat());
+        let name: Arc<str> = match exact {
+            Some(Some(instance)) if *instance.name == *requested && class_name == class.name => {
+                instance.full_name.clone()
+            }
+            _other => Arc::from(["/", &class.namespace, "/", &class_name, "/", requested].concat()),
+        };
         let mut attributes = Vec::new();
         let mut why = None;
-        let exact = wanted.map(|wanted| class.instance(wanted));
         let (instance, plan, file, line) = match exact {
             None => (Arc::from(DEFAULT), class.default_plan.clone(), None, class.line),
             Some(Some(instance)) => (
@@ -99,8 +106,8 @@ impl Workspace {
             parent,
             file,
             depth,
-            children: Vec::new(),
-            relationships: Vec::new(),
+            children: SmallVec::new(),
+            relationships: SmallVec::new(),
             is_deleted: false,
             is_node: false,
         });
@@ -147,8 +154,8 @@ impl Workspace {
             parent,
             depth,
             attributes: Vec::new(),
-            children: Vec::new(),
-            relationships: Vec::new(),
+            children: SmallVec::new(),
+            relationships: SmallVec::new(),
             is_deleted: false,
             is_node: false,
         });

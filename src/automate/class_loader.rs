@@ -175,6 +175,7 @@ impl<'a> ClassLoader<'a> {
             files: files.all().cloned().collect(),
             diagnostics: found,
         };
+        let full_name = class.full_name();
         let mut known = same_schema.map(|class| class.instances.iter().peekable());
         for file in &files.instance_files {
             // Both lists are in the order of their files, so one pass finds what can be taken over.
@@ -189,7 +190,7 @@ impl<'a> ClassLoader<'a> {
             });
             match taken.map_or_else(
                 || {
-                    self.instance(&class.fields, file)
+                    self.instance(&full_name, &class.fields, file)
                         .map(|(instance, _)| Arc::new(instance))
                 },
                 Ok,
@@ -201,8 +202,10 @@ impl<'a> ClassLoader<'a> {
         Ok(class)
     }
 
+    /// Compiles an instance. `class` is the full name of its class.
     pub(crate) fn instance(
         &mut self,
+        class: &str,
         schema: &[SchemaField],
         file: &Arc<SourceFile>,
     ) -> Result<(Instance, Loose), Diagnostic> {
@@ -251,6 +254,7 @@ impl<'a> ClassLoader<'a> {
         let plan = plan(schema, &own).into();
         let instance = Instance {
             name: Arc::from(name),
+            full_name: Arc::from([class, "/", name].concat()),
             file: file.clone(),
             line,
             plan,

@@ -150,7 +150,7 @@ impl ClassLoader<'_> {
             .filter(|instance| instance.file.text.contains("inherits"));
         let mut loose: HashMap<Arc<str>, Loose> = HashMap::default();
         for instance in texts {
-            if let Ok((_, found)) = self.instance(&class.fields, &instance.file)
+            if let Ok((_, found)) = self.instance(&class.full_name(), &class.fields, &instance.file)
                 && found.base.is_some()
             {
                 loose.insert(Arc::from(instance.name.to_lowercase()), found);
@@ -186,7 +186,7 @@ impl ClassLoader<'_> {
             diagnostics: class.diagnostics.clone(),
         };
         for instance in &class.instances {
-            let Ok((mut own, own_loose)) = self.instance(fields, &instance.file) else {
+            let Ok((mut own, own_loose)) = self.instance(&class.full_name(), fields, &instance.file) else {
                 continue;
             };
             if own_loose.base.is_some() {
@@ -235,7 +235,7 @@ impl ClassLoader<'_> {
                 );
                 break;
             };
-            let Ok((_, inherited)) = self.instance(fields, &instance.file) else {
+            let Ok((_, inherited)) = self.instance(&class.full_name(), fields, &instance.file) else {
                 break;
             };
             for (index, value, line) in inherited.fields {

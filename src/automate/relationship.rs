@@ -79,7 +79,7 @@ impl DatastorePath {
 }
 
 /// The text itself where it is in lower case already.
-fn lower_case(text: &Arc<str>) -> Arc<str> {
+pub(crate) fn lower_case(text: &Arc<str>) -> Arc<str> {
     match text.chars().any(char::is_uppercase) {
         true => Arc::from(text.to_lowercase()),
         false => text.clone(),
@@ -136,7 +136,8 @@ impl UriText {
         if self.opaque.is_empty() {
             return text.to_owned();
         }
-        let mut resolved = String::with_capacity(text.len() + 16);
+        let put_in: usize = self.opaque.iter().map(|text| text.len()).sum();
+        let mut resolved = String::with_capacity(text.len() + put_in);
         for c in text.chars() {
             match self.opaque_text(c) {
                 Some(opaque) => resolved.push_str(opaque),
@@ -170,6 +171,11 @@ impl UriText {
 
     /// Splits the text as a URI.
     pub(crate) fn prepare(&self) -> Ae<PreparedUri> {
+        self.prepare_as(Arc::from(self.resolved().trim()))
+    }
+
+    /// As [`UriText::prepare`], where the text for people is known already.
+    pub(crate) fn prepare_as(&self, resolved: Arc<str>) -> Ae<PreparedUri> {
         let uri = AeUri::parse_with(&self.text, DATASTORE, &|c| self.is_opaque(c))?;
         let path = uri.path.as_deref();
         let no_path = || {
@@ -188,13 +194,9 @@ impl UriText {
         };
         let scheme = match &*uri.scheme {
             "miqaedb" => {
-                let split = AePath::split(path.ok_or_else(no_path)?);
+                let (namespace, class, instance) = AePath::parts(path.ok_or_else(no_path)?);
                 let part = |part: &str| self.part(part);
-                let (class, instance) = (
-                    split.class.as_deref().map(part),
-                    split.instance.as_deref().map(part),
-                );
-                let path = DatastorePath::new(part(&split.namespace), class, instance);
+                let path = DatastorePath::new(part(namespace), class.map(part), instance.map(part));
                 Scheme::Datastore(Arc::new(path))
             }
             "miqaews" => Scheme::Workspace(Arc::from(self.resolve(path.unwrap_or("")))),
@@ -207,19 +209,21 @@ impl UriText {
                 return Err(AeError::engine("InvalidPathFormat", message));
             }
         };
-        let arguments = uri
-            .arguments()
-            .into_iter()
-            .map(|(key, value)| (Arc::from(self.resolve(&key)), Arc::from(self.resolve(&value))));
+        let argument =
+            |(key, value): (String, String)| (Arc::from(self.resolve(&key)), Arc::from(self.resolve(&value)));
+        let arguments = match uri.query {
+            Some(_) => uri.arguments().into_iter().map(argument).collect(),
+            None => Arc::default(),
+        };
         Ok(PreparedUri {
-            text: Arc::from(self.resolved().trim()),
+            text: resolved,
             printed: (wildcard == Wildcard::AtEnd).then(|| Arc::from(self.resolve(&uri.to_string()))),
             scheme,
             message: uri
                 .fragment
                 .as_ref()
                 .map(|_| Arc::from(self.resolve(&uri.message()))),
-            arguments: arguments.collect(),
+            arguments,
             wildcard,
         })
     }

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::automate::datastore::Class;
 use crate::automate::datastore::Datastore;
 use crate::automate::error::Ae;
@@ -72,8 +74,8 @@ pub(crate) struct Object {
     pub(crate) plan: Arc<[PlanEntry]>,
     pub(crate) attributes: Vec<(Arc<str>, Value)>,
     pub(crate) parent: Option<usize>,
-    pub(crate) children: Vec<usize>,
-    pub(crate) relationships: Vec<(Arc<str>, Related)>,
+    pub(crate) children: SmallVec<[usize; 2]>,
+    pub(crate) relationships: SmallVec<[(Arc<str>, Related); 1]>,
     pub(crate) is_deleted: bool,
     /// Whether it belongs to the run, or was built for a substitution only.
     pub(crate) is_node: bool,

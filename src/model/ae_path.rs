@@ -254,13 +254,19 @@ pub struct AePath {
 impl AePath {
     /// Splits `/Namespace/Class/Instance`.
     pub fn split(path: &str) -> Self {
-        let (rest, instance) = last_part(path.strip_prefix('/').unwrap_or(path));
-        let (namespace, class) = last_part(rest.unwrap_or(""));
+        let (namespace, class, instance) = Self::parts(path);
         Self {
-            namespace: namespace.unwrap_or("").to_owned(),
+            namespace: namespace.to_owned(),
             class: class.map(str::to_owned),
             instance: instance.map(str::to_owned),
         }
+    }
+
+    /// Namespace, class and instance of a path, as [`AePath::split`] gives them, without a copy.
+    pub fn parts(path: &str) -> (&str, Option<&str>, Option<&str>) {
+        let (rest, instance) = last_part(path.strip_prefix('/').unwrap_or(path));
+        let (namespace, class) = last_part(rest.unwrap_or(""));
+        (namespace.unwrap_or(""), class, instance)
     }
 
     /// Splits `/Namespace/Class/Instance/attribute`: the attribute, and the path before it.

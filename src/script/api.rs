@@ -110,6 +110,15 @@ mod functions {
         api::at(value, pointer)
     }
 
+    /// The text at a JSON pointer; `()` where there is none, or something that is no text.
+    #[rhai_fn(pure)]
+    pub fn text_at(value: &mut Dynamic, pointer: &str) -> Dynamic {
+        let text = |found: &Dynamic| found.as_immutable_string_ref().ok().map(|text| text.clone());
+        api::follow(value, pointer, &text)
+            .flatten()
+            .map_or(Dynamic::UNIT, Dynamic::from)
+    }
+
     /// The value that a JSON text stands for.
     #[rhai_fn(return_raw)]
     pub fn parse_json(text: &str) -> Result<Dynamic> {
