@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench decision`; with `SWITCHBOARD_CORPUS` set to a folder that holds the tree `automate`, the
 //! time to load that too.
-#![expect(missing_docs, clippy::unwrap_used, clippy::print_stdout, reason = "a bench")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench")]
 
 mod floor;
 mod measure;
@@ -102,15 +102,19 @@ fn decisions() {
     let floor = Floor::new(&script("event_parser.rhai"), &script("event_target_parser.rhai"));
     assert_eq!(decide(&switchboard, &ems, &body), floor.decide(&body));
 
-    let [whole, bare] = measure::in_turns([
-        &mut || drop(black_box(decide(&switchboard, &ems, &body))),
-        &mut || drop(black_box(floor.decide(&body))),
+    let native = NativeEvent { body: body.clone() };
+    let [whole, to_event, bare, json] = measure::in_turns([
+        &mut || _ = black_box(decide(&switchboard, &ems, &body)),
+        &mut || drop(black_box(switchboard.parse(&ems, &native))),
+        &mut || _ = black_box(floor.decide(&body)),
+        &mut || drop(black_box(floor::json(&body))),
     ]);
     let what = format!("decision, both scripts, {} B", body.len());
     measure::print(&what, whole, "JSON parsed once, two bare calls", bare);
+    measure::print("  of which message to event", to_event, "  of which JSON", json);
     let [ours, bare] = [
-        measure::allocations(|| drop(black_box(decide(&switchboard, &ems, &body)))),
-        measure::allocations(|| drop(black_box(floor.decide(&body)))),
+        measure::allocations(|| _ = black_box(decide(&switchboard, &ems, &body))),
+        measure::allocations(|| _ = black_box(floor.decide(&body))),
     ];
     println!("{:<44} {ours:>9} (aim 200)   floor {bare}", "  allocations");
 
@@ -120,13 +124,23 @@ fn decisions() {
         .chain([(event_type.to_lowercase(), 100)])
         .collect();
     let [by_type, looked_up, called] = measure::in_turns([
-        &mut || drop(black_box(decide_by_type(&switchboard, &event_type))),
-        &mut || drop(black_box(table.get(&black_box(&event_type).to_lowercase()))),
-        &mut || drop(black_box(floor.targets_of_nothing())),
+        &mut || _ = black_box(decide_by_type(&switchboard, &event_type)),
+        &mut || _ = black_box(table.get(&black_box(&event_type).to_lowercase())),
+        &mut || _ = black_box(floor.targets_of_nothing()),
     ]);
-    measure::print("decision by source and type alone", by_type, "lower-case and look up", looked_up);
-    measure::print("  the same", by_type, "one bare call of the target parser", called);
-    let allocations = measure::allocations(|| drop(black_box(decide_by_type(&switchboard, &event_type))));
+    measure::print(
+        "decision by source and type alone",
+        by_type,
+        "lower-case and look up",
+        looked_up,
+    );
+    measure::print(
+        "  the same",
+        by_type,
+        "one bare call of the target parser",
+        called,
+    );
+    let allocations = measure::allocations(|| _ = black_box(decide_by_type(&switchboard, &event_type)));
     println!("{:<44} {allocations:>9}", "  allocations");
 }
 
@@ -157,7 +171,10 @@ fn ndjson() {
 /// The tree of rules that others wrote, where there is one.
 fn corpus() {
     let Some(corpus) = std::env::var_os("SWITCHBOARD_CORPUS") else {
-        println!("{:<44} skipped: SWITCHBOARD_CORPUS is not set", "load of the corpus");
+        println!(
+            "{:<44} skipped: SWITCHBOARD_CORPUS is not set",
+            "load of the corpus"
+        );
         return;
     };
     let root = Root {
@@ -190,10 +207,14 @@ fn many_instances() {
     let [one, few, many, most] = &loaded;
     // A prime, so that neighbours in time are no neighbours in memory.
     let bodies = COUNTS.map(|count| -> Vec<Arc<str>> {
-        (0..997).map(|turn| Arc::from(message(&tree::call(turn * 7919 % count)))).collect()
+        (0..997)
+            .map(|turn| Arc::from(message(&tree::call(turn * 7919 % count))))
+            .collect()
     });
     let types = COUNTS.map(|count| -> Vec<Arc<str>> {
-        (0..9973).map(|turn| Arc::from(tree::event_type(turn * 7919 % count))).collect()
+        (0..9973)
+            .map(|turn| Arc::from(tree::event_type(turn * 7919 % count)))
+            .collect()
     });
     let turns = [one, few, many, most].map(|(_, _, switchboard)| switchboard);
     let mut at = [0_usize; 8];
@@ -230,7 +251,12 @@ fn many_instances() {
         let what = format!("  by type alone among {count} instances");
         measure::print(&what, type_nanos[index], "among 100", type_nanos[1]);
     }
-    let own_text = |tree: &SourceTree| tree.files().iter().map(|file| file.text.len() as i64).sum::<i64>();
+    let own_text = |tree: &SourceTree| {
+        tree.files()
+            .iter()
+            .map(|file| file.text.len() as i64)
+            .sum::<i64>()
+    };
     let beyond = (most.0 - own_text(&most.1)) - (one.0 - own_text(&one.1));
     let each = beyond as f64 / (COUNTS[3] - 1) as f64;
     measure::print_figure("memory of an instance beyond its text", each, "B", "(aim 1024)");
@@ -248,5 +274,10 @@ fn many_instances() {
         });
         time
     });
-    measure::print_figure("one changed file among 100000", time.as_secs_f64() * 1e3, "ms", "(aim 150)");
+    measure::print_figure(
+        "one changed file among 100000",
+        time.as_secs_f64() * 1e3,
+        "ms",
+        "(aim 150)",
+    );
 }
