@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use regex::Regex;
 use rhai::Dynamic;
-use rhai::Engine;
+use rhai::Module;
 use rhai::EvalAltResult;
 use rhai::ImmutableString;
 use rhai::NativeCallContext;
@@ -36,14 +36,12 @@ const MAX_PATTERN: usize = 256 << 10;
 
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 
-/// Registers the functions.
-pub(crate) fn register(engine: &mut Engine) {
-    let mut constants = rhai::Module::new();
+/// Adds the functions.
+pub(crate) fn register(module: &mut Module) {
     for (name, code) in RETURN_CODES {
-        constants.set_var(name, code);
+        module.set_var(name, code);
     }
-    engine.register_global_module(constants.into());
-    engine.register_global_module(rhai::exported_module!(functions).into());
+    module.combine_flatten(rhai::exported_module!(functions));
 }
 
 #[rhai::export_module]

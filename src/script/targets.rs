@@ -8,6 +8,7 @@ use rhai::Engine;
 use rhai::EvalAltResult;
 use rhai::ImmutableString;
 use rhai::Map;
+use rhai::Module;
 
 use crate::model::target::ManagerRef;
 use crate::model::target::Target;
@@ -27,9 +28,9 @@ impl TargetsHandle {
 }
 
 /// Makes the type and its functions known.
-pub(crate) fn register(engine: &mut Engine) {
+pub(crate) fn register(engine: &mut Engine, module: &mut Module) {
     engine.register_type_with_name::<TargetsHandle>("TargetCollection");
-    engine.register_global_module(rhai::exported_module!(functions).into());
+    module.combine_flatten(rhai::exported_module!(functions));
 }
 
 #[rhai::export_module]
