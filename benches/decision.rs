@@ -70,7 +70,10 @@ fn event(ems: Option<&Arc<Ems>>, hash: EventHash) -> Arc<EmsEvent> {
 
 /// Message in, targets out: both scripts, and the rules between them.
 fn decide(switchboard: &Switchboard, ems: &Arc<Ems>, body: &Arc<str>) -> usize {
-    let native = NativeEvent { body: body.clone() };
+    let native = NativeEvent {
+        body: body.clone(),
+        envelope: None,
+    };
     match switchboard.parse(ems, &native).unwrap() {
         Parsed::Event(hash) => {
             let delivery = switchboard.deliver(&event(Some(ems), hash));
@@ -102,7 +105,10 @@ fn decisions() {
     let floor = Floor::new(&script("event_parser.rhai"), &script("event_target_parser.rhai"));
     assert_eq!(decide(&switchboard, &ems, &body), floor.decide(&body));
 
-    let native = NativeEvent { body: body.clone() };
+    let native = NativeEvent {
+        body: body.clone(),
+        envelope: None,
+    };
     let [whole, to_event, bare, json] = measure::in_turns([
         &mut || _ = black_box(decide(&switchboard, &ems, &body)),
         &mut || drop(black_box(switchboard.parse(&ems, &native))),

@@ -33,14 +33,8 @@ impl Workspace {
                 .strip_suffix(key.rsplit("::").next().unwrap_or(""))
                 .map_or(kind, |kind| kind.trim_end_matches("::"));
             let datatype = Datatype::parse(kind, |class| records::is_class(&*self.env.records, class));
-            if is_identity(&name, &datatype) {
-                continue;
-            }
             let value = datatype.convert(Value::Text(text.clone()), &*self.env.records)?;
-            if matches!(datatype, Datatype::Record(_))
-                && leading_integer(text) != 0
-                && kind.starts_with(char::is_uppercase)
-            {
+            if is_constant(kind, &datatype) && leading_integer(text) != 0 {
                 merged.push((Arc::from(format!("{name}_id")), Value::Text(text.clone())));
             }
             merged.push((name, value));
@@ -70,9 +64,19 @@ impl Workspace {
     }
 }
 
-/// We have no users: who acts is never an argument's to say (C29).
-fn is_identity(name: &str, datatype: &Datatype) -> bool {
-    matches!(datatype, Datatype::Record(class) if &**class == "User") && name == "user"
+/// Whether the type of an argument is a constant of the original, which keeps the raw number beside the value.
+fn is_constant(kind: &str, datatype: &Datatype) -> bool {
+    let is_builtin = [
+        "Integer",
+        "Float",
+        "String",
+        "Symbol",
+        "Time",
+        "TrueClass",
+        "FalseClass",
+    ]
+    .contains(&kind);
+    is_builtin || (matches!(datatype, Datatype::Record(_)) && kind.starts_with(char::is_uppercase))
 }
 
 fn lower(text: &Arc<str>) -> Arc<str> {

@@ -31,11 +31,7 @@ impl Workspace {
             return Ok(index);
         }
         let Some(found) = store.search_instance(&path.key, wanted) else {
-            let message = format!(
-                "there is no class `/{}/{class_name}` in an enabled domain{}",
-                path.namespace,
-                nearest_class(&store, path)
-            );
+            let message = not_found(&store, path, &class_name);
             let name = format!(
                 "/{}/{class_name}/{}",
                 path.namespace,
@@ -172,6 +168,31 @@ impl Workspace {
 pub(crate) fn is_event_handlers(key: &str) -> bool {
     key.strip_suffix("system/event_handlers")
         .is_some_and(|domain| domain.is_empty() || domain.ends_with('/'))
+}
+
+/// The reference's ClassNotFound has two causes (3.2): no such class, or one that nothing of it answers to.
+fn not_found(store: &Datastore, path: &DatastorePath, class_name: &str) -> String {
+    let instance = path.instance.as_deref().unwrap_or("");
+    match store.candidates(&path.key).first() {
+        Some(_) if instance.is_empty() => {
+            format!(
+                "`/{}/{class_name}/` is the class alone, which needs its domain in front or an instance `.missing`",
+                path.namespace
+            )
+        }
+        Some(class) => {
+            let near = nearest_instance(class, instance);
+            format!(
+                "no enabled domain has an instance `{instance}` of `/{}/{class_name}`, nor one named `.missing`{near}",
+                path.namespace
+            )
+        }
+        None => format!(
+            "there is no class `/{}/{class_name}` in an enabled domain{}",
+            path.namespace,
+            nearest_class(store, path)
+        ),
+    }
 }
 
 fn nearest_class(store: &Datastore, path: &DatastorePath) -> String {

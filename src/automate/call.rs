@@ -5,11 +5,13 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::automate::datatype::leading_integer;
 use crate::automate::error::Ae;
 use crate::automate::error::AeError;
+use crate::model::value::Value;
 
 /// A call, parsed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct MethodCall {
     /// Lower case; none for a call without class.
     pub(crate) class: Option<ClassPath>,
@@ -27,10 +29,10 @@ pub(crate) struct ClassPath {
 }
 
 /// The value of an argument.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Argument {
-    /// A number or a quoted text.
-    Literal(Arc<str>),
+    /// A number, a quoted text, or an argument of a URI.
+    Literal(Value),
     /// The attribute of this name.
     Attribute(Arc<str>),
 }
@@ -74,10 +76,11 @@ impl MethodCall {
             }
         });
         let arguments = PAIRS.captures_iter(arguments).filter_map(|found| {
-            let literal = found.get(2).or_else(|| found.get(3)).or_else(|| found.get(4));
-            let value = match (literal, found.get(5)) {
-                (Some(literal), _) => Argument::Literal(Arc::from(literal.as_str())),
-                (None, word) => Argument::Attribute(Arc::from(word?.as_str())),
+            let text = found.get(3).or_else(|| found.get(4));
+            let value = match (found.get(2), text, found.get(5)) {
+                (Some(digits), ..) => Argument::Literal(Value::Int(leading_integer(digits.as_str()))),
+                (None, Some(text), _) => Argument::Literal(Value::text(text.as_str())),
+                (None, None, word) => Argument::Attribute(Arc::from(word?.as_str())),
             };
             Some((Arc::from(found.get(1)?.as_str()), value))
         });
@@ -112,11 +115,11 @@ mod tests {
         assert_eq!(
             shown,
             [
-                "a=Literal(\"1\")",
-                "b=Literal(\"two\")",
-                "c=Literal(\"three\")",
+                "a=Literal(Int(1))",
+                "b=Literal(Text(\"two\"))",
+                "c=Literal(Text(\"three\"))",
                 "d=Attribute(\"n\")",
-                "g=Literal(\"1\")"
+                "g=Literal(Int(1))"
             ]
         );
         for wrong in ["a.b.c", "x-y", "", "IBMCloud-VPC.m"] {

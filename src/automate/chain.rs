@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::automate::template::ChainStep;
 use crate::model::value::Value;
+use crate::model::value::is_secret_column;
 
 /// Calls one step.
 ///
@@ -14,7 +15,9 @@ pub(crate) fn call(value: &Value, step: &ChainStep) -> Result<Value, String> {
         if &*step.name == "get_option" {
             return option(record.column("options").unwrap_or_default(), step);
         }
-        let found = record.column(&step.name);
+        let found = record
+            .column(&step.name)
+            .filter(|_| !is_secret_column(&step.name));
         return found.ok_or_else(|| format!("{} has no `{}`", record.class(), step.name));
     }
     let result = match (&*step.name, value) {
@@ -25,7 +28,16 @@ pub(crate) fn call(value: &Value, step: &ChainStep) -> Result<Value, String> {
         ("capitalize", Value::Text(text)) => Some(Value::text(capitalized(text))),
         ("strip", Value::Text(text)) => Some(Value::text(text.trim())),
         ("reverse", Value::Text(text)) => Some(Value::text(text.chars().rev().collect::<String>())),
-        ("length" | "size", Value::Text(text)) => Some(count(text.chars().count())),
+        ("length" | "size", Value::Text(text) | Value::Symbol(text)) => Some(count(text.chars().count())),
+        ("first", Value::Text(text)) => Some(Value::text(
+            text.chars().next().map_or_else(String::new, String::from),
+        )),
+        ("last", Value::Text(text)) => Some(Value::text(
+            text.chars().next_back().map_or_else(String::new, String::from),
+        )),
+        ("upcase", Value::Symbol(text)) => Some(Value::Symbol(text.to_uppercase().into())),
+        ("downcase", Value::Symbol(text)) => Some(Value::Symbol(text.to_lowercase().into())),
+        ("capitalize", Value::Symbol(text)) => Some(Value::Symbol(capitalized(text).into())),
         ("to_i", Value::Null) => Some(Value::Int(0)),
         ("to_i", Value::Text(text)) => Some(Value::Int(crate::automate::datatype::leading_integer(text))),
         ("to_i", Value::Int(whole)) => Some(Value::Int(*whole)),

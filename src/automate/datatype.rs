@@ -176,7 +176,12 @@ pub(crate) fn leading_integer(text: &str) -> i64 {
         .take(length)
         .filter(|c| !matches!(c, '_' | '+'))
         .collect();
-    number.parse().unwrap_or(0)
+    let out_of_range = || match number.strip_prefix('-') {
+        Some(digits) if !digits.is_empty() => i64::MIN,
+        None if !number.is_empty() => i64::MAX,
+        _no_digits => 0,
+    };
+    number.parse().unwrap_or_else(|_| out_of_range())
 }
 
 /// Ruby's `to_f`: the leading number, else 0.0.
@@ -200,7 +205,12 @@ fn float(value: Value) -> Value {
 fn array(value: Value) -> Value {
     let Value::Text(text) = &value else { return value };
     let bare: String = text.chars().filter(|c| !matches!(c, '[' | ']')).collect();
-    Value::list(bare.trim().split(',').map(|part| Value::text(part.trim())))
+    let mut parts: Vec<&str> = bare.trim().split(',').map(str::trim).collect();
+    // As Ruby's `split` does: empty parts at the end are none.
+    while parts.last().is_some_and(|part| part.is_empty()) {
+        parts.pop();
+    }
+    Value::list(parts.into_iter().map(Value::text))
 }
 
 fn record(class: &Arc<str>, value: Value, records: &dyn Records) -> Ae<Value> {

@@ -1,6 +1,7 @@
 //! Objects of a run as the JSON of the contract: `root` and `workspace`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 use serde_json::json;
@@ -8,6 +9,7 @@ use serde_json::json;
 use crate::automate::workspace::Object;
 use crate::automate::workspace::Related;
 use crate::automate::workspace::Workspace;
+use crate::model::value::Value;
 
 /// Attributes of identity, which we do not have.
 const IDENTITY: [&str; 3] = ["user", "tenant", "miq_group"];
@@ -64,9 +66,11 @@ fn tree(workspace: &Workspace, object: &Object) -> Json {
 }
 
 fn attributes(object: &Object) -> BTreeMap<&str, Json> {
-    let shown = object
-        .attributes
-        .iter()
-        .filter(|(key, value)| !value.is_null() && !IDENTITY.contains(&&**key));
-    shown.map(|(key, value)| (&**key, json!(value))).collect()
+    shown(object).map(|(key, value)| (&**key, json!(value))).collect()
+}
+
+/// The attributes that a document shows: those with a value, without identity.
+pub(crate) fn shown(object: &Object) -> impl Iterator<Item = &(Arc<str>, Value)> {
+    let attributes = object.attributes.iter();
+    attributes.filter(|(key, value)| !value.is_null() && !IDENTITY.contains(&&**key))
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::automate::datastore::Class;
 use crate::automate::datastore::Datastore;
 use crate::automate::datastore::MISSING;
+use crate::automate::relationship::DatastorePath;
 
 /// The class that an instance path leads to, and the namespace to name the object by.
 pub(crate) struct Found<'a> {
@@ -42,37 +43,36 @@ impl Datastore {
         exact.or_else(|| candidates.iter().find(|class| class.instance(MISSING).is_some()))
     }
 
-    /// Full paths of the instances that a path ending in `*` stands for (3.5): those of the single highest
-    /// enabled domain with at least one, sorted.
-    pub(crate) fn search_wildcard(&self, path: &str) -> Vec<String> {
-        let pattern = path.trim_start_matches('/').trim_end_matches('*').to_lowercase();
-        let mut best: Option<(&Arc<Class>, Vec<String>)> = None;
-        let rank = |class: &Arc<Class>| {
+    /// The instances that a path ending in `*` stands for, with their classes (3.5): those of the single highest
+    /// enabled domain with at least one, sorted by path.
+    pub(crate) fn search_wildcard(&self, pattern: &DatastorePath) -> Vec<(Arc<Class>, Arc<str>)> {
+        let pattern = format!(
+            "{}/{}",
+            pattern.key,
+            pattern.instance_key.as_deref().unwrap_or("")
+        );
+        let pattern = pattern.strip_suffix('*').unwrap_or(&pattern);
+        let rank = |class: &Class| {
             self.domains
                 .iter()
                 .position(|domain| domain.name == class.domain.name)
         };
+        let mut hits: Vec<(Option<usize>, String, Arc<Class>, Arc<str>)> = Vec::new();
         for (key, classes) in self.class_paths() {
             for class in classes {
-                let hits = class.instances.iter().filter(|instance| {
-                    let full = format!("{key}/{}", instance.name.to_lowercase());
-                    full.starts_with(&pattern)
-                });
-                let hits: Vec<String> = hits
-                    .map(|instance| format!("{}/{}", class.full_name(), instance.name))
-                    .collect();
-                if hits.is_empty() {
-                    continue;
-                }
-                match &mut best {
-                    Some((known, paths)) if rank(known) == rank(class) => paths.extend(hits),
-                    Some((known, _)) if rank(known) < rank(class) => (),
-                    _other => best = Some((class, hits)),
+                for instance in &class.instances {
+                    if format!("{key}/{}", instance.name.to_lowercase()).starts_with(pattern) {
+                        let full = format!("{}/{}", class.full_name(), instance.name);
+                        hits.push((rank(class), full, class.clone(), instance.name.clone()));
+                    }
                 }
             }
         }
-        let mut paths = best.map(|(_, paths)| paths).unwrap_or_default();
-        paths.sort();
-        paths
+        let best = hits.iter().map(|(rank, ..)| *rank).min();
+        hits.retain(|(rank, ..)| Some(*rank) == best);
+        hits.sort_by(|(_, a, ..), (_, b, ..)| a.cmp(b));
+        hits.into_iter()
+            .map(|(_, _, class, name)| (class, name))
+            .collect()
     }
 }

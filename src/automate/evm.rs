@@ -208,24 +208,20 @@ impl EvmHost for Lent {
     }
 
     fn state_var(&self, name: &str) -> Option<Value> {
-        let state = self.state.lock();
-        let exact = state.state_vars.get(name);
-        exact
-            .or_else(|| {
-                state
-                    .state_vars
-                    .iter()
-                    .find(|(key, _)| key.eq_ignore_ascii_case(name))
-                    .map(|(_, value)| value)
-            })
-            .cloned()
+        self.state.lock().state_var(name).cloned()
     }
 
     fn set_state_var(&self, name: &str, value: Option<Value>) {
         let mut state = self.state.lock();
+        let known = state
+            .state_vars
+            .keys()
+            .find(|key| key.eq_ignore_ascii_case(name))
+            .cloned();
+        let key = known.unwrap_or_else(|| Arc::from(name));
         match value {
-            Some(value) => state.state_vars.insert(Arc::from(name), value),
-            None => state.state_vars.remove(name),
+            Some(value) => state.state_vars.insert(key, value),
+            None => state.state_vars.remove(&key),
         };
     }
 

@@ -10,6 +10,7 @@ use crate::automate::yaml::Node;
 use crate::model::value::Record;
 use crate::model::value::Value;
 use crate::model::value::ValueMap;
+use crate::model::value::is_secret_column;
 
 /// Runs a query with the inputs of its method.
 pub(crate) fn run(workspace: &mut Workspace, text: &str, inputs: &[(Arc<str>, Value)]) -> Ae<Value> {
@@ -129,7 +130,10 @@ fn column(record: &dyn Record, name: &str) -> Ae<Value> {
             format!("{} has no column `{name}`", record.class()),
         )
     };
-    record.column(name).ok_or_else(missing)
+    record
+        .column(name)
+        .filter(|_| !is_secret_column(name))
+        .ok_or_else(missing)
 }
 
 fn hash(record: &dyn Record, columns: &[String]) -> Ae<Value> {

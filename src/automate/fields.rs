@@ -193,7 +193,7 @@ impl Workspace {
         datatype.map_or(Ok(raw.clone()), |datatype| datatype.convert(raw, &*records))
     }
 
-    fn field_value(&mut self, text: &FieldText) -> Ae<Value> {
+    pub(crate) fn field_value(&mut self, text: &FieldText) -> Ae<Value> {
         match &text.prepared {
             Prepared::Template(template) => self.substitute(template),
             Prepared::Coalescing(parts) => {

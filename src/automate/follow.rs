@@ -11,7 +11,9 @@ use crate::automate::field::PlanEntry;
 use crate::automate::field::Prepared;
 use crate::automate::field::SchemaField;
 use crate::automate::fields::Todo;
+use crate::automate::relationship::DatastorePath;
 use crate::automate::relationship::PreparedUri;
+use crate::automate::relationship::Scheme;
 use crate::automate::relationship::UriText;
 use crate::automate::relationship::Wildcard;
 use crate::automate::steps::StepIndex;
@@ -42,7 +44,7 @@ impl Workspace {
             return self.failed(step, error);
         }
         if let Some(object) = self.object_mut(index) {
-            object.relationships.push((field.name.clone(), related));
+            object.relate(&field.name, related);
         }
         Ok(())
     }
@@ -116,28 +118,22 @@ impl Workspace {
     fn follow_uri(&mut self, index: usize, uri: &PreparedUri, message: &Arc<str>) -> Ae<Related> {
         match uri.wildcard {
             Wildcard::None => self.instantiate(uri, message, Some(index)),
-            Wildcard::Elsewhere => {
-                let related = self.instantiate(uri, message, Some(index))?;
-                Ok(Related::Many(if let Related::Object(target) = related {
-                    vec![target]
-                } else {
-                    Vec::new()
-                }))
-            }
+            Wildcard::Elsewhere => Ok(match self.instantiate(uri, message, Some(index))? {
+                Related::Object(target) => Related::Many(vec![target]),
+                Related::Nothing => Related::Many(Vec::new()),
+                other => other,
+            }),
             Wildcard::AtEnd => {
-                let printed = uri.printed.as_deref().unwrap_or(&uri.text);
-                let path = printed.split_once(':').map_or(printed, |(_, rest)| rest);
-                let (path, rest) = path
-                    .find(['?', '#'])
-                    .and_then(|at| path.split_at_checked(at))
-                    .unwrap_or((path, ""));
+                let Scheme::Datastore(pattern) = &uri.scheme else {
+                    return self.instantiate(uri, message, Some(index));
+                };
                 let mut targets = Vec::new();
-                for full in self.env.datastore.clone().search_wildcard(path) {
-                    let target = UriText::plain(&format!("{full}{rest}")).prepare()?;
+                for (class, name) in self.env.datastore.clone().search_wildcard(pattern) {
+                    let path =
+                        DatastorePath::new(class.namespace.clone(), Some(class.name.clone()), Some(name));
                     let target = PreparedUri {
-                        message: uri.message.clone(),
-                        arguments: uri.arguments.clone(),
-                        ..target
+                        scheme: Scheme::Datastore(Arc::new(path)),
+                        ..uri.clone()
                     };
                     if let Related::Object(target) = self.instantiate(&target, message, Some(index))? {
                         targets.push(target);

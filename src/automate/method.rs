@@ -10,6 +10,7 @@ use crate::automate::call::MethodCall;
 use crate::automate::datastore::Body;
 use crate::automate::datastore::Class;
 use crate::automate::datastore::Method;
+use crate::automate::document;
 use crate::automate::error::Ae;
 use crate::automate::error::AeError;
 use crate::automate::error::Family;
@@ -56,7 +57,7 @@ impl Workspace {
         });
         let arguments = arguments
             .iter()
-            .map(|(key, value)| (key.clone(), Argument::Literal(value.clone())))
+            .map(|(key, value)| (key.clone(), Argument::Literal(Value::Text(value.clone()))))
             .collect();
         let object = self
             .current()
@@ -162,7 +163,7 @@ impl Workspace {
             .unwrap_or(&object.name);
         let action = Action {
             object: Arc::from(domain_less),
-            attributes: object.attributes.clone(),
+            attributes: document::shown(object).cloned().collect(),
             method: method.name.clone(),
             location: method.location,
             inputs: inputs.clone(),
@@ -215,7 +216,7 @@ impl Workspace {
 
     fn argument(&self, index: usize, argument: &Argument) -> Value {
         match argument {
-            Argument::Literal(text) => Value::Text(text.clone()),
+            Argument::Literal(value) => value.clone(),
             Argument::Attribute(name) => {
                 let found = self
                     .object(index)

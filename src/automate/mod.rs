@@ -25,6 +25,7 @@ mod field_loader;
 mod fields;
 mod follow;
 mod inheritance;
+mod instances;
 pub(crate) mod loader;
 mod lookup;
 mod method;

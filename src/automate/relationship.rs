@@ -1,5 +1,6 @@
 //! The URI of a relationship, prepared: split, lower-cased for the look-up, its arguments decoded.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::automate::error::Ae;
@@ -17,8 +18,6 @@ const OPAQUE: std::ops::RangeInclusive<char> = '\u{e000}'..='\u{e0ff}';
 pub(crate) struct PreparedUri {
     /// As written, after substitution: for the trace.
     pub(crate) text: Arc<str>,
-    /// With its scheme, where the path ends in `*`.
-    pub(crate) printed: Option<Arc<str>>,
     pub(crate) scheme: Scheme,
     /// None: the current message goes on.
     pub(crate) message: Option<Arc<str>>,
@@ -61,7 +60,12 @@ pub(crate) struct DatastorePath {
 
 impl DatastorePath {
     pub(crate) fn new(namespace: Arc<str>, class: Option<Arc<str>>, instance: Option<Arc<str>>) -> Self {
-        let mut key = [&*namespace, "/", class.as_deref().unwrap_or("")].concat();
+        // A class whose name came from an event may hold a slash, which must not lead into another namespace.
+        let class_key = match class.as_deref().unwrap_or("") {
+            name if name.contains('/') => Cow::Owned(name.replace('/', "\0")),
+            name => Cow::Borrowed(name),
+        };
+        let mut key = [&*namespace, "/", &*class_key].concat();
         if key.is_ascii() {
             key.make_ascii_lowercase();
         } else {
@@ -217,7 +221,6 @@ impl UriText {
         };
         Ok(PreparedUri {
             text: resolved,
-            printed: (wildcard == Wildcard::AtEnd).then(|| Arc::from(self.resolve(&uri.to_string()))),
             scheme,
             message: uri
                 .fragment

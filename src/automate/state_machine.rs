@@ -151,6 +151,9 @@ impl Workspace {
 
     fn tell_state(&mut self, step: StepIndex, result: &Ae<()>) {
         let ended = self.text_of("ae_result");
+        if ended != "ok" {
+            self.state.note = None;
+        }
         match (result, ended.as_str()) {
             (Err(error), _) => self.end_step(step, Outcome::Failed, None, Some(error.message.clone().into())),
             (Ok(()), "error") => {
@@ -162,7 +165,10 @@ impl Workspace {
                 };
                 self.end_step(step, Outcome::Failed, None, Some(why));
             }
-            (Ok(()), "ok") => self.end_step(step, Outcome::Ok, None, None),
+            (Ok(()), "ok") => {
+                let note = self.state.note.take().map(Cow::from);
+                self.end_step(step, Outcome::Ok, None, note);
+            }
             (Ok(()), other) => self.end_step(
                 step,
                 Outcome::Ok,
@@ -311,7 +317,7 @@ impl Workspace {
         }
         self.collect_related(index, field, entry, &related)?;
         if let Some(object) = self.object_mut(index) {
-            object.relationships.push((field.name.clone(), related));
+            object.relate(&field.name, related);
         }
         Ok(())
     }

@@ -53,9 +53,16 @@ impl Workspace {
     /// The text of a relationship, which keeps apart what came from an event.
     pub(crate) fn uri_text(&mut self, text: &FieldText) -> Ae<UriText> {
         let mut uri = UriText::with_capacity(text.written.len());
-        let Prepared::Template(template) = &text.prepared else {
-            uri.push(&text.written);
-            return Ok(uri);
+        let template = match &text.prepared {
+            Prepared::Template(template) => template,
+            Prepared::Coalescing(_) => {
+                uri.push(&self.field_value(text)?.to_string());
+                return Ok(uri);
+            }
+            _as_it_stands => {
+                uri.push(&text.written);
+                return Ok(uri);
+            }
         };
         for part in &template.parts {
             match part {
@@ -125,7 +132,7 @@ impl Workspace {
                 })
             }
             ReferenceKind::StateVar { name, chain } => {
-                let found = self.state.state_vars.get(name).cloned();
+                let found = self.state.state_var(name).cloned();
                 if required && found.is_none() {
                     let why = format!("`{}`: there is no state variable `{name}`", reference.written);
                     return Err(AeError::engine("AttributeNotFound", why));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::model::ae_path::AeUri;
 use crate::model::ae_path::WORKSPACE;
+use crate::model::ae_path::collapse_slashes;
 
 /// A text, split at its substitutions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,9 +77,15 @@ impl Template {
                     parts.push(Part::Reference(Arc::new(Reference::parse(inside))));
                     rest = after;
                 }
-                _no_reference => {
+                Some(_) => {
                     literal.push_str("${");
                     rest = from;
+                }
+                // Nothing closes any more: the rest is text, and is not searched again.
+                None => {
+                    literal.push_str("${");
+                    literal.push_str(from);
+                    rest = "";
                 }
             }
         }
@@ -133,7 +140,7 @@ impl ReferenceKind {
                 path: Arc::from(path),
                 message: uri.message(),
             },
-            _other => Self::Text(Arc::from(inside.trim())),
+            _other => Self::Text(Arc::from(collapse_slashes(inside.trim()))),
         }
     }
 

@@ -30,6 +30,9 @@ use crate::script::evm::EventView;
 
 /// How deep objects may lead to each other: what the cycle test cannot see ends here.
 const MAX_DEPTH: usize = 48;
+/// Bytes of stack that one level may need, and how many are added when fewer are left.
+const STACK_LEFT: usize = 1 << 20;
+const STACK_ADDED: usize = 4 << 20;
 
 /// What a run reads and never changes.
 pub(crate) struct Env {
@@ -60,6 +63,20 @@ pub(crate) struct State {
     pub(crate) note: Option<String>,
     /// Instantiations in progress, those within substitutions included.
     pub(crate) depth: usize,
+}
+
+impl State {
+    /// A state variable; its name ignores letter case.
+    pub(crate) fn state_var(&self, name: &str) -> Option<&Value> {
+        let any_case = || {
+            let found = self
+                .state_vars
+                .iter()
+                .find(|(key, _)| key.eq_ignore_ascii_case(name));
+            found.map(|(_, value)| value)
+        };
+        self.state_vars.get(name).or_else(any_case)
+    }
 }
 
 /// A live instance.
@@ -116,6 +133,14 @@ impl Object {
         match self.attributes.iter_mut().find(|(known, _)| &**known == key) {
             Some((_, known)) => *known = value,
             None => self.attributes.push((Arc::from(key), value)),
+        }
+    }
+
+    /// Remembers what a relationship gave, in place of what it gave before.
+    pub(crate) fn relate(&mut self, field: &Arc<str>, related: Related) {
+        match self.relationships.iter_mut().find(|(known, _)| known == field) {
+            Some((_, known)) => *known = related,
+            None => self.relationships.push((field.clone(), related)),
         }
     }
 
@@ -257,11 +282,12 @@ impl Workspace {
             return Err(AeError::engine("DepthLimit", why));
         }
         self.state.depth += 1;
-        let result = match &uri.scheme {
+        // Scripts that instantiate nest deeply: what they need of the stack is added where it runs short.
+        let result = stacker::maybe_grow(STACK_LEFT, STACK_ADDED, || match &uri.scheme {
             Scheme::Datastore(path) => self.instantiate_path(path, &uri.arguments, message, parent),
             Scheme::Workspace(path) => self.run_again(path, message),
             Scheme::Method(path) => self.method_by_uri(path, &uri.arguments).map(Related::Value),
-        };
+        });
         self.state.depth -= 1;
         result
     }
@@ -273,13 +299,7 @@ impl Workspace {
         message: &Arc<str>,
         parent: Option<usize>,
     ) -> Ae<Related> {
-        let is_same = |frame: &Frame| {
-            frame.method.is_none()
-                && frame.path.key == path.key
-                && frame.path.instance_key == path.instance_key
-                && frame.message == *message
-        };
-        if self.state.stack.iter().any(is_same) {
+        if self.is_in_progress(path, message) {
             let name = format!("/{}/{}", path.key, path.instance.as_deref().unwrap_or(""));
             return Err(AeError::engine(
                 "CyclicalRelationship",
@@ -320,6 +340,24 @@ impl Workspace {
         }
         self.state.stack.pop();
         result
+    }
+
+    /// Whether the same instance runs already under the same message, however its path was written (4.2).
+    fn is_in_progress(&self, path: &DatastorePath, message: &Arc<str>) -> bool {
+        let is_class = |frame: &Frame| {
+            let wanted = path.instance_key.as_deref();
+            frame.path.key == path.key
+                || self.object(frame.object).is_some_and(|object| {
+                    let found = self.env.datastore.search_instance(&path.key, wanted);
+                    found.is_some_and(|found| Arc::ptr_eq(found.class, &object.class))
+                })
+        };
+        self.state.stack.iter().any(|frame| {
+            frame.method.is_none()
+                && frame.path.instance_key == path.instance_key
+                && frame.message == *message
+                && is_class(frame)
+        })
     }
 
     fn run_object(&mut self, index: usize, arguments: &[(Arc<str>, Arc<str>)], message: &Arc<str>) -> Ae<()> {

@@ -134,6 +134,9 @@ impl One<'_> {
             Work::Add(hash) => self.save(hash, links),
             Work::Unparsed(native) => match self.rules.parse(self.ems, &native) {
                 Ok(Parsed::Event(mut hash)) => {
+                    if let Some(envelope) = &native.envelope {
+                        envelope.fill_in(&mut hash);
+                    }
                     vmdb::settle_key(&mut hash);
                     let related = self
                         .vmdb

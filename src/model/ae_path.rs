@@ -124,7 +124,8 @@ impl fmt::Display for AeUri {
     }
 }
 
-fn collapse_slashes(text: &str) -> String {
+/// The text with every run of slashes made one.
+pub fn collapse_slashes(text: &str) -> String {
     let mut collapsed = String::with_capacity(text.len());
     for c in text.chars() {
         if c != '/' || !collapsed.ends_with('/') {

@@ -8,6 +8,7 @@ pub mod ae_path;
 pub mod clock;
 pub mod delivery;
 pub mod ems;
+pub mod envelope;
 pub mod event;
 pub mod event_group;
 pub mod inventory;

@@ -66,6 +66,11 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Whether a column of a record is kept from rules and scripts (reference 7.3).
+pub fn is_secret_column(name: &str) -> bool {
+    name.contains("password") || name == "auth_key"
+}
+
 /// A record that rules can look into: its columns and associations, by name.
 pub trait Record: fmt::Debug + Send + Sync {
     /// Its class, for example `Vm` or `EmsEvent`.

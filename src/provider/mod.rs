@@ -3,6 +3,11 @@
 //! Knows nothing of rules.
 
 mod event_hash;
+mod poll;
+
+pub use poll::PollAnswer;
+pub use poll::PollRequest;
+pub use poll::PollResponse;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -45,6 +50,12 @@ pub enum ParseError {
     /// The message is not JSON.
     #[error("the message is no JSON: {0}")]
     Json(String),
+    /// It has no script that polls.
+    #[error("`{name}/stream.rhai` does not define both `poll_request(ems, cursor)` and `events(response)`")]
+    NoPoll {
+        /// The provider.
+        name: Arc<str>,
+    },
     /// A script failed.
     #[error(transparent)]
     Script(#[from] ScriptError),
@@ -100,6 +111,7 @@ impl Provider {
             }
             match host.compile(file) {
                 Ok(script) => {
+                    diagnostics.extend(host.check_calls(&script));
                     if !functions
                         .iter()
                         .any(|(function, parameters)| script.defines(function, *parameters))
@@ -204,7 +216,7 @@ fn parse_json(text: &str) -> Result<Document, ParseError> {
 
 fn no_parser(folder: &str, file: &SourceFile) -> Diagnostic {
     let message = format!("`{folder}` is no provider: there is no {EVENT_PARSER}.rhai beside this script");
-    Diagnostic::warning("event-parser-missing", &file.path, message).help(format!(
+    Diagnostic::warning("EventParserMissing", &file.path, message).help(format!(
         "add {folder}/{EVENT_PARSER}.rhai with `fn event_to_hash(event, ems_id)`; until then its events are not parsed"
     ))
 }
@@ -213,7 +225,7 @@ fn defines_nothing(file: &SourceFile, functions: &[(&str, usize)]) -> Diagnostic
     let shape = |(name, parameters): &(&str, usize)| format!("`{name}` with {parameters} parameters");
     let expected: Vec<String> = functions.iter().map(shape).collect();
     Diagnostic::error(
-        "script-function",
+        "ScriptFunction",
         &file.path,
         format!(
             "the script defines none of the functions it is called for: {}",

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 
 use regex::Regex;
 use rhai::Dynamic;
-use rhai::Module;
 use rhai::EvalAltResult;
 use rhai::ImmutableString;
+use rhai::Module;
 use rhai::NativeCallContext;
 use rhai::Position;
 
@@ -53,6 +53,7 @@ pub(crate) fn register(module: &mut Module) {
 mod functions {
     use rhai::Dynamic;
     use rhai::EvalAltResult;
+    use rhai::FnPtr;
     use rhai::ImmutableString;
     use rhai::Map;
     use rhai::NativeCallContext;
@@ -75,6 +76,22 @@ mod functions {
     #[rhai_fn(name = "exit", return_raw)]
     pub fn exit_ok() -> Result<()> {
         exit(0)
+    }
+
+    /// Always an error: a return code is a number.
+    #[rhai_fn(name = "exit", return_raw)]
+    pub fn exit_with(code: Dynamic) -> Result<()> {
+        let type_name = code.type_name();
+        Err(
+            format!("`exit` takes MIQ_OK, MIQ_WARN, MIQ_STOP or MIQ_ABORT, this is of type {type_name}")
+                .into(),
+        )
+    }
+
+    /// A function pointer as text: its name, without the values that it captured, which may hold the pointer itself.
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn function_name(function: &mut FnPtr) -> String {
+        function.to_string()
     }
 
     /// Always an error: a script cannot wait. A state machine waits with `ae_retry_interval`.

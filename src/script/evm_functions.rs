@@ -71,7 +71,7 @@ pub(crate) mod evm {
     #[rhai_fn(pure)]
     pub fn log(evm: &mut Evm, level: &str, text: Dynamic) {
         if limits::may_put_out() {
-            evm.0.log(level, convert::clip(&text.to_string()));
+            evm.0.log(level, convert::clip(&convert::to_text(&text)));
         }
     }
 
@@ -127,7 +127,11 @@ pub(crate) mod evm {
     /// `#{ email: #{ to, subject, body } }` or `#{ log: "text" }`.
     #[rhai_fn(pure, return_raw)]
     pub fn deliver(evm: &mut Evm, action: Map) -> Fallible<()> {
-        let action = serde_json::to_value(Dynamic::from_map(action)).map_err(|error| error.to_string())?;
+        let action = Dynamic::from_map(action);
+        if let Some(why) = convert::kept_in(&action) {
+            return Err(format!("an outside effect cannot be {why}").into());
+        }
+        let action = serde_json::to_value(action).map_err(|error| error.to_string())?;
         if limits::may_put_out() {
             evm.0.deliver(action)?;
         }

@@ -7,6 +7,7 @@ use rhai::EvalAltResult;
 use rhai::Position;
 
 use crate::script::api::ExitCode;
+use crate::script::convert;
 use crate::script::limits::Limits;
 use crate::script::limits::MAX_OUTPUTS;
 use crate::script::limits::Stopped;
@@ -88,7 +89,7 @@ fn message(limits: &Limits, error: &EvalAltResult) -> String {
             let max = limits.max_map_size;
             format!("stopped: a map grew beyond {max} entries, nested ones included")
         }
-        EvalAltResult::ErrorRuntime(thrown, _) => thrown.to_string(),
+        EvalAltResult::ErrorRuntime(thrown, _) => convert::clip(&convert::to_text(thrown)).to_owned(),
         other => {
             let mut message = other.to_string();
             if let Some(place) = message.rfind(" (line ") {

@@ -71,6 +71,13 @@ pub(crate) enum Stopped {
 /// How many lines one call may print or log, refreshes and outside effects counted with them.
 pub(crate) const MAX_OUTPUTS: u32 = 1_000;
 
+/// How much stack a call must find, and what it is given where it finds less. Values within values, as deep as
+/// the sizes allow, are walked and dropped by recursion; nothing can be caught once a stack has overflowed.
+/// A thread made for scripts has as much as is given, so that nothing needs to be allocated for a call.
+pub(crate) const STACK_NEEDED: usize = 48 << 20;
+/// See [`STACK_NEEDED`].
+pub(crate) const STACK_GIVEN: usize = 64 << 20;
+
 /// How often, in operations, the clock is looked at.
 const CLOCK_CHECK: u64 = 16;
 

@@ -3,12 +3,14 @@
 //! Knows nothing of rules or tables: what a script may reach of them comes in through [`evm::EvmHost`].
 
 pub(crate) mod api;
+mod calls;
 pub(crate) mod convert;
 mod engine;
 pub(crate) mod evm;
 mod evm_functions;
 mod explain;
 pub(crate) mod expression;
+mod functions;
 pub(crate) mod json;
 pub(crate) mod limits;
 mod returned;
@@ -16,7 +18,10 @@ mod targets;
 
 pub(crate) use convert::Document;
 pub(crate) use explain::ScriptError;
-pub(crate) use limits::Limits;
+pub use functions::ScriptFunction;
+pub use functions::all_functions;
+pub use functions::own_functions;
+pub use limits::Limits;
 pub(crate) use returned::Returned;
 
 use std::collections::BTreeMap;
@@ -34,6 +39,8 @@ use rhai::Position;
 use rhai::Scope;
 use rhai::module_resolvers::StaticModuleResolver;
 
+use crate::script::calls::Arities;
+use crate::script::calls::UnknownCall;
 use crate::script::limits::BudgetGuard;
 use crate::source::Diagnostic;
 use crate::source::SourceFile;
@@ -91,6 +98,8 @@ fn functions_of(ast: &AST) -> Arc<[(Box<str>, usize)]> {
 pub(crate) struct ScriptHost {
     engine: Engine,
     limits: Limits,
+    /// What each module that can be imported offers.
+    modules: BTreeMap<String, Arities>,
 }
 
 impl std::fmt::Debug for ScriptHost {
@@ -105,6 +114,7 @@ impl ScriptHost {
         Self {
             engine: engine::new(&limits),
             limits,
+            modules: BTreeMap::new(),
         }
     }
 
@@ -122,12 +132,16 @@ impl ScriptHost {
             }
         }
         let mut resolver = StaticModuleResolver::new();
+        let mut scripts = Vec::new();
         loop {
             let mut diagnostics = Vec::new();
             let before = waiting.len();
             waiting.retain(|name, file| match self.module(file) {
-                Ok(module) => {
+                Ok((script, module)) => {
+                    self.modules
+                        .insert((*name).to_owned(), calls::defined(&script.ast));
                     resolver.insert(*name, module);
+                    scripts.push(script);
                     false
                 }
                 Err(diagnostic) => {
@@ -137,16 +151,41 @@ impl ScriptHost {
             });
             self.engine.set_module_resolver(resolver.clone());
             if waiting.is_empty() || waiting.len() == before {
+                diagnostics.extend(scripts.iter().flat_map(|script| self.check_calls(script)));
                 return diagnostics;
             }
         }
     }
 
-    fn module(&self, file: &Arc<SourceFile>) -> Result<Module, Diagnostic> {
+    /// Calls of functions that do not exist, or with a wrong number of arguments: errors, and warnings where a map
+    /// may hold the function. Not for a script that others are put in front of, see [`Script::after`].
+    pub(crate) fn check_calls(&self, script: &Script) -> Vec<Diagnostic> {
+        let unknown = calls::unknown(&script.ast, calls::registered(&self.engine), &self.modules);
+        let finding = |call: UnknownCall| {
+            let finding = match call.is_certain {
+                true => Diagnostic::error,
+                false => Diagnostic::warning,
+            };
+            finding("UnknownFunction", &script.path, call.message)
+                .at(at_most(call.at.line()), at_most(call.at.position()))
+                .help(call.help)
+        };
+        unknown.into_iter().map(finding).collect()
+    }
+
+    fn module(&self, file: &Arc<SourceFile>) -> Result<(Script, Module), Diagnostic> {
         let script = self.compile(file)?;
         let _budget = BudgetGuard::start(&self.limits);
-        Module::eval_ast_as_new(Scope::new(), &script.ast, &self.engine)
-            .map_err(|error| diagnostic(file, &error.to_string(), error.position()))
+        let module = Module::eval_ast_as_new(Scope::new(), &script.ast, &self.engine);
+        let module = module.map_err(|error| match &*error {
+            EvalAltResult::ErrorModuleNotFound(name, at) => {
+                let why = "it needs this one, or cannot be loaded itself";
+                let message = format!("the module `{name}` cannot be imported: {why}");
+                diagnostic("ScriptModule", file, &message, *at)
+            }
+            error => diagnostic("ScriptModule", file, &error.to_string(), error.position()),
+        })?;
+        Ok((script, module))
     }
 
     /// Compiles a file.
@@ -155,7 +194,7 @@ impl ScriptHost {
     /// A diagnostic at the place that rhai names.
     pub(crate) fn compile(&self, file: &SourceFile) -> Result<Script, Diagnostic> {
         self.compile_text(&file.path, &file.text)
-            .map_err(|(message, position)| diagnostic(file, &message, position))
+            .map_err(|(message, position)| diagnostic("ScriptSyntax", file, &message, position))
     }
 
     fn compile_text(&self, path: &Arc<str>, text: &str) -> Result<Script, (String, Position)> {
@@ -248,6 +287,21 @@ impl ScriptHost {
         Ok(Returned::new(value?, script, function))
     }
 
+    /// Calls a function that takes documents, the shape of `poll_request` and `events`.
+    ///
+    /// # Errors
+    /// When the script fails or is stopped.
+    pub(crate) fn call_with_documents(
+        &self,
+        script: &Script,
+        function: &'static str,
+        documents: Vec<Document>,
+    ) -> Result<Returned, ScriptError> {
+        let arguments: Vec<Dynamic> = documents.into_iter().map(|document| document.0).collect();
+        let value = self.call(script, function, arguments)?;
+        Ok(Returned::new(value, script, function))
+    }
+
     /// Calls `function(ems_event)`, the shape of `parse` in an event target parser.
     ///
     /// # Errors
@@ -289,8 +343,25 @@ impl ScriptHost {
         work: impl FnOnce(&Engine) -> Result<Dynamic, Box<EvalAltResult>>,
     ) -> Result<Dynamic, ScriptError> {
         let _budget = BudgetGuard::start(&self.limits);
+        // All of it on a stack with room, the dropping of what the script made included.
+        stacker::maybe_grow(limits::STACK_NEEDED, limits::STACK_GIVEN, || {
+            self.guarded_here(script, work)
+        })
+    }
+
+    fn guarded_here(
+        &self,
+        script: &Script,
+        work: impl FnOnce(&Engine) -> Result<Dynamic, Box<EvalAltResult>>,
+    ) -> Result<Dynamic, ScriptError> {
         match catch_unwind(AssertUnwindSafe(|| work(&self.engine))) {
-            Ok(Ok(result)) => Ok(result),
+            Ok(Ok(result)) => match convert::kept_in(&result) {
+                None => Ok(result),
+                Some(why) => {
+                    let message = format!("it returned what cannot leave a script: {why}");
+                    Err(explain::failed(&script.path, Position::NONE, message))
+                }
+            },
             Ok(Err(error)) => Err(explain::explain(&script.path, &self.limits, &error)),
             Err(panic) => Err(explain::panicked(&script.path, &*panic)),
         }
@@ -301,6 +372,6 @@ fn at_most(place: Option<usize>) -> u32 {
     place.and_then(|place| u32::try_from(place).ok()).unwrap_or(1)
 }
 
-fn diagnostic(file: &SourceFile, message: &str, at: Position) -> Diagnostic {
-    Diagnostic::error("script-syntax", &file.path, message).at(at_most(at.line()), at_most(at.position()))
+fn diagnostic(code: &'static str, file: &SourceFile, message: &str, at: Position) -> Diagnostic {
+    Diagnostic::error(code, &file.path, message).at(at_most(at.line()), at_most(at.position()))
 }

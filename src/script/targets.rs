@@ -13,9 +13,13 @@ use rhai::Module;
 use crate::model::target::ManagerRef;
 use crate::model::target::Target;
 use crate::model::target::TargetCollection;
+use crate::script::convert;
 
 /// How deep [`TargetsHandle::collect`] follows nested places; deeper is an error (C108).
 const MAX_DEPTH: usize = 20;
+
+/// How many places one call of it visits: places that overlap could otherwise lead anywhere 2^20 times.
+const MAX_VISITS: usize = 100_000;
 
 /// The collection a script holds: one collection, however often the script hands it on.
 #[derive(Clone, Debug, Default)]
@@ -107,7 +111,9 @@ type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 fn add(targets: &TargetsHandle, association: &str, reference: &Dynamic, options: Option<Map>) -> Result<()> {
     if let Some(manager_ref) = manager_ref(reference)? {
         let mut target = Target::new(association, manager_ref);
-        target.options = options.and_then(|options| serde_json::to_value(Dynamic::from_map(options)).ok());
+        target.options = options
+            .map(|options| options_value(&options.into()))
+            .transpose()?;
         targets.0.lock().add(target);
     }
     Ok(())
@@ -178,19 +184,32 @@ impl<'a> Rules<'a> {
 
     /// Walks the value, or the places of it that are named.
     fn start(&self, targets: &mut TargetCollection, value: &Dynamic) -> Result<()> {
+        let mut visits = 0;
         let Some(Ok(places)) = self.within.map(Dynamic::as_array_ref) else {
-            return self.walk(targets, value, 0);
+            return self.walk(targets, value, 0, &mut visits);
         };
         let Ok(map) = value.as_map_ref() else {
             return Ok(());
         };
         places.iter().try_for_each(|place| {
             let place = place.as_immutable_string_ref().map_err(|_| USAGE)?;
-            at_place(&map, &place, &mut |found| self.walk(targets, found, 0))
+            at_place(&map, &place, &mut |found| {
+                self.walk(targets, found, 0, &mut visits)
+            })
         })
     }
 
-    fn walk(&self, targets: &mut TargetCollection, value: &Dynamic, depth: usize) -> Result<()> {
+    fn walk(
+        &self,
+        targets: &mut TargetCollection,
+        value: &Dynamic,
+        depth: usize,
+        visits: &mut usize,
+    ) -> Result<()> {
+        *visits += 1;
+        if *visits > MAX_VISITS {
+            return Err(format!("`collect` came to more than {MAX_VISITS} places").into());
+        }
         if depth > MAX_DEPTH {
             return Err(format!(
                 "the event is nested more than {MAX_DEPTH} deep where targets are looked for"
@@ -198,7 +217,11 @@ impl<'a> Rules<'a> {
             .into());
         }
         if let Ok(items) = value.as_array_ref() {
-            return items.iter().try_for_each(|item| self.walk(targets, item, depth));
+            // A list of lists is a level of its own, so that lists cannot be nested without an end.
+            return items.iter().try_for_each(|item| {
+                let depth = depth + usize::from(item.is_array());
+                self.walk(targets, item, depth, visits)
+            });
         }
         let Ok(map) = value.as_map_ref() else {
             return Ok(());
@@ -219,7 +242,9 @@ impl<'a> Rules<'a> {
         if let Some(Ok(places)) = self.descend.map(Dynamic::as_array_ref) {
             for place in places.iter() {
                 let place = place.as_immutable_string_ref().map_err(|_| USAGE)?;
-                at_place(&map, &place, &mut |found| self.walk(targets, found, depth + 1))?;
+                at_place(&map, &place, &mut |found| {
+                    self.walk(targets, found, depth + 1, visits)
+                })?;
             }
         }
         Ok(())
@@ -297,13 +322,19 @@ fn one(given: &Dynamic) -> Result<Option<Target>> {
         map.get(key)
             .and_then(|value| value.clone().into_immutable_string().ok())
     };
+    let options = map.get("options").filter(|options| !options.is_unit());
+    let options = options.map(options_value).transpose()?;
     Ok(reference.map(|manager_ref| {
         let mut target = Target::new(association.as_str(), manager_ref);
         target.ems = text("ems").map(|ems| Arc::from(ems.as_str()));
-        target.options = map
-            .get("options")
-            .filter(|options| !options.is_unit())
-            .and_then(|options| serde_json::to_value(options).ok());
+        target.options = options;
         target
     }))
+}
+
+fn options_value(options: &Dynamic) -> Result<serde_json::Value> {
+    if let Some(why) = convert::kept_in(options) {
+        return Err(format!("the options of a target cannot be {why}").into());
+    }
+    serde_json::to_value(options).map_err(|error| format!("the options of a target: {error}").into())
 }

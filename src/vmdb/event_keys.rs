@@ -12,17 +12,21 @@ use crate::vmdb::VmdbError;
 use crate::vmdb::transaction::Transaction;
 
 /// The key of an event: what its parser gave, else the provider's number for it, else the digest of what came.
-pub(crate) fn key_of(hash: &EventHash, digest: &[u8]) -> EventKey {
+pub(crate) fn key_of(hash: &EventHash, digest: impl FnOnce() -> [u8; 32]) -> EventKey {
     let given = hash.event_key.as_ref().map(|key| key.0.clone());
     let given = given.filter(|key| !key.is_empty());
     let own = given.or_else(|| hash.ems_ref.clone().filter(|reference| !reference.is_empty()));
-    EventKey(own.unwrap_or_else(|| format!("sha256:{}", hex(digest)).into()))
+    EventKey(own.unwrap_or_else(|| format!("sha256:{}", hex(&digest())).into()))
 }
 
 /// Gives an event the key that it would get on the queue.
 pub fn settle_key(hash: &mut EventHash) {
-    let digest = Sha256::digest(hash.full_data.text().as_bytes());
-    hash.event_key = Some(key_of(hash, &digest));
+    hash.event_key = Some(key_of(hash, || digest_of_data(hash)));
+}
+
+/// The digest that is kept beside `full_data`.
+pub(crate) fn digest_of_data(hash: &EventHash) -> [u8; 32] {
+    Sha256::digest(hash.full_data.text().as_bytes()).into()
 }
 
 /// Bytes as text.

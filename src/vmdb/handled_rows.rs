@@ -4,8 +4,6 @@ use std::sync::Arc;
 
 use ahash::HashSet;
 use rusqlite::params;
-use sha2::Digest;
-use sha2::Sha256;
 
 use crate::model::clock::Timestamp;
 use crate::model::delivery::RulesId;
@@ -73,15 +71,12 @@ impl Row {
                 group,
                 decided,
                 completion,
-            } => {
-                let digest = Sha256::digest(event.hash.full_data.text().as_bytes());
-                Self::New {
-                    row: EventRow::new(event.clone(), group, &digest)?,
-                    event,
-                    decided: DecidedRows::new(*decided)?,
-                    completion,
-                }
-            }
+            } => Self::New {
+                row: EventRow::new(event.clone(), group)?,
+                event,
+                decided: DecidedRows::new(*decided)?,
+                completion,
+            },
             Handled::Again { event, decided } => Self::Again {
                 event,
                 decided: DecidedRows::new(*decided)?,
@@ -138,10 +133,10 @@ pub(crate) struct Batch {
 impl Batch {
     /// Writes the batch. Where the database refuses one outcome, each is written by itself and that one fails.
     pub(crate) fn write(&self, transaction: &mut Transaction<'_>) -> Result<Vec<Committed>, VmdbError> {
-        let rows: Vec<&(MessageId, Lane, Row)> = self.rows.iter().collect();
-        match transaction.part(|transaction| self.write_all(transaction, &rows))? {
-            Err(error) if !error.is_temporary() => self.write_each(transaction),
-            written => written,
+        if transaction.is_careful {
+            self.write_each(transaction)
+        } else {
+            self.write_all(transaction, &self.rows.iter().collect::<Vec<_>>())
         }
     }
 
@@ -222,6 +217,7 @@ impl Batch {
             } => {
                 let event_id = EventId(id.0);
                 if let Some(known) = event_keys::find(transaction, ems_id, row.key())? {
+                    transaction.gone(id);
                     drop_native(transaction, id)?;
                     let tally = transaction.books.of(ems_id);
                     tally.accepted -= 1;
@@ -239,10 +235,12 @@ impl Batch {
                 Ok(Committed::Saved(event_id))
             }
             Row::Again { event, decided } => {
+                transaction.gone(id);
                 write_decided(transaction, merge, ems_id, *event, decided)?;
                 Ok(Committed::Saved(*event))
             }
             Row::Ignored | Row::Failed { .. } => {
+                transaction.gone(id);
                 drop_native(transaction, id)?;
                 let tally = transaction.books.of(ems_id);
                 tally.accepted -= 1;

@@ -237,7 +237,7 @@ impl Vmdb {
     fn request<T: Send + 'static>(
         &self,
         weight: usize,
-        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, VmdbError> + Send + 'static,
+        work: impl FnMut(&mut Transaction<'_>) -> Result<T, VmdbError> + Send + 'static,
     ) -> Request<T> {
         self.request_with(weight, work, |_| {})
     }
@@ -245,7 +245,7 @@ impl Vmdb {
     fn request_with<T: Send + 'static>(
         &self,
         weight: usize,
-        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, VmdbError> + Send + 'static,
+        work: impl FnMut(&mut Transaction<'_>) -> Result<T, VmdbError> + Send + 'static,
         done: impl FnOnce(&Result<T, VmdbError>) + Send + 'static,
     ) -> Request<T> {
         Request::new(&self.inner.sender, weight, work, done)

@@ -23,6 +23,8 @@ use crate::vmdb::codec;
 use crate::vmdb::cursors;
 use crate::vmdb::event_keys;
 use crate::vmdb::lanes;
+use crate::vmdb::lanes::Body;
+use crate::vmdb::lanes::Candidate;
 use crate::vmdb::request::Request;
 use crate::vmdb::transaction::Transaction;
 
@@ -106,7 +108,24 @@ impl Vmdb {
             Ok(messages) => messages,
             Err(error) => return self.refused_request(error),
         };
-        self.request(messages.len(), move |transaction| {
+        let weight = messages.len();
+        let messages: Arc<[Prepared]> = messages.into();
+        let (shared, put_messages) = (self.shared().clone(), messages.clone());
+        let done = move |outcomes: &Result<Vec<PutOutcome>, VmdbError>| {
+            let outcomes = outcomes.as_deref().unwrap_or_default();
+            let mut lanes = shared.lanes.lock();
+            for (message, outcome) in put_messages.iter().zip(outcomes) {
+                if let (PutOutcome::Queued(id), Some(body)) = (outcome, &message.body) {
+                    lanes.add(Candidate {
+                        id: id.0,
+                        lane: message.lane.clone(),
+                        body: Some(body.clone()),
+                        ..Candidate::default()
+                    });
+                }
+            }
+        };
+        let work = move |transaction: &mut Transaction<'_>| {
             if let Some(cursor) = &put.cursor {
                 cursors::save(transaction, cursor)?;
             }
@@ -120,7 +139,8 @@ impl Vmdb {
                 .iter()
                 .map(|message| insert(transaction, message))
                 .collect()
-        })
+        };
+        self.request_with(weight, work, done)
     }
 }
 
@@ -137,7 +157,7 @@ struct Prepared {
     ems_id: EmsId,
     kind: MessageKind,
     state: MessageState,
-    lane: Option<String>,
+    lane: Option<Arc<str>>,
     key: Option<EventKey>,
     received_at: Timestamp,
     rules_id: Option<RulesId>,
@@ -145,6 +165,8 @@ struct Prepared {
     payload: String,
     full_data: Arc<str>,
     digest: [u8; 32],
+    /// For the handler, so that it need not read what was just written.
+    body: Option<Arc<Body>>,
 }
 
 impl Prepared {
@@ -155,8 +177,8 @@ impl Prepared {
                 mut hash,
                 received_at,
             } => {
-                let digest: [u8; 32] = Sha256::digest(hash.full_data.text().as_bytes()).into();
-                let key = event_keys::key_of(&hash, &digest);
+                let digest = event_keys::digest_of_data(&hash);
+                let key = event_keys::key_of(&hash, || digest);
                 hash.event_key = Some(key.clone());
                 Ok(Self {
                     ems_id,
@@ -170,6 +192,11 @@ impl Prepared {
                     payload: codec::write_hash(&hash)?,
                     full_data: hash.full_data.text().clone(),
                     digest,
+                    body: Some(Arc::new(Body {
+                        ems_id,
+                        hash,
+                        received_at,
+                    })),
                 })
             }
             NewMessage::Unparsed {
@@ -187,9 +214,10 @@ impl Prepared {
                 received_at,
                 rules_id: Some(rules_id),
                 error: Some(reason),
-                payload: String::from("{}"),
+                payload: codec::to_json("an envelope", &native.envelope)?,
                 digest: Sha256::digest(native.body.as_bytes()).into(),
                 full_data: native.body,
+                body: None,
             }),
         }
     }

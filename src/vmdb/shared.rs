@@ -41,7 +41,7 @@ impl Shared {
         }
     }
 
-    /// Tells what a commit brought.
+    /// Tells what a commit brought; before its requests are answered.
     pub(crate) fn announce(&self, news: &News) {
         self.waiting.fetch_add(news.waiting, Ordering::Relaxed);
         if news.has_managers {
@@ -53,9 +53,6 @@ impl Shared {
                 *last = event.max(*last);
                 is_later
             });
-        }
-        if news.has_messages {
-            self.ring();
         }
     }
 

@@ -29,12 +29,12 @@ use crate::vmdb::VmdbError;
 use crate::vmdb::codec;
 use crate::vmdb::ems_names::Managers;
 use crate::vmdb::event_streams;
+use crate::vmdb::lanes::Body;
 use crate::vmdb::lanes::Candidate;
 use crate::vmdb::shared::Shared;
 
-/// How far ahead new messages are looked at: further back may be messages of other lanes, which then wait for
-/// those of a busy one.
-const WINDOW: i64 = 2_048;
+/// How many messages that became due are looked at, at once.
+const DUE_AT_ONCE: i64 = 4_096;
 /// A message that was in hand twice when the process ended is not tried a third time.
 const MOST_CRASHES: i64 = 2;
 const CRASHED: &str = "the process ended while this message was being handled";
@@ -75,13 +75,19 @@ impl Ticket {
     }
 }
 
+impl Ticket {
+    /// Lets go of a message that is not there any more.
+    fn forget(&mut self) {
+        if let Some(holder) = self.holder.take() {
+            holder.lanes.lock().release([self.id.0], true);
+        }
+    }
+}
+
 impl Drop for Ticket {
     fn drop(&mut self) {
         if let Some(holder) = self.holder.take() {
-            holder
-                .lanes
-                .lock()
-                .release([(self.id.0, self.lane.as_ref())], false);
+            holder.lanes.lock().release([self.id.0], false);
             holder.ring();
         }
     }
@@ -95,10 +101,7 @@ pub(crate) fn release(shared: &Shared, mut tickets: Vec<Ticket>, are_handled: im
             .iter()
             .enumerate()
             .filter(|(index, _)| are_handled(*index) == handled);
-        lanes.release(
-            those.map(|(_, ticket)| (ticket.id.0, ticket.lane.as_ref())),
-            handled,
-        );
+        lanes.release(those.map(|(_, ticket)| ticket.id.0), handled);
     }
     for ticket in &mut tickets {
         ticket.holder = None;
@@ -155,24 +158,36 @@ impl Vmdb {
         let mut lanes = self.shared().lanes.lock();
         let chosen = self.read(|transaction| {
             lanes.hold(held(transaction)?);
-            let mut candidates = due(transaction, now)?;
-            candidates.extend(fresh(transaction, lanes.passed())?);
-            candidates.sort_by_key(|candidate| candidate.id);
-            Ok(lanes.choose(&candidates, most, shares))
+            if let Some((known, room)) = lanes.wants() {
+                let found = new(transaction, known, room)?;
+                lanes.learn(found, room);
+            }
+            Ok(lanes.choose(due(transaction, now)?, most, shares))
         })?;
         drop(lanes);
-        let ticket = |one: Candidate| Ticket {
-            id: MessageId(one.id),
-            lane: one.lane,
-            holder: Some(self.shared().clone()),
+        let ticket = |one: Candidate| {
+            let ticket = Ticket {
+                id: MessageId(one.id),
+                lane: one.lane,
+                holder: Some(self.shared().clone()),
+            };
+            (ticket, one.body)
         };
-        let tickets: Vec<Ticket> = chosen.into_iter().map(ticket).collect();
-        if tickets.is_empty() {
-            return Ok(Vec::new());
+        let chosen: Vec<_> = chosen.into_iter().map(ticket).collect();
+        if chosen.iter().all(|(_, body)| body.is_some()) {
+            let known = chosen
+                .into_iter()
+                .filter_map(|(ticket, body)| Some((ticket, body?)));
+            return known
+                .map(|(ticket, body)| from_memory(ticket, body, &managers))
+                .collect();
         }
         self.read(|transaction| {
-            let load = |ticket| load(transaction, ticket, &managers).transpose();
-            tickets.into_iter().filter_map(load).collect()
+            let load = |(ticket, body)| match body {
+                Some(body) => Some(from_memory(ticket, body, &managers)),
+                None => load(transaction, ticket, &managers).transpose(),
+            };
+            chosen.into_iter().filter_map(load).collect()
         })
     }
 
@@ -206,35 +221,59 @@ fn due(transaction: &rusqlite::Transaction<'_>, now: i64) -> Result<Vec<Candidat
     let mut query = transaction.prepare_cached(
         "SELECT id, lane, crashes > 0 FROM miq_queue WHERE state = 2 AND due <= ?1 ORDER BY due LIMIT ?2",
     )?;
-    let rows = query.query_map([now, WINDOW], |row| {
+    let rows = query.query_map([now, DUE_AT_ONCE], |row| {
         Ok(Candidate {
             id: row.get(0)?,
             lane: row.get::<_, Option<String>>(1)?.map(Arc::from),
-            is_fresh: false,
+            body: None,
+            is_due: true,
             is_suspect: row.get(2)?,
+            is_gone: false,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn fresh(transaction: &rusqlite::Transaction<'_>, after: i64) -> Result<Vec<Candidate>, VmdbError> {
+fn new(
+    transaction: &rusqlite::Transaction<'_>,
+    known: i64,
+    most: usize,
+) -> Result<Vec<Candidate>, VmdbError> {
     let mut query = transaction
         .prepare_cached("SELECT id, lane FROM miq_queue WHERE id > ?1 AND state = 0 ORDER BY id LIMIT ?2")?;
-    let rows = query.query_map([after, WINDOW], |row| {
+    let rows = query.query_map([known, i64::try_from(most).unwrap_or(i64::MAX)], |row| {
         Ok(Candidate {
             id: row.get(0)?,
             lane: row.get::<_, Option<String>>(1)?.map(Arc::from),
-            is_fresh: true,
-            is_suspect: false,
+            ..Candidate::default()
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn from_memory(ticket: Ticket, body: Arc<Body>, managers: &Managers) -> Result<Message, VmdbError> {
+    let ems = manager(managers, body.ems_id)?;
+    let received_at = body.received_at;
+    Ok(Message {
+        ticket,
+        ems,
+        received_at,
+        attempts: 0,
+        work: Work::Add(Arc::try_unwrap(body).map_or_else(|body| body.hash.clone(), |body| body.hash)),
+    })
+}
+
+fn manager(managers: &Managers, ems_id: EmsId) -> Result<Arc<Ems>, VmdbError> {
+    managers.by_id(ems_id).ok_or_else(|| VmdbError::NotFound {
+        what: "manager",
+        name: ems_id.to_string(),
+    })
 }
 
 /// The message of a ticket, unless somebody discarded it meanwhile.
 fn load(
     transaction: &rusqlite::Transaction<'_>,
-    ticket: Ticket,
+    mut ticket: Ticket,
     managers: &Managers,
 ) -> Result<Option<Message>, VmdbError> {
     let mut query = transaction.prepare_cached(
@@ -242,24 +281,29 @@ fn load(
          FROM miq_queue m LEFT JOIN native_events n ON n.id = m.id WHERE m.id = ?1",
     )?;
     let mut rows = query.query([ticket.id.0])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
+    let Some(row) = rows.next()? else {
+        ticket.forget();
+        return Ok(None);
+    };
     let payload: String = row.get(4)?;
     let full_data: Arc<str> = Arc::from(row.get::<_, Option<String>>(5)?.unwrap_or_default());
     let ems_id = EmsId(row.get(1)?);
-    let unknown_manager = || VmdbError::NotFound {
-        what: "manager",
-        name: ems_id.to_string(),
-    };
     let work = match MessageKind::from_number(row.get(0)?) {
         Some(MessageKind::Add) => codec::read_hash(&payload, FullData::new(full_data))
             .map_or_else(|error| Work::Unreadable(error.to_string()), Work::Add),
-        Some(MessageKind::Unparsed) => Work::Unparsed(NativeEvent { body: full_data }),
+        Some(MessageKind::Unparsed) => match serde_json::from_str(&payload) {
+            Ok(envelope) => Work::Unparsed(NativeEvent {
+                body: full_data,
+                envelope,
+            }),
+            Err(error) => Work::Unreadable(error.to_string()),
+        },
         Some(MessageKind::Deliver) => deliver(transaction, &payload, managers)?,
         None => Work::Unreadable("no such kind of message".to_owned()),
     };
     Ok(Some(Message {
         ticket,
-        ems: managers.by_id(ems_id).ok_or_else(unknown_manager)?,
+        ems: manager(managers, ems_id)?,
         received_at: codec::time(row.get(2)?),
         attempts: row.get(3)?,
         work,

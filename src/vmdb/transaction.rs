@@ -8,6 +8,7 @@ use rusqlite::Row;
 
 use crate::model::clock::Timestamp;
 use crate::model::event::EventId;
+use crate::vmdb::MessageId;
 use crate::vmdb::VmdbError;
 use crate::vmdb::tallies::Books;
 
@@ -21,6 +22,8 @@ pub(crate) struct Transaction<'a> {
     pub(crate) books: Books,
     /// What the others have to know once it is committed.
     pub(crate) news: News,
+    /// Whether a first time came to nothing: a job with parts that may fail keeps them apart now.
+    pub(crate) is_careful: bool,
     next_id: &'a mut i64,
     is_next_id_known: bool,
 }
@@ -36,6 +39,8 @@ pub(crate) struct News {
     pub(crate) last_event: Option<EventId>,
     /// Whether a manager was added or removed.
     pub(crate) has_managers: bool,
+    /// The greatest number of a message that is gone and became no event: nobody else may get it.
+    pub(crate) last_gone: Option<MessageId>,
 }
 
 impl News {
@@ -44,16 +49,23 @@ impl News {
         self.has_messages |= other.has_messages;
         self.last_event = self.last_event.max(other.last_event);
         self.has_managers |= other.has_managers;
+        self.last_gone = self.last_gone.max(other.last_gone);
     }
 }
 
 impl<'a> Transaction<'a> {
-    pub(crate) fn new(connection: &'a Connection, now: Timestamp, next_id: &'a mut i64) -> Self {
+    pub(crate) fn new(
+        connection: &'a Connection,
+        now: Timestamp,
+        next_id: &'a mut i64,
+        is_careful: bool,
+    ) -> Self {
         Self {
             connection,
             now,
             books: Books::default(),
             news: News::default(),
+            is_careful,
             next_id,
             is_next_id_known: false,
         }
@@ -67,6 +79,11 @@ impl<'a> Transaction<'a> {
     /// Executes a statement that is kept prepared; returns how many rows it changed.
     pub(crate) fn execute(&self, sql: &str, params: impl Params) -> Result<usize, VmdbError> {
         Ok(self.connection.prepare_cached(sql)?.execute(params)?)
+    }
+
+    /// Notes that a message is gone and became no event.
+    pub(crate) fn gone(&mut self, id: MessageId) {
+        self.news.last_gone = self.news.last_gone.max(Some(id));
     }
 
     /// Does a part of the job. Where that fails, `Ok(Err(..))`, it is as if it had not begun.
@@ -105,14 +122,14 @@ impl<'a> Transaction<'a> {
             .optional()?)
     }
 
-    /// An id for a message, greater than that of every message and event that is there.
+    /// An id for a message, greater than that of every message and event there ever was.
     ///
     /// Another process may have put messages since the last transaction, so each job asks the tables once.
     pub(crate) fn next_id(&mut self) -> Result<i64, VmdbError> {
         if !self.is_next_id_known {
             let greatest = self.first(
-                "SELECT max(ifnull((SELECT max(id) FROM miq_queue), 0), \
-                 ifnull((SELECT max(id) FROM event_streams), 0))",
+                "SELECT max(last_id, ifnull((SELECT max(id) FROM miq_queue), 0), \
+                 ifnull((SELECT max(id) FROM event_streams), 0)) FROM appliance",
                 [],
                 |row| row.get::<_, i64>(0),
             )?;

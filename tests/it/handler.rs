@@ -155,7 +155,7 @@ fn a_message_that_could_not_be_parsed_becomes_an_event_once_its_script_is_mended
     let (database, ems) = Database::with_ems("cloud");
     let unparsed = NewMessage::Unparsed {
         ems_id: ems.id,
-        native: NativeEvent { body: "{}".into() },
+        native: NativeEvent::new("{}"),
         reason: "boom".into(),
         rules_id: RulesId(3),
         received_at: noon(),

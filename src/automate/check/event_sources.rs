@@ -22,7 +22,7 @@ pub(crate) fn check(store: &Datastore, found: &mut Vec<Diagnostic>) {
             class.full_name()
         );
         found.push(
-            Diagnostic::warning("missing-instance", &class.file.path, message)
+            Diagnostic::warning("MissingInstance", &class.file.path, message)
                 .at(class.line, 1)
                 .help("add a _missing.yaml with `name: .missing`; without a relationship it says that such events need nothing"),
         );

@@ -65,9 +65,12 @@ fn step(store: &Datastore, site: Site<'_>, written: &str) -> Option<Diagnostic> 
     )
 }
 
+/// One of the steps around a state.
+type Part = fn(&StateSteps) -> &Option<Arc<str>>;
+
 /// The steps around a state that are written in the file of this site, not taken over from the class.
 fn steps(site: Site<'_>) -> impl Iterator<Item = &Arc<str>> {
-    let parts: [fn(&StateSteps) -> &Option<Arc<str>>; 3] = [
+    let parts: [Part; 3] = [
         |steps| &steps.on_entry,
         |steps| &steps.on_exit,
         |steps| &steps.on_error,

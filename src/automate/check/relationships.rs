@@ -85,7 +85,9 @@ fn of_template(store: &Datastore, folders: &HashSet<String>, template: &Template
     (!is_known).then(|| Dangling {
         code: "ClassNotFound",
         why: format!("there is no class or namespace `/{folder}` in an enabled domain"),
-        help: suggest::did_you_mean(folder, folders.iter().map(String::as_str)),
+        help: suggest::nearest(folder, folders.iter().map(String::as_str))
+            .map(|near| format!("did you mean `/{near}`?"))
+            .unwrap_or_default(),
     })
 }
 
@@ -104,9 +106,8 @@ fn of_path(store: &Datastore, path: &DatastorePath) -> Option<Dangling> {
     let found = store
         .search_instance(&path.key, instance)
         .map(|found| found.class);
-    let class = match found.or_else(|| store.candidates(&path.key).first()) {
-        Some(class) => class,
-        None => return Some(no_class(store, path)),
+    let Some(class) = found.or_else(|| store.candidates(&path.key).first()) else {
+        return Some(no_class(store, path));
     };
     let Some(name) = instance else {
         return found.is_none().then(|| Dangling {

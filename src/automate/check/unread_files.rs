@@ -32,7 +32,7 @@ pub(crate) fn check(store: &Datastore, tree: &SourceTree, found: &mut Vec<Diagno
     }
     found.extend(without_class.into_iter().map(|(folder, file)| {
         let message = format!("`{folder}` has no {CLASS}, so nothing in it is read");
-        Diagnostic::warning("unread-file", &file.path, message).help(format!("add {folder}/{CLASS}"))
+        Diagnostic::warning("UnreadFile", &file.path, message).help(format!("add {folder}/{CLASS}"))
     }));
 }
 
@@ -43,7 +43,7 @@ fn in_class_folder(
     paths: &HashSet<&str>,
 ) -> Option<Diagnostic> {
     let warning = |message: String, help: String| {
-        Some(Diagnostic::warning("unread-file", &file.path, message).help(help))
+        Some(Diagnostic::warning("UnreadFile", &file.path, message).help(help))
     };
     if file.path.ends_with(".test.yaml") {
         return None;

@@ -3,6 +3,7 @@
 CREATE TABLE appliance (
   id             INTEGER PRIMARY KEY CHECK (id = 1),
   created_at     INTEGER NOT NULL,
+  last_id        INTEGER NOT NULL,                  -- of the messages that are gone and became no event
   clean_shutdown INTEGER NOT NULL                   -- 1 only between an orderly end and the next start
 ) STRICT;
 
