@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench decision`; with `SWITCHBOARD_CORPUS` set to a folder that holds the tree `automate`, the
 //! time to load that too.
-#![expect(missing_docs, clippy::unwrap_used, clippy::print_stdout, reason = "a bench")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench")]
 
 mod floor;
 mod measure;
@@ -70,7 +70,10 @@ fn event(ems: Option<&Arc<Ems>>, hash: EventHash) -> Arc<EmsEvent> {
 
 /// Message in, targets out: both scripts, and the rules between them.
 fn decide(switchboard: &Switchboard, ems: &Arc<Ems>, body: &Arc<str>) -> usize {
-    let native = NativeEvent::new(body.clone());
+    let native = NativeEvent {
+        body: body.clone(),
+        envelope: None,
+    };
     match switchboard.parse(ems, &native).unwrap() {
         Parsed::Event(hash) => {
             let delivery = switchboard.deliver(&event(Some(ems), hash));
@@ -102,15 +105,22 @@ fn decisions() {
     let floor = Floor::new(&script("event_parser.rhai"), &script("event_target_parser.rhai"));
     assert_eq!(decide(&switchboard, &ems, &body), floor.decide(&body));
 
-    let [whole, bare] = measure::in_turns([
-        &mut || drop(black_box(decide(&switchboard, &ems, &body))),
-        &mut || drop(black_box(floor.decide(&body))),
+    let native = NativeEvent {
+        body: body.clone(),
+        envelope: None,
+    };
+    let [whole, to_event, bare, json] = measure::in_turns([
+        &mut || _ = black_box(decide(&switchboard, &ems, &body)),
+        &mut || drop(black_box(switchboard.parse(&ems, &native))),
+        &mut || _ = black_box(floor.decide(&body)),
+        &mut || drop(black_box(floor::json(&body))),
     ]);
     let what = format!("decision, both scripts, {} B", body.len());
     measure::print(&what, whole, "JSON parsed once, two bare calls", bare);
+    measure::print("  of which message to event", to_event, "  of which JSON", json);
     let [ours, bare] = [
-        measure::allocations(|| drop(black_box(decide(&switchboard, &ems, &body)))),
-        measure::allocations(|| drop(black_box(floor.decide(&body)))),
+        measure::allocations(|| _ = black_box(decide(&switchboard, &ems, &body))),
+        measure::allocations(|| _ = black_box(floor.decide(&body))),
     ];
     println!("{:<44} {ours:>9} (aim 200)   floor {bare}", "  allocations");
 
@@ -120,9 +130,9 @@ fn decisions() {
         .chain([(event_type.to_lowercase(), 100)])
         .collect();
     let [by_type, looked_up, called] = measure::in_turns([
-        &mut || drop(black_box(decide_by_type(&switchboard, &event_type))),
-        &mut || drop(black_box(table.get(&black_box(&event_type).to_lowercase()))),
-        &mut || drop(black_box(floor.targets_of_nothing())),
+        &mut || _ = black_box(decide_by_type(&switchboard, &event_type)),
+        &mut || _ = black_box(table.get(&black_box(&event_type).to_lowercase())),
+        &mut || _ = black_box(floor.targets_of_nothing()),
     ]);
     measure::print(
         "decision by source and type alone",
@@ -136,7 +146,7 @@ fn decisions() {
         "one bare call of the target parser",
         called,
     );
-    let allocations = measure::allocations(|| drop(black_box(decide_by_type(&switchboard, &event_type))));
+    let allocations = measure::allocations(|| _ = black_box(decide_by_type(&switchboard, &event_type)));
     println!("{:<44} {allocations:>9}", "  allocations");
 }
 

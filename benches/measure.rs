@@ -12,7 +12,7 @@ const TURN: Duration = Duration::from_millis(2);
 const TURNS: usize = 60;
 
 /// The best time of one call of each, in nanoseconds; they take turns.
-pub fn in_turns<const N: usize>(mut works: [&mut dyn FnMut(); N]) -> [f64; N] {
+pub(crate) fn in_turns<const N: usize>(mut works: [&mut dyn FnMut(); N]) -> [f64; N] {
     let calls = works.each_mut().map(|work| calls_in_a_turn(*work));
     let mut best = [f64::INFINITY; N];
     for _ in 0..TURNS {
@@ -24,26 +24,26 @@ pub fn in_turns<const N: usize>(mut works: [&mut dyn FnMut(); N]) -> [f64; N] {
 }
 
 /// How long `work` takes once, and what it gives; for what takes long enough to be seen.
-pub fn once<T>(work: impl FnOnce() -> T) -> (Duration, T) {
+pub(crate) fn once<T>(work: impl FnOnce() -> T) -> (Duration, T) {
     let start = Instant::now();
     let result = black_box(work());
     (start.elapsed(), result)
 }
 
 /// The best of a few times of `work`.
-pub fn best_of<T>(times: usize, mut work: impl FnMut() -> T) -> Duration {
+pub(crate) fn best_of<T>(times: usize, mut work: impl FnMut() -> T) -> Duration {
     let all = (0..times).map(|_| once(&mut work).0);
     all.min().unwrap_or_default()
 }
 
 /// How often one call of `work` allocates.
-pub fn allocations(mut work: impl FnMut()) -> u64 {
+pub(crate) fn allocations(mut work: impl FnMut()) -> u64 {
     work();
     allocation_counter::measure(work).count_total
 }
 
 /// Bytes that are kept by what `work` gives.
-pub fn kept_bytes<T>(work: impl FnOnce() -> T) -> (i64, T) {
+pub(crate) fn kept_bytes<T>(work: impl FnOnce() -> T) -> (i64, T) {
     let mut result = None;
     let info = allocation_counter::measure(|| result = Some(work()));
     match result {
@@ -53,7 +53,7 @@ pub fn kept_bytes<T>(work: impl FnOnce() -> T) -> (i64, T) {
 }
 
 /// One line: what, how long, its floor, and how many times the floor it is.
-pub fn print(what: &str, nanos: f64, floor: &str, floor_nanos: f64) {
+pub(crate) fn print(what: &str, nanos: f64, floor: &str, floor_nanos: f64) {
     let ratio = nanos / floor_nanos;
     println!(
         "{what:<44} {:>9.2} us   {floor:<34} {:>9.2} us   ratio {ratio:.2}",
@@ -63,7 +63,7 @@ pub fn print(what: &str, nanos: f64, floor: &str, floor_nanos: f64) {
 }
 
 /// One line: what, a figure, and what it should be at most.
-pub fn print_figure(what: &str, figure: f64, unit: &str, aim: &str) {
+pub(crate) fn print_figure(what: &str, figure: f64, unit: &str, aim: &str) {
     println!("{what:<44} {figure:>9.1} {unit:<8} {aim}");
 }
 

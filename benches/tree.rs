@@ -10,19 +10,19 @@ use switchboard::source::SourceTree;
 use tempfile::TempDir;
 
 /// The folder of the project.
-pub fn project() -> &'static Path {
+pub(crate) fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// A folder with a domain of its own, whose class `AMAZON` has as many instances as wanted.
-pub struct Generated {
+pub(crate) struct Generated {
     folder: TempDir,
     class: PathBuf,
 }
 
 impl Generated {
     /// Writes the domain `Bench`.
-    pub fn new(instances: usize) -> Self {
+    pub(crate) fn new(instances: usize) -> Self {
         let folder = TempDir::new().unwrap();
         let class = folder.path().join("Bench/System/Event/EmsEvent/AMAZON.class");
         fs::create_dir_all(&class).unwrap();
@@ -56,7 +56,7 @@ impl Generated {
     }
 
     /// Writes one instance, and says where.
-    pub fn write(&self, number: usize, handler: &str) -> PathBuf {
+    pub(crate) fn write(&self, number: usize, handler: &str) -> PathBuf {
         let name = event_type(number);
         let path = self.class.join(format!("{name}.yaml"));
         let text = format!(
@@ -68,7 +68,7 @@ impl Generated {
     }
 
     /// Reads it, with what is shipped.
-    pub fn read(&self) -> SourceTree {
+    pub(crate) fn read(&self) -> SourceTree {
         let root = |kind, folder: &Path| Root {
             kind,
             folder: folder.to_owned(),
@@ -84,11 +84,11 @@ impl Generated {
 }
 
 /// The name of an API call of Amazon, one for each number.
-pub fn call(number: usize) -> String {
+pub(crate) fn call(number: usize) -> String {
     format!("StartInstances{number}")
 }
 
 /// The type of the event of such a call.
-pub fn event_type(number: usize) -> String {
+pub(crate) fn event_type(number: usize) -> String {
     format!("AWS_API_CALL_{}", call(number))
 }

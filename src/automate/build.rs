@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::automate::datastore::Class;
 use crate::automate::datastore::DEFAULT;
 use crate::automate::datastore::Datastore;
@@ -47,14 +49,16 @@ impl Workspace {
             return Err(self.missing("ClassNotFound", message, name));
         };
         let class = found.class.clone();
-        let name: Arc<str> = Arc::from(format!(
-            "/{}/{class_name}/{}",
-            class.namespace,
-            path.instance.as_deref().unwrap_or("")
-        ));
+        let exact = wanted.map(|wanted| class.instance(wanted));
+        let requested = path.instance.as_deref().unwrap_or("");
+        let name: Arc<str> = match exact {
+            Some(Some(instance)) if *instance.name == *requested && class_name == class.name => {
+                instance.full_name.clone()
+            }
+            _other => Arc::from(["/", &class.namespace, "/", &class_name, "/", requested].concat()),
+        };
         let mut attributes = Vec::new();
         let mut why = None;
-        let exact = wanted.map(|wanted| class.instance(wanted));
         let (instance, plan, file, line) = match exact {
             None => (Arc::from(DEFAULT), class.default_plan.clone(), None, class.line),
             Some(Some(instance)) => (
@@ -107,8 +111,8 @@ impl Workspace {
             parent,
             file,
             depth,
-            children: Vec::new(),
-            relationships: Vec::new(),
+            children: SmallVec::new(),
+            relationships: SmallVec::new(),
             is_deleted: false,
             is_node: false,
         });
@@ -155,8 +159,8 @@ impl Workspace {
             parent,
             depth,
             attributes: Vec::new(),
-            children: Vec::new(),
-            relationships: Vec::new(),
+            children: SmallVec::new(),
+            relationships: SmallVec::new(),
             is_deleted: false,
             is_node: false,
         });

@@ -177,12 +177,13 @@ impl<'a> ClassLoader<'a> {
             files: files.all().cloned().collect(),
             diagnostics: found,
         };
+        let full_name = class.full_name();
         let mut instances = Vec::with_capacity(files.instance_files.len());
         let mut known = same_schema.map(|class| class.instances.iter().peekable());
         for file in &files.instance_files {
             match known.as_mut().and_then(|known| take_over(known, file)) {
                 Some(instance) => instances.push(instance),
-                None => match self.instance(&class.fields, file) {
+                None => match self.instance(&full_name, &class.fields, file) {
                     Ok((instance, _)) => instances.push(Arc::new(instance)),
                     Err(diagnostic) => class.diagnostics.push(diagnostic),
                 },
@@ -192,8 +193,10 @@ impl<'a> ClassLoader<'a> {
         Ok(class)
     }
 
+    /// Compiles an instance. `class` is the full name of its class.
     pub(crate) fn instance(
         &mut self,
+        class: &str,
         schema: &[SchemaField],
         file: &Arc<SourceFile>,
     ) -> Result<(Instance, Loose), Diagnostic> {
@@ -242,6 +245,7 @@ impl<'a> ClassLoader<'a> {
         let plan = plan(schema, &own).into();
         let instance = Instance {
             name: Arc::from(name),
+            full_name: Arc::from([class, "/", name].concat()),
             file: file.clone(),
             line,
             plan,

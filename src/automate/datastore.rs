@@ -60,6 +60,8 @@ pub(crate) struct Class {
 #[derive(Debug)]
 pub(crate) struct Instance {
     pub(crate) name: Arc<str>,
+    /// `/Domain/Namespace/Class/Instance`, spelled as in the files.
+    pub(crate) full_name: Arc<str>,
     pub(crate) file: Arc<SourceFile>,
     pub(crate) line: u32,
     pub(crate) plan: Arc<[PlanEntry]>,

@@ -98,13 +98,13 @@ impl Workspace {
             }
             Prepared::Template(_) | Prepared::Coalescing(_) => {
                 let uri = self.uri_text(text)?;
-                let resolved = uri.resolved();
-                self.set_step_value(step, Value::text(resolved.as_str()));
+                let resolved: Arc<str> = Arc::from(uri.resolved());
+                self.set_step_value(step, Value::Text(resolved.clone()));
                 let bare = resolved.trim();
                 if bare.is_empty() || bare.starts_with('#') {
                     return Ok(Todo::Nothing);
                 }
-                let prepared = uri.prepare()?;
+                let prepared = uri.prepare_as(resolved)?;
                 self.follow_uri(index, &prepared, &message).map(Todo::Do)
             }
             Prepared::Literal => {
@@ -132,7 +132,7 @@ impl Workspace {
                     let path =
                         DatastorePath::new(class.namespace.clone(), Some(class.name.clone()), Some(name));
                     let target = PreparedUri {
-                        scheme: Scheme::Datastore(path),
+                        scheme: Scheme::Datastore(Arc::new(path)),
                         ..uri.clone()
                     };
                     if let Related::Object(target) = self.instantiate(&target, message, Some(index))? {

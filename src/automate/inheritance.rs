@@ -147,7 +147,7 @@ impl ClassLoader<'_> {
         let inheriting = class.instances.iter().filter(|instance| instance.is_inheriting);
         let mut loose: HashMap<Arc<str>, Loose> = HashMap::default();
         for instance in inheriting {
-            if let Ok((_, found)) = self.instance(&class.fields, &instance.file)
+            if let Ok((_, found)) = self.instance(&class.full_name(), &class.fields, &instance.file)
                 && found.base.is_some()
             {
                 loose.insert(Arc::from(instance.name.to_lowercase()), found);
@@ -184,7 +184,7 @@ impl ClassLoader<'_> {
         };
         let mut instances = Vec::with_capacity(class.instances.len());
         for instance in &class.instances {
-            let Ok((mut own, own_loose)) = self.instance(fields, &instance.file) else {
+            let Ok((mut own, own_loose)) = self.instance(&class.full_name(), fields, &instance.file) else {
                 continue;
             };
             if own_loose.base.is_some() {
@@ -235,7 +235,7 @@ impl ClassLoader<'_> {
                 );
                 break;
             };
-            let Ok((_, inherited)) = self.instance(fields, &instance.file) else {
+            let Ok((_, inherited)) = self.instance(&class.full_name(), fields, &instance.file) else {
                 break;
             };
             for (index, value, line) in inherited.fields {

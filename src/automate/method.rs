@@ -19,6 +19,7 @@ use crate::automate::expression;
 use crate::automate::field;
 use crate::automate::lookup::without_domain;
 use crate::automate::records;
+use crate::automate::relationship::lower_case;
 use crate::automate::workspace::Frame;
 use crate::automate::workspace::Workspace;
 use crate::model::delivery::Action;
@@ -173,7 +174,7 @@ impl Workspace {
         };
         frame = Frame {
             object: index,
-            method: Some(Arc::from(method.name.to_lowercase())),
+            method: Some(lower_case(&method.name)),
             ..frame
         };
         self.state.trace.actions.push(action);

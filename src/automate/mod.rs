@@ -30,6 +30,7 @@ pub(crate) mod loader;
 mod lookup;
 mod method;
 mod method_loader;
+mod names;
 pub(crate) mod records;
 mod relationship;
 pub(crate) mod secret;
@@ -44,6 +45,11 @@ mod yaml;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::automate::names::CREATE;
+use crate::automate::names::EVENT_CONSTANTS;
+use crate::automate::names::EVENT_ENTRY;
+use crate::automate::names::EVENT_STREAM;
+use crate::automate::names::EVENT_TYPE;
 use crate::automate::relationship::UriText;
 use crate::automate::workspace::Env;
 use crate::automate::workspace::Workspace;
@@ -78,11 +84,11 @@ pub(crate) fn deliver(env: Arc<Env>, entry: &Entry<'_>, resume: Option<&Retry>) 
         Entry::Event(view) => {
             workspace.state.entry_attributes = event_attributes(&workspace, view.event());
             workspace.state.trace.uri = event_uri(view.event());
-            UriText::plain("/System/Process/Event")
+            EVENT_ENTRY.as_ref().map(Cow::Borrowed).map_err(Clone::clone)
         }
         Entry::Uri(uri) => {
             workspace.state.trace.uri = Arc::from(*uri);
-            UriText::plain(uri)
+            UriText::plain(uri).prepare().map(Cow::Owned)
         }
     };
     if let Some(retry) = resume {
@@ -95,10 +101,7 @@ pub(crate) fn deliver(env: Arc<Env>, entry: &Entry<'_>, resume: Option<&Retry>) 
         workspace.state.entry_attributes.extend(root);
     }
     workspace.state.trace.steps.reserve(16);
-    let create: Arc<str> = Arc::from("create");
-    let result = uri
-        .prepare()
-        .and_then(|uri| workspace.instantiate(&uri, &create, None));
+    let result = uri.and_then(|uri| workspace.instantiate(&uri, &CREATE, None));
     let is_whole = match result {
         Ok(_) => true,
         Err(mut error) => {
@@ -175,11 +178,10 @@ fn finish(workspace: &mut Workspace, entry: &Entry<'_>, delivery: &mut Delivery)
 /// The attributes of the root (8.2, 8.4).
 fn event_attributes(workspace: &Workspace, event: &Arc<EmsEvent>) -> Vec<(Arc<str>, Value)> {
     let mut attributes: Vec<(Arc<str>, Value)> = Vec::with_capacity(8);
+    attributes.push((EVENT_TYPE.clone(), Value::Text(event.hash.event_type.clone())));
+    attributes.push((EVENT_STREAM.clone(), Value::Record(event.clone())));
+    attributes.extend_from_slice(&*EVENT_CONSTANTS);
     let mut add = |key: &str, value: Value| attributes.push((Arc::from(key), value));
-    add("event_type", Value::Text(event.hash.event_type.clone()));
-    add("event_stream", Value::Record(event.clone()));
-    add("object_name", Value::text("Event"));
-    add("vmdb_object_type", Value::text("event_stream"));
     if let Some(id) = event.id {
         let id = Value::text(id.0.to_string());
         add("event_id", id.clone());
@@ -209,8 +211,5 @@ fn event_uri(event: &EmsEvent) -> Arc<str> {
         pairs.push(("event_id", id.clone()));
         pairs.push(("event_stream_id", id));
     }
-    Arc::from(format!(
-        "/System/Process/Event?{}",
-        ae_path::pairs_to_query(pairs)
-    ))
+    Arc::from(["/System/Process/Event?", &ae_path::pairs_to_query(pairs)].concat())
 }

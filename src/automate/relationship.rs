@@ -1,5 +1,6 @@
 //! The URI of a relationship, prepared: split, lower-cased for the look-up, its arguments decoded.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::automate::error::Ae;
@@ -17,8 +18,6 @@ const OPAQUE: std::ops::RangeInclusive<char> = '\u{e000}'..='\u{e0ff}';
 pub(crate) struct PreparedUri {
     /// As written, after substitution: for the trace.
     pub(crate) text: Arc<str>,
-    /// With its scheme.
-    pub(crate) printed: Arc<str>,
     pub(crate) scheme: Scheme,
     /// None: the current message goes on.
     pub(crate) message: Option<Arc<str>>,
@@ -40,7 +39,7 @@ pub(crate) enum Wildcard {
 /// What a scheme asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Scheme {
-    Datastore(DatastorePath),
+    Datastore(Arc<DatastorePath>),
     Workspace(Arc<str>),
     /// The path of a method, as a call.
     Method(Arc<str>),
@@ -62,9 +61,17 @@ pub(crate) struct DatastorePath {
 impl DatastorePath {
     pub(crate) fn new(namespace: Arc<str>, class: Option<Arc<str>>, instance: Option<Arc<str>>) -> Self {
         // A class whose name came from an event may hold a slash, which must not lead into another namespace.
-        let class_key = class.as_deref().unwrap_or("").replace('/', "\0");
-        let key = format!("{namespace}/{class_key}").to_lowercase();
-        let instance_key = instance.as_ref().map(|name| Arc::from(name.to_lowercase()));
+        let class_key = match class.as_deref().unwrap_or("") {
+            name if name.contains('/') => Cow::Owned(name.replace('/', "\0")),
+            name => Cow::Borrowed(name),
+        };
+        let mut key = [&*namespace, "/", &*class_key].concat();
+        if key.is_ascii() {
+            key.make_ascii_lowercase();
+        } else {
+            key = key.to_lowercase();
+        }
+        let instance_key = instance.as_ref().map(lower_case);
         Self {
             namespace,
             class,
@@ -72,6 +79,14 @@ impl DatastorePath {
             key: key.into(),
             instance_key,
         }
+    }
+}
+
+/// The text itself where it is in lower case already.
+pub(crate) fn lower_case(text: &Arc<str>) -> Arc<str> {
+    match text.chars().any(char::is_uppercase) {
+        true => Arc::from(text.to_lowercase()),
+        false => text.clone(),
     }
 }
 
@@ -90,19 +105,27 @@ impl UriText {
         }
     }
 
+    /// Nothing yet, with room for about so many bytes.
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Self {
+            text: String::with_capacity(bytes),
+            opaque: Vec::with_capacity(2),
+        }
+    }
+
     pub(crate) fn push(&mut self, text: &str) {
         self.text.push_str(text);
     }
 
     /// Puts a text in that came from an event.
-    pub(crate) fn push_opaque(&mut self, text: &str) {
+    pub(crate) fn push_opaque(&mut self, text: &Arc<str>) {
         let next = u32::try_from(self.opaque.len())
             .ok()
             .and_then(|offset| char::from_u32(u32::from(*OPAQUE.start()) + offset));
         match next.filter(|c| OPAQUE.contains(c)) {
             Some(c) => {
                 self.text.push(c);
-                self.opaque.push(Arc::from(text));
+                self.opaque.push(text.clone());
             }
             None => self.text.push_str(text),
         }
@@ -117,7 +140,8 @@ impl UriText {
         if self.opaque.is_empty() {
             return text.to_owned();
         }
-        let mut resolved = String::with_capacity(text.len() + 16);
+        let put_in: usize = self.opaque.iter().map(|text| text.len()).sum();
+        let mut resolved = String::with_capacity(text.len() + put_in);
         for c in text.chars() {
             match self.opaque_text(c) {
                 Some(opaque) => resolved.push_str(opaque),
@@ -125,6 +149,19 @@ impl UriText {
             }
         }
         resolved
+    }
+
+    /// A part of the path; where it is nothing but a text that came from an event, that text itself.
+    fn part(&self, part: &str) -> Arc<str> {
+        let mut chars = part.chars();
+        match (
+            chars.next().and_then(|first| self.opaque_text(first)),
+            chars.next(),
+        ) {
+            (Some(whole), None) => whole.clone(),
+            _mixed if self.opaque.is_empty() => Arc::from(part),
+            _mixed => Arc::from(self.resolve(part)),
+        }
     }
 
     fn opaque_text(&self, c: char) -> Option<&Arc<str>> {
@@ -138,6 +175,11 @@ impl UriText {
 
     /// Splits the text as a URI.
     pub(crate) fn prepare(&self) -> Ae<PreparedUri> {
+        self.prepare_as(Arc::from(self.resolved().trim()))
+    }
+
+    /// As [`UriText::prepare`], where the text for people is known already.
+    pub(crate) fn prepare_as(&self, resolved: Arc<str>) -> Ae<PreparedUri> {
         let uri = AeUri::parse_with(&self.text, DATASTORE, &|c| self.is_opaque(c))?;
         let path = uri.path.as_deref();
         let no_path = || {
@@ -156,13 +198,10 @@ impl UriText {
         };
         let scheme = match &*uri.scheme {
             "miqaedb" => {
-                let split = AePath::split(path.ok_or_else(no_path)?);
-                let part = |part: &str| Arc::from(self.resolve(part));
-                let (class, instance) = (
-                    split.class.as_deref().map(part),
-                    split.instance.as_deref().map(part),
-                );
-                Scheme::Datastore(DatastorePath::new(part(&split.namespace), class, instance))
+                let (namespace, class, instance) = AePath::parts(path.ok_or_else(no_path)?);
+                let part = |part: &str| self.part(part);
+                let path = DatastorePath::new(part(namespace), class.map(part), instance.map(part));
+                Scheme::Datastore(Arc::new(path))
             }
             "miqaews" => Scheme::Workspace(Arc::from(self.resolve(path.unwrap_or("")))),
             "method" | "miqaemethod" => Scheme::Method(Arc::from(self.resolve(path.ok_or_else(no_path)?))),
@@ -174,19 +213,20 @@ impl UriText {
                 return Err(AeError::engine("InvalidPathFormat", message));
             }
         };
-        let arguments = uri
-            .arguments()
-            .into_iter()
-            .map(|(key, value)| (Arc::from(self.resolve(&key)), Arc::from(self.resolve(&value))));
+        let argument =
+            |(key, value): (String, String)| (Arc::from(self.resolve(&key)), Arc::from(self.resolve(&value)));
+        let arguments = match uri.query {
+            Some(_) => uri.arguments().into_iter().map(argument).collect(),
+            None => Arc::default(),
+        };
         Ok(PreparedUri {
-            text: Arc::from(self.resolved().trim()),
-            printed: Arc::from(self.resolve(&uri.to_string())),
+            text: resolved,
             scheme,
             message: uri
                 .fragment
                 .as_ref()
                 .map(|_| Arc::from(self.resolve(&uri.message()))),
-            arguments: arguments.collect(),
+            arguments,
             wildcard,
         })
     }

@@ -53,7 +53,7 @@ impl Workspace {
 
     /// The text of a relationship, which keeps apart what came from an event.
     pub(crate) fn uri_text(&mut self, text: &FieldText) -> Ae<UriText> {
-        let mut uri = UriText::default();
+        let mut uri = UriText::with_capacity(text.written.len());
         let template = match &text.prepared {
             Prepared::Template(template) => template,
             Prepared::Coalescing(_) => {
@@ -72,7 +72,8 @@ impl Workspace {
                     let resolved = self.resolve(reference, false)?;
                     match (&resolved.value, resolved.is_from_event) {
                         (Value::Text(text), true) => uri.push_opaque(text),
-                        (value, true) => uri.push_opaque(&value.to_string()),
+                        (value, true) => uri.push_opaque(&Arc::from(value.to_string())),
+                        (Value::Text(text), false) => uri.push(text),
                         (value, false) => uri.push(&value.to_string()),
                     }
                 }
@@ -154,7 +155,7 @@ impl Workspace {
     fn is_event(&self, record: &dyn crate::model::value::Record) -> bool {
         self.env.event.as_ref().is_some_and(|view| {
             let event: &dyn crate::model::value::Record = &**view.event();
-            event.class() == record.class() && event.id() == record.id()
+            std::ptr::addr_eq(event, record) || (event.class() == record.class() && event.id() == record.id())
         })
     }
 

@@ -3,12 +3,15 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::automate::datastore::Class;
 use crate::automate::datastore::Datastore;
 use crate::automate::error::Ae;
 use crate::automate::error::AeError;
 use crate::automate::error::Family;
 use crate::automate::field::PlanEntry;
+use crate::automate::names::CREATE;
 use crate::automate::records::Records;
 use crate::automate::relationship::DatastorePath;
 use crate::automate::relationship::PreparedUri;
@@ -93,8 +96,8 @@ pub(crate) struct Object {
     pub(crate) plan: Arc<[PlanEntry]>,
     pub(crate) attributes: Vec<(Arc<str>, Value)>,
     pub(crate) parent: Option<usize>,
-    pub(crate) children: Vec<usize>,
-    pub(crate) relationships: Vec<(Arc<str>, Related)>,
+    pub(crate) children: SmallVec<[usize; 2]>,
+    pub(crate) relationships: SmallVec<[(Arc<str>, Related); 1]>,
     pub(crate) is_deleted: bool,
     /// Whether it belongs to the run, or was built for a substitution only.
     pub(crate) is_node: bool,
@@ -193,7 +196,7 @@ impl Workspace {
         self.state
             .stack
             .last()
-            .map_or_else(|| Arc::from("create"), |frame| frame.message.clone())
+            .map_or_else(|| CREATE.clone(), |frame| frame.message.clone())
     }
 
     /// The first live object without parent.
@@ -285,7 +288,7 @@ impl Workspace {
         if self.state.depth >= MAX_DEPTH {
             let why = format!(
                 "`{}` is reached more than {MAX_DEPTH} levels deep; is there a circle that changes its names?",
-                uri.printed
+                uri.text
             );
             return Err(AeError::engine("DepthLimit", why));
         }
@@ -302,7 +305,7 @@ impl Workspace {
 
     fn instantiate_path(
         &mut self,
-        path: &DatastorePath,
+        path: &Arc<DatastorePath>,
         arguments: &[(Arc<str>, Arc<str>)],
         message: &Arc<str>,
         parent: Option<usize>,
@@ -337,7 +340,7 @@ impl Workspace {
             parent.children.push(index);
         }
         self.state.stack.push(Frame {
-            path: Arc::new(path.clone()),
+            path: path.clone(),
             message: message.clone(),
             object: index,
             method: None,

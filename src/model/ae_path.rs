@@ -192,7 +192,7 @@ pub fn query_to_pairs(query: &str) -> Vec<(String, String)> {
 pub fn pairs_to_query<'a>(pairs: impl IntoIterator<Item = (&'a str, Cow<'a, str>)>) -> String {
     let mut pairs: Vec<_> = pairs.into_iter().collect();
     pairs.sort();
-    let mut query = String::new();
+    let mut query = String::with_capacity(pairs.iter().map(|(key, value)| key.len() + value.len() + 2).sum());
     for (key, value) in pairs {
         if !query.is_empty() {
             query.push('&');
@@ -255,13 +255,19 @@ pub struct AePath {
 impl AePath {
     /// Splits `/Namespace/Class/Instance`.
     pub fn split(path: &str) -> Self {
-        let (rest, instance) = last_part(path.strip_prefix('/').unwrap_or(path));
-        let (namespace, class) = last_part(rest.unwrap_or(""));
+        let (namespace, class, instance) = Self::parts(path);
         Self {
-            namespace: namespace.unwrap_or("").to_owned(),
+            namespace: namespace.to_owned(),
             class: class.map(str::to_owned),
             instance: instance.map(str::to_owned),
         }
+    }
+
+    /// Namespace, class and instance of a path, as [`AePath::split`] gives them, without a copy.
+    pub fn parts(path: &str) -> (&str, Option<&str>, Option<&str>) {
+        let (rest, instance) = last_part(path.strip_prefix('/').unwrap_or(path));
+        let (namespace, class) = last_part(rest.unwrap_or(""));
+        (namespace.unwrap_or(""), class, instance)
     }
 
     /// Splits `/Namespace/Class/Instance/attribute`: the attribute, and the path before it.

@@ -73,6 +73,24 @@ impl TargetCollection {
         is_new
     }
 
+    /// Adds the object of an association that has this value under this key, unless it is there; says whether
+    /// it was new.
+    pub fn add_keyed(&mut self, association: &str, key: &str, value: &str) -> bool {
+        let is_same = |known: &Target| {
+            let reference = &known.manager_ref.0;
+            *known.association == *association
+                && known.ems.is_none()
+                && reference.len() == 1
+                && reference.get(key).is_some_and(|known| **known == *value)
+        };
+        let is_new = !self.targets.iter().any(is_same);
+        if is_new {
+            let manager_ref = ManagerRef(BTreeMap::from([(Arc::from(key), Arc::from(value))]));
+            self.targets.push(Target::new(association, manager_ref));
+        }
+        is_new
+    }
+
     /// The targets in the order in which they were added.
     pub fn targets(&self) -> &[Target] {
         &self.targets

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 
 use regex::Regex;
 use rhai::Dynamic;
-use rhai::Engine;
 use rhai::EvalAltResult;
 use rhai::ImmutableString;
+use rhai::Module;
 use rhai::NativeCallContext;
 use rhai::Position;
 
@@ -36,14 +36,12 @@ const MAX_PATTERN: usize = 256 << 10;
 
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 
-/// Registers the functions.
-pub(crate) fn register(engine: &mut Engine) {
-    let mut constants = rhai::Module::new();
+/// Adds the functions.
+pub(crate) fn register(module: &mut Module) {
     for (name, code) in RETURN_CODES {
-        constants.set_var(name, code);
+        module.set_var(name, code);
     }
-    engine.register_global_module(constants.into());
-    engine.register_global_module(rhai::exported_module!(functions).into());
+    module.combine_flatten(rhai::exported_module!(functions));
 }
 
 #[rhai::export_module]
@@ -127,6 +125,15 @@ mod functions {
         api::at(value, pointer)
     }
 
+    /// The text at a JSON pointer; `()` where there is none, or something that is no text.
+    #[rhai_fn(pure)]
+    pub fn text_at(value: &mut Dynamic, pointer: &str) -> Dynamic {
+        let text = |found: &Dynamic| found.as_immutable_string_ref().ok().map(|text| text.clone());
+        api::follow(value, pointer, &text)
+            .flatten()
+            .map_or(Dynamic::UNIT, Dynamic::from)
+    }
+
     /// The value that a JSON text stands for.
     #[rhai_fn(return_raw)]
     pub fn parse_json(text: &str) -> Result<Dynamic> {
@@ -188,7 +195,7 @@ mod functions {
 }
 
 /// What stands at a JSON pointer.
-fn at(value: &Dynamic, pointer: &str) -> Dynamic {
+pub(crate) fn at(value: &Dynamic, pointer: &str) -> Dynamic {
     follow(value, pointer, &Dynamic::flatten_clone).unwrap_or(Dynamic::UNIT)
 }
 

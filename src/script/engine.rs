@@ -2,6 +2,8 @@
 //! the environment or a clock.
 
 use rhai::Engine;
+use rhai::Module;
+use rhai::def_package;
 use rhai::module_resolvers::StaticModuleResolver;
 use rhai::packages::BasicArrayPackage;
 use rhai::packages::BasicBlobPackage;
@@ -20,18 +22,23 @@ use crate::script::limits;
 use crate::script::limits::Limits;
 use crate::script::targets;
 
+def_package! {
+    /// All of rhai's standard package but its clock.
+    LanguagePackage(_module):
+        CorePackage,
+        BitFieldPackage,
+        LogicPackage,
+        BasicMathPackage,
+        BasicArrayPackage,
+        BasicBlobPackage,
+        BasicMapPackage,
+        MoreStringPackage {}
+}
+
 /// An engine without files, `eval`, `sleep`, clock or modules.
 pub(crate) fn new(limits: &Limits) -> Engine {
     let mut engine = Engine::new_raw();
-    // All of rhai's standard package but its clock.
-    CorePackage::new().register_into_engine(&mut engine);
-    BitFieldPackage::new().register_into_engine(&mut engine);
-    LogicPackage::new().register_into_engine(&mut engine);
-    BasicMathPackage::new().register_into_engine(&mut engine);
-    BasicArrayPackage::new().register_into_engine(&mut engine);
-    BasicBlobPackage::new().register_into_engine(&mut engine);
-    BasicMapPackage::new().register_into_engine(&mut engine);
-    MoreStringPackage::new().register_into_engine(&mut engine);
+    LanguagePackage::new().register_into_engine(&mut engine);
     engine.disable_symbol("eval");
     limits::apply(&mut engine, limits);
     engine.set_module_resolver(StaticModuleResolver::new());
@@ -45,8 +52,11 @@ pub(crate) fn new(limits: &Limits) -> Engine {
             tracing::debug!(text = convert::clip(text), "A script printed.");
         }
     });
-    api::register(&mut engine);
-    evm::register(&mut engine);
-    targets::register(&mut engine);
+    // One module for all of them: a call looks through every module until it finds its function.
+    let mut functions = Module::new();
+    api::register(&mut functions);
+    evm::register(&mut engine, &mut functions);
+    targets::register(&mut engine, &mut functions);
+    engine.register_global_module(functions.into());
     engine
 }

@@ -8,6 +8,7 @@ use rhai::Engine;
 use rhai::EvalAltResult;
 use rhai::ImmutableString;
 use rhai::Map;
+use rhai::Module;
 
 use crate::model::event::EmsEvent;
 use crate::model::target::TargetCollection;
@@ -192,15 +193,15 @@ impl EventHandle {
 pub(crate) type Fallible<T> = Result<T, Box<EvalAltResult>>;
 
 /// Makes the types and their functions known.
-pub(crate) fn register(engine: &mut Engine) {
+pub(crate) fn register(engine: &mut Engine, module: &mut Module) {
     engine.register_type_with_name::<Evm>("Evm");
     engine.register_type_with_name::<AutomateObject>("AutomateObject");
     engine.register_type_with_name::<EventHandle>("EmsEvent");
     engine.register_type_with_name::<RecordView>("Record");
     engine.register_type_with_name::<SecretView>("Password");
     engine.register_type_with_name::<Inputs>("Inputs");
-    engine.register_global_module(rhai::exported_module!(evm_functions::evm).into());
-    engine.register_global_module(rhai::exported_module!(evm_functions::given).into());
+    module.combine_flatten(rhai::exported_module!(evm_functions::evm));
+    module.combine_flatten(rhai::exported_module!(evm_functions::given));
 }
 
 impl Evm {

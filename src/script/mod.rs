@@ -51,6 +51,7 @@ use crate::source::SourceFile;
 pub(crate) struct Script {
     path: Arc<str>,
     ast: Arc<AST>,
+    functions: Arc<[(Box<str>, usize)]>,
     has_statements: bool,
 }
 
@@ -68,9 +69,9 @@ impl Script {
 
     /// Whether it defines a function of this name with that many parameters.
     pub(crate) fn defines(&self, function: &str, parameters: usize) -> bool {
-        self.ast
-            .iter_functions()
-            .any(|known| known.name == function && known.params.len() == parameters)
+        self.functions
+            .iter()
+            .any(|(name, count)| **name == *function && *count == parameters)
     }
 
     /// This script with the functions and statements of `earlier` before its own (embedded methods, 6.5).
@@ -80,10 +81,18 @@ impl Script {
         ast.set_source(self.path.as_ref());
         Self {
             path: self.path.clone(),
+            functions: functions_of(&ast),
             ast: Arc::new(ast),
             has_statements: true,
         }
     }
+}
+
+/// Names and numbers of parameters of what a script defines.
+fn functions_of(ast: &AST) -> Arc<[(Box<str>, usize)]> {
+    ast.iter_functions()
+        .map(|function| (Box::from(function.name), function.params.len()))
+        .collect()
 }
 
 /// The engine with everything that scripts may call, for one generation of rules.
@@ -198,6 +207,7 @@ impl ScriptHost {
         let has_statements = !ast.statements().is_empty();
         Ok(Script {
             path: path.clone(),
+            functions: functions_of(&ast),
             ast: Arc::new(ast),
             has_statements,
         })
@@ -232,6 +242,7 @@ impl ScriptHost {
         ast.set_source(path.as_ref());
         Ok(Script {
             path: path.clone(),
+            functions: functions_of(&ast),
             ast: Arc::new(ast),
             has_statements: true,
         })

@@ -6,7 +6,9 @@ use parking_lot::Mutex;
 use rhai::Dynamic;
 use rhai::Engine;
 use rhai::EvalAltResult;
+use rhai::ImmutableString;
 use rhai::Map;
+use rhai::Module;
 
 use crate::model::target::ManagerRef;
 use crate::model::target::Target;
@@ -30,9 +32,9 @@ impl TargetsHandle {
 }
 
 /// Makes the type and its functions known.
-pub(crate) fn register(engine: &mut Engine) {
+pub(crate) fn register(engine: &mut Engine, module: &mut Module) {
     engine.register_type_with_name::<TargetsHandle>("TargetCollection");
-    engine.register_global_module(rhai::exported_module!(functions).into());
+    module.combine_flatten(rhai::exported_module!(functions));
 }
 
 #[rhai::export_module]
@@ -125,22 +127,29 @@ fn manager_ref(reference: &Dynamic) -> Result<Option<ManagerRef>> {
             let Some(text) = reference_text(value)? else {
                 return Ok(None);
             };
-            manager_ref.0.insert(Arc::from(key.as_str()), text);
+            manager_ref
+                .0
+                .insert(Arc::from(key.as_str()), Arc::from(text.as_str()));
         }
         return Ok(Some(manager_ref));
     }
-    Ok(reference_text(reference)?.map(ManagerRef::ems_ref))
+    Ok(reference_text(reference)?.map(|text| ManagerRef::ems_ref(text.as_str())))
 }
 
-fn reference_text(value: &Dynamic) -> Result<Option<Arc<str>>> {
+fn reference_text(value: &Dynamic) -> Result<Option<ImmutableString>> {
     if value.is_unit() {
         return Ok(None);
     }
     if let Ok(text) = value.as_immutable_string_ref() {
-        return Ok(Some(text.trim()).filter(|text| !text.is_empty()).map(Arc::from));
+        let trimmed = text.trim();
+        return Ok(match trimmed.len() {
+            0 => None,
+            whole if whole == text.len() => Some(text.clone()),
+            _less => Some(trimmed.into()),
+        });
     }
     if let Ok(whole) = value.as_int() {
-        return Ok(Some(Arc::from(whole.to_string())));
+        return Ok(Some(whole.to_string().into()));
     }
     Err(format!("a manager_ref holds texts, this is of type {}", value.type_name()).into())
 }
@@ -224,10 +233,7 @@ impl<'a> Rules<'a> {
                     if let Ok(Some(text)) = reference_text(found) {
                         let (association, field) =
                             association.split_once('.').unwrap_or((&association, "ems_ref"));
-                        targets.add(Target::new(
-                            association,
-                            ManagerRef([(Arc::from(field), text)].into()),
-                        ));
+                        targets.add_keyed(association, field, &text);
                     }
                     Ok(())
                 })?;
