@@ -1,10 +1,13 @@
 //! What `/readyz` looks at, one check a stage.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 use serde_json::json;
 use tokio::sync::watch;
 
 use crate::catcher::Catcher;
+use crate::catcher::CatcherStatuses;
 use crate::reload::Refusal;
 use crate::reload::ReloadState;
 use crate::vmdb::Vmdb;
@@ -63,12 +66,17 @@ pub(crate) fn database(vmdb: &Vmdb) -> Check {
     }
 }
 
-/// Whether the catcher's threads live.
-pub(crate) fn catcher(catcher: &Catcher) -> Check {
+/// Whether the catcher's threads live, and how the catcher of each manager fares. A provider that is down is no
+/// reason to take this place out of service: the others go on.
+pub(crate) fn catcher(catcher: &Catcher, statuses: watch::Receiver<CatcherStatuses>) -> Check {
     let is_running = catcher.is_running();
-    let look = move || Condition {
-        is_ready: is_running(),
-        detail: Value::Null,
+    let look = move || {
+        let statuses = statuses.borrow();
+        let by_name: BTreeMap<_, _> = statuses.values().map(|status| (&*status.ems, status)).collect();
+        Condition {
+            is_ready: is_running(),
+            detail: json!({"managers": by_name}),
+        }
     };
     Check {
         name: "catcher",

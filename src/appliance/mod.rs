@@ -8,8 +8,10 @@ mod figures;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinError;
 use tokio::task::JoinHandle;
@@ -17,12 +19,19 @@ use tracing::info;
 use tracing::warn;
 
 use crate::catcher::Catcher;
+use crate::catcher::Supervisor;
+use crate::catcher::SupervisorConfig;
+use crate::handler::Current;
+use crate::handler::Handler;
+use crate::handler::HandlerConfig;
+use crate::handler::Rules;
 use crate::model::clock::Clock;
 use crate::reload;
 use crate::reload::Reloader;
 use crate::reload::SettingsFile;
 use crate::reload::WatchError;
 use crate::reload::Watcher;
+use crate::script;
 use crate::settings::ActiveSettings;
 use crate::settings::Environment;
 use crate::settings::Settings;
@@ -92,7 +101,9 @@ pub struct Appliance {
     address: SocketAddr,
     vmdb: Vmdb,
     rules: ActiveSwitchboard,
+    handler: Handler,
     catcher: Catcher,
+    supervisor: Supervisor,
     web: Stoppable,
     reload: Stoppable,
 }
@@ -117,8 +128,11 @@ impl Appliance {
         // Watched before they are read, so that no change between the two is missed.
         let watcher = Watcher::new(&config.roots, Some(&config.settings), settings.reload.gather)?;
         let tree = SourceTree::from_disk(&config.roots).map_err(ApplianceError::Source)?;
-        let loaded = Switchboard::load(&tree, None);
-        report(&loaded.diagnostics, &in_settings, config.is_strict)?;
+        let limits = script::Limits::from(&settings.script);
+        let loaded = Switchboard::load_within(&tree, None, &limits);
+        let across_files = loaded.switchboard.check(&tree);
+        let in_rules: Vec<Diagnostic> = loaded.diagnostics.iter().cloned().chain(across_files).collect();
+        report(&in_rules, &in_settings, config.is_strict)?;
         let rules = ActiveSwitchboard::new(loaded.switchboard);
         let active_settings = ActiveSettings::new(settings.clone());
         let reloader = Reloader::new(rules.clone(), tree, &loaded.diagnostics, config.clock.clone());
@@ -131,18 +145,29 @@ impl Appliance {
         });
         let reload_state = reloader.state();
 
+        let handler = start_handler(&vmdb, &rules, &active_settings)?;
         let threads = thread::available_parallelism().map_or(2, usize::from);
-        let catcher =
-            Catcher::start(&vmdb, &rules, active_settings, threads).map_err(ApplianceError::Thread)?;
+        let catcher = Catcher::start(&vmdb, &rules, active_settings.clone(), threads)
+            .map_err(ApplianceError::Thread)?;
+        // Should the web not start, its end follows from being dropped.
+        let supervisor = Supervisor::start(SupervisorConfig {
+            vmdb: vmdb.clone(),
+            rules: rules.clone(),
+            settings: active_settings,
+            environment: config.environment.clone(),
+            push: catcher.push_stream(),
+            clock: config.clock.clone(),
+        });
         let checks = vec![
             checks::rules(reload_state.clone()),
             checks::database(&vmdb),
-            checks::catcher(&catcher),
+            checks::catcher(&catcher, supervisor.statuses()),
         ];
         let samples = vec![
             figures::reload(reload_state),
             figures::vmdb(&vmdb, config.clock.clone()),
             Box::new(catcher.samples()),
+            Box::new(supervisor.samples()),
         ];
         let web = Web::bind(
             WebConfig {
@@ -168,7 +193,9 @@ impl Appliance {
             address: web.address(),
             vmdb,
             rules,
+            handler,
             catcher,
+            supervisor,
             web: Stoppable::spawn(|stop| web.serve(stop)),
             reload: Stoppable::spawn(|mut stop| async move {
                 let stopped = async move {
@@ -198,9 +225,14 @@ impl Appliance {
     /// Ends every stage in order: what was acknowledged is on the disk, what waits there goes on next time.
     pub async fn stop(self) {
         self.web.stop("web").await;
+        self.supervisor.stop().await;
         self.catcher.stop().await;
+        let (handler, vmdb) = (self.handler, self.vmdb);
+        log_panic(
+            "handler",
+            tokio::task::spawn_blocking(move || handler.stop()).await,
+        );
         self.reload.stop("reload").await;
-        let vmdb = self.vmdb;
         log_panic(
             "database",
             tokio::task::spawn_blocking(move || vmdb.close()).await,
@@ -234,6 +266,37 @@ async fn open(config: &ApplianceConfig) -> Result<Vmdb, ApplianceError> {
     let opened = tokio::task::spawn_blocking(move || Vmdb::open_to_serve(&url, clock)).await;
     let opened = opened.map_err(|error| ApplianceError::Thread(io::Error::other(error)))?;
     Ok(opened?)
+}
+
+fn start_handler(
+    vmdb: &Vmdb,
+    rules: &ActiveSwitchboard,
+    settings: &ActiveSettings,
+) -> Result<Handler, ApplianceError> {
+    let (rules, settings) = (rules.clone(), settings.clone());
+    let rules: Current<dyn Rules> = Arc::new(move || rules.take());
+    let first = settings.take();
+    // Made anew only for other settings: it is asked for with every batch.
+    let known = Mutex::new((first.clone(), handler_config(&first)));
+    let config: Current<HandlerConfig> = Arc::new(move || {
+        let now = settings.take();
+        let mut known = known.lock();
+        if !Arc::ptr_eq(&known.0, &now) {
+            *known = (now.clone(), handler_config(&now));
+        }
+        known.1.clone()
+    });
+    Handler::start(vmdb, &rules, &config).map_err(ApplianceError::Thread)
+}
+
+fn handler_config(settings: &Settings) -> Arc<HandlerConfig> {
+    Arc::new(HandlerConfig {
+        threads: settings.handler.threads,
+        batch: settings.handler.batch,
+        groups: settings.event_groups().clone(),
+        task_final_events: settings.task_final_events().clone(),
+        ..HandlerConfig::default()
+    })
 }
 
 /// Tells everything that is wrong; only the strict take it for a reason not to start.

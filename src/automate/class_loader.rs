@@ -12,6 +12,8 @@ use crate::automate::field::Aetype;
 use crate::automate::field::PlanEntry;
 use crate::automate::field::SchemaField;
 use crate::automate::field_loader::FieldLoader;
+use crate::automate::instances::set_instances;
+use crate::automate::instances::take_over;
 use crate::automate::method_loader;
 use crate::automate::yaml::Locator;
 use crate::automate::yaml::Node;
@@ -41,12 +43,12 @@ impl ClassFiles<'_> {
 /// Parses a file, or says where it is no YAML.
 pub(crate) fn parse(file: &SourceFile) -> Result<Node, Diagnostic> {
     let node = Node::parse(&file.text).map_err(|error| {
-        Diagnostic::error("yaml-syntax", &file.path, error.message).at(error.line, error.column)
+        Diagnostic::error("YamlSyntax", &file.path, error.message).at(error.line, error.column)
     })?;
     match node.get("object") {
         Some(Node::Map(_)) => Ok(node),
         _other => Err(Diagnostic::error(
-            "object-missing",
+            "ObjectMissing",
             &file.path,
             format!("the file holds {} without an `object`", node.kind()),
         )
@@ -168,36 +170,25 @@ impl<'a> ClassLoader<'a> {
             is_state_machine: fields.iter().any(|field| field.aetype == Some(Aetype::State)),
             default_plan: plan(&fields, &[]).into(),
             fields,
-            instances: Vec::with_capacity(files.instance_files.len()),
-            instance_index: HashMap::default(),
+            instances: Vec::new(),
+            instance_index: Arc::default(),
             methods,
             bases: Vec::new(),
             files: files.all().cloned().collect(),
             diagnostics: found,
         };
+        let mut instances = Vec::with_capacity(files.instance_files.len());
         let mut known = same_schema.map(|class| class.instances.iter().peekable());
         for file in &files.instance_files {
-            // Both lists are in the order of their files, so one pass finds what can be taken over.
-            let taken = known.as_mut().and_then(|known| {
-                while known
-                    .next_if(|instance| *instance.file.path < *file.path)
-                    .is_some()
-                {}
-                known
-                    .next_if(|instance| Arc::ptr_eq(&instance.file, file))
-                    .cloned()
-            });
-            match taken.map_or_else(
-                || {
-                    self.instance(&class.fields, file)
-                        .map(|(instance, _)| Arc::new(instance))
+            match known.as_mut().and_then(|known| take_over(known, file)) {
+                Some(instance) => instances.push(instance),
+                None => match self.instance(&class.fields, file) {
+                    Ok((instance, _)) => instances.push(Arc::new(instance)),
+                    Err(diagnostic) => class.diagnostics.push(diagnostic),
                 },
-                Ok,
-            ) {
-                Ok(instance) => add_instance(&mut class, instance),
-                Err(diagnostic) => class.diagnostics.push(diagnostic),
             }
         }
+        set_instances(&mut class, instances, same_schema);
         Ok(class)
     }
 
@@ -254,30 +245,11 @@ impl<'a> ClassLoader<'a> {
             file: file.clone(),
             line,
             plan,
+            is_inheriting: loose.base.is_some(),
             diagnostics: found.into(),
         };
         Ok((instance, loose))
     }
-}
-
-pub(crate) fn add_instance(class: &mut Class, instance: Arc<Instance>) {
-    let key: Arc<str> = match instance.name.chars().any(char::is_uppercase) {
-        true => Arc::from(instance.name.to_lowercase()),
-        false => instance.name.clone(),
-    };
-    if let Some(first) = class.instance(&key) {
-        let message = format!(
-            "the class has an instance `{}` already, in {}; this one is left out",
-            first.name, first.file.path
-        );
-        class
-            .diagnostics
-            .push(Diagnostic::error("duplicate-instance", &instance.file.path, message).at(instance.line, 1));
-        return;
-    }
-    let index = u32::try_from(class.instances.len()).unwrap_or(u32::MAX);
-    class.instance_index.insert(key, index);
-    class.instances.push(instance);
 }
 
 /// What runs, in order: assertions first, then the rest by priority, nulls last, ties in the order of the file.
@@ -305,7 +277,7 @@ fn entries<'n>(
     let mut wrong = |kind: &str| {
         let message =
             format!("a list of `- field: {{value: …}}` was expected under `fields`, this is {kind}");
-        found.push(Diagnostic::error("fields-shape", &file.path, message));
+        found.push(Diagnostic::error("FieldsShape", &file.path, message));
     };
     let Some(Node::List(items)) = node else {
         if let Some(Node::Text(_) | Node::Map(_)) = node {
@@ -351,7 +323,7 @@ pub(crate) fn check_keys(node: &Node, known: &[&str], file: &Arc<SourceFile>, fo
         let (line, column) = Locator::new(&file.text).key(key);
         let help = suggest::did_you_mean(key, known.iter().copied());
         found.push(
-            Diagnostic::warning("unknown-key", &file.path, format!("`{key}` is not read"))
+            Diagnostic::warning("UnknownKey", &file.path, format!("`{key}` is not read"))
                 .at(line, column)
                 .help(help),
         );
@@ -360,7 +332,7 @@ pub(crate) fn check_keys(node: &Node, known: &[&str], file: &Arc<SourceFile>, fo
 
 pub(crate) fn name_missing(file: &SourceFile, what: &str) -> Diagnostic {
     Diagnostic::error(
-        "name-missing",
+        "NameMissing",
         &file.path,
         format!("the {what} has no name; it is left out"),
     )

@@ -45,7 +45,8 @@ pub(crate) struct Class {
     pub(crate) default_plan: Arc<[PlanEntry]>,
     /// In the order of their files.
     pub(crate) instances: Vec<Arc<Instance>>,
-    pub(crate) instance_index: HashMap<Arc<str>, u32>,
+    /// Shared with the class of the load before as long as the names are the same.
+    pub(crate) instance_index: Arc<HashMap<Arc<str>, u32>>,
     pub(crate) methods: BTreeMap<Arc<str>, Arc<Method>>,
     /// The classes it inherits from, nearest first.
     pub(crate) bases: Vec<Arc<Class>>,
@@ -62,6 +63,8 @@ pub(crate) struct Instance {
     pub(crate) file: Arc<SourceFile>,
     pub(crate) line: u32,
     pub(crate) plan: Arc<[PlanEntry]>,
+    /// Whether it says that it inherits from another one.
+    pub(crate) is_inheriting: bool,
     pub(crate) diagnostics: Box<[Diagnostic]>,
 }
 

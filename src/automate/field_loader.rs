@@ -138,12 +138,12 @@ impl<'a> FieldLoader<'a> {
             let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
             if name.is_empty() || !name.chars().all(is_word) {
                 let message = format!("`{name}` is no name of a field; letters, digits and `_` are expected");
-                found.push(Diagnostic::error("invalid-name", &file.path, message).at(line, column));
+                found.push(Diagnostic::error("InvalidName", &file.path, message).at(line, column));
                 continue;
             }
             if fields.iter().any(|known| *known.key == name.to_lowercase()) {
                 let message = format!("there is a field `{name}` already; this one is left out");
-                found.push(Diagnostic::error("duplicate-field", &file.path, message).at(line, column));
+                found.push(Diagnostic::error("DuplicateField", &file.path, message).at(line, column));
                 continue;
             }
             check_keys(field, &FIELD_KEYS, file, found);
@@ -180,7 +180,7 @@ impl<'a> FieldLoader<'a> {
             if known.is_none() {
                 let help = suggest::did_you_mean(word, AETYPES.map(|(known, _)| known));
                 problem(
-                    "invalid-aetype",
+                    "InvalidAetype",
                     format!("`{word}` is no aetype; the field `{name}` does nothing"),
                     help,
                 );
@@ -201,7 +201,7 @@ impl<'a> FieldLoader<'a> {
             let number = word.parse().ok();
             if number.is_none() {
                 problem(
-                    "invalid-priority",
+                    "InvalidPriority",
                     format!("the priority `{word}` is no whole number"),
                     String::new(),
                 );
@@ -243,6 +243,7 @@ impl<'a> FieldLoader<'a> {
         found: &mut Vec<Diagnostic>,
     ) -> Vec<PlanEntry> {
         let mut values = Vec::with_capacity(written.len());
+        let told_before = found.len();
         for (index, node, line) in written {
             let Some(field) = schema.get(usize::from(*index)) else {
                 continue;
@@ -271,6 +272,14 @@ impl<'a> FieldLoader<'a> {
                 collect: collect.or_else(|| field.collect.clone()),
                 steps: own_steps.or_else(|| field.steps.clone()),
             });
+        }
+        // Where in its line a field begins is looked up only for what has to be told.
+        for finding in found
+            .iter_mut()
+            .skip(told_before)
+            .filter(|finding| finding.column == 1)
+        {
+            finding.column = first_word(&file.text, finding.line);
         }
         values
     }
@@ -324,7 +333,7 @@ impl<'a> FieldLoader<'a> {
                     other.kind()
                 );
                 found.push(
-                    Diagnostic::error("value-shape", &place.file.path, message).at(place.line, place.column),
+                    Diagnostic::error("ValueShape", &place.file.path, message).at(place.line, place.column),
                 );
                 return None;
             }
@@ -382,11 +391,16 @@ impl<'a> FieldLoader<'a> {
                 );
                 let help = "a condition is a Rhai expression, such as event.full_data.vm.name == \"web\"";
                 found.push(
-                    Diagnostic::error("assertion-syntax", &place.file.path, message)
+                    Diagnostic::error("AssertionSyntax", &place.file.path, message)
                         .at(place.line, place.column)
                         .help(help),
                 );
             }
+            let calls = assertion
+                .expression
+                .iter()
+                .flat_map(|expression| expression.check_calls(self.host));
+            found.extend(calls.map(|finding| finding.at(place.line, place.column)));
             return Prepared::Assertion(assertion);
         }
         if field.substitute {
@@ -442,6 +456,16 @@ impl<'a> FieldLoader<'a> {
             expressions: expressions.map(Into::into),
         }))
     }
+}
+
+/// The column in which the first word of a line begins, behind the `-` of a list.
+fn first_word(text: &str, line: u32) -> u32 {
+    let index = usize::try_from(line).unwrap_or(usize::MAX).saturating_sub(1);
+    let line = text.lines().nth(index).unwrap_or("");
+    let before = line
+        .chars()
+        .take_while(|c| matches!(c, ' ' | '-' | '{' | '\'' | '"'));
+    u32::try_from(before.count() + 1).unwrap_or(1)
 }
 
 /// What follows `METHOD::` in the value of a state, in any letter case.

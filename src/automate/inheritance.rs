@@ -8,12 +8,12 @@ use ahash::HashSet;
 
 use crate::automate::class_loader::ClassLoader;
 use crate::automate::class_loader::Loose;
-use crate::automate::class_loader::add_instance;
 use crate::automate::class_loader::plan;
 use crate::automate::datastore::Class;
 use crate::automate::datastore::Instance;
 use crate::automate::field::Aetype;
 use crate::automate::field::SchemaField;
+use crate::automate::instances::set_instances;
 use crate::source::Diagnostic;
 use crate::source::suggest;
 
@@ -60,7 +60,7 @@ impl Inheritance {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Vec<(usize, Vec<Arc<Class>>)> {
         let mut chains = Vec::new();
-        for (index, (_, written)) in &self.bases {
+        for (index, (_, own_base)) in &self.bases {
             let Some(class) = classes.get(*index) else {
                 continue;
             };
@@ -81,9 +81,9 @@ impl Inheritance {
                     break;
                 };
                 if seen.contains(base) {
-                    let message = format!("`{}` inherits from itself by way of `{written}`", class.name);
+                    let message = format!("`{}` inherits from itself by way of `{own_base}`", class.name);
                     diagnostics.push(
-                        Diagnostic::error("inheritance-circle", &class.file.path, message).at(class.line, 1),
+                        Diagnostic::error("InheritanceCircle", &class.file.path, message).at(class.line, 1),
                     );
                     chain.clear();
                     break;
@@ -92,7 +92,7 @@ impl Inheritance {
                 chain.extend(classes.get(*base).cloned());
                 next = Some(*base);
             }
-            tracing::trace!(class = %class.name, base = %written, found = chain.len(), "Inherits.");
+            tracing::trace!(class = %class.name, base = %own_base, found = chain.len(), "Inherits.");
             if !chain.is_empty() {
                 chains.push((*index, chain));
             }
@@ -144,12 +144,9 @@ impl ClassLoader<'_> {
     }
 
     fn with_instance_bases(&mut self, class: &Arc<Class>) -> Option<Class> {
-        let texts = class
-            .instances
-            .iter()
-            .filter(|instance| instance.file.text.contains("inherits"));
+        let inheriting = class.instances.iter().filter(|instance| instance.is_inheriting);
         let mut loose: HashMap<Arc<str>, Loose> = HashMap::default();
-        for instance in texts {
+        for instance in inheriting {
             if let Ok((_, found)) = self.instance(&class.fields, &instance.file)
                 && found.base.is_some()
             {
@@ -179,12 +176,13 @@ impl ClassLoader<'_> {
             default_plan: plan(fields, &[]).into(),
             fields: fields.clone(),
             instances: Vec::new(),
-            instance_index: HashMap::default(),
+            instance_index: Arc::default(),
             methods: class.methods.clone(),
             bases,
             files: class.files.clone(),
             diagnostics: class.diagnostics.clone(),
         };
+        let mut instances = Vec::with_capacity(class.instances.len());
         for instance in &class.instances {
             let Ok((mut own, own_loose)) = self.instance(fields, &instance.file) else {
                 continue;
@@ -192,8 +190,9 @@ impl ClassLoader<'_> {
             if own_loose.base.is_some() {
                 self.inherit_instance(class, fields, &mut own, own_loose, loose);
             }
-            add_instance(&mut rebuilt, Arc::new(own));
+            instances.push(Arc::new(own));
         }
+        set_instances(&mut rebuilt, instances, None);
         rebuilt
     }
 
@@ -209,14 +208,15 @@ impl ClassLoader<'_> {
         let mut found: Vec<Diagnostic> = own.diagnostics.to_vec();
         let mut seen: HashSet<String> = HashSet::from_iter([own.name.to_lowercase()]);
         let mut next = loose.base.take();
+        let own_base = next.clone().unwrap_or_default();
         while let Some(base) = next.take() {
             let key = base.rsplit('/').next().unwrap_or(&base).to_lowercase();
             let problem =
                 |code, message: String| Diagnostic::error(code, &own.file.path, message).at(own.line, 1);
             if !seen.insert(key.clone()) {
                 found.push(problem(
-                    "inheritance-circle",
-                    format!("`{}` inherits from itself by way of `{base}`", own.name),
+                    "InheritanceCircle",
+                    format!("`{}` inherits from itself by way of `{own_base}`", own.name),
                 ));
                 break;
             }

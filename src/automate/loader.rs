@@ -22,8 +22,8 @@ use crate::source::SourceTree;
 
 const DOMAIN: &str = "__domain__.yaml";
 const NAMESPACE: &str = "__namespace__.yaml";
-const CLASS: &str = "__class__.yaml";
-const METHODS: &str = "__methods__";
+pub(crate) const CLASS: &str = "__class__.yaml";
+pub(crate) const METHODS: &str = "__methods__";
 
 /// Loads a tree. What cannot be used is left out, each with a diagnostic; the rest is whole.
 pub(crate) fn load(
@@ -73,7 +73,7 @@ fn refuse_doubled(classes: Vec<Arc<Class>>, diagnostics: &mut Vec<Diagnostic>) -
             "the class `{}` stands in {first} already; this one is left out",
             class.full_name()
         );
-        diagnostics.push(Diagnostic::error("duplicate-class", &class.file.path, message).at(class.line, 1));
+        diagnostics.push(Diagnostic::error("DuplicateClass", &class.file.path, message).at(class.line, 1));
         false
     };
     classes.into_iter().filter(is_first).collect()
@@ -81,34 +81,55 @@ fn refuse_doubled(classes: Vec<Arc<Class>>, diagnostics: &mut Vec<Diagnostic>) -
 
 /// The files of the datastore by folder.
 struct Folders<'a> {
-    by_folder: BTreeMap<&'a str, Vec<&'a Arc<SourceFile>>>,
+    by_folder: BTreeMap<&'a str, Folder<'a>>,
+    /// Those that make domains, namespaces and classes, by path.
+    special: HashMap<&'a str, &'a Arc<SourceFile>>,
+}
+
+/// What stands in one folder besides the special files, in the order of the tree.
+#[derive(Default)]
+struct Folder<'a> {
+    /// Instances, or methods.
+    objects: Vec<&'a Arc<SourceFile>>,
+    /// Scripts, and what nobody reads.
+    others: Vec<&'a Arc<SourceFile>>,
 }
 
 impl<'a> Folders<'a> {
+    /// Looks at each file once: a class may have a hundred thousand of them.
     fn new(tree: &'a SourceTree) -> Self {
-        let mut by_folder: BTreeMap<&str, Vec<&Arc<SourceFile>>> = BTreeMap::new();
-        let mut last: Option<(&str, Vec<&Arc<SourceFile>>)> = None;
+        let mut folders = Self {
+            by_folder: BTreeMap::new(),
+            special: HashMap::default(),
+        };
+        let mut last = ("", Folder::default());
         // Files come sorted, so most of them belong to the folder of the one before.
         for file in tree.files().iter().filter(|file| file.kind == RootKind::Automate) {
-            let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-            match &mut last {
-                Some((known, files)) if *known == folder => files.push(file),
-                _other => {
-                    if let Some((known, files)) = last.replace((folder, vec![file])) {
-                        by_folder.entry(known).or_default().extend(files);
-                    }
-                }
+            let (folder, name) = file.path.rsplit_once('/').unwrap_or(("", &file.path));
+            if folder != last.0 {
+                let (known, done) = std::mem::replace(&mut last, (folder, Folder::default()));
+                folders.add(known, done);
+            }
+            if [DOMAIN, NAMESPACE, CLASS].contains(&name) {
+                folders.special.entry(&file.path).or_insert(file);
+            } else if is_object(name) {
+                last.1.objects.push(file);
+            } else {
+                last.1.others.push(file);
             }
         }
-        if let Some((known, files)) = last {
-            by_folder.entry(known).or_default().extend(files);
-        }
-        Self { by_folder }
+        folders.add(last.0, last.1);
+        folders
+    }
+
+    fn add(&mut self, path: &'a str, done: Folder<'a>) {
+        let folder = self.by_folder.entry(path).or_default();
+        folder.objects.extend(done.objects);
+        folder.others.extend(done.others);
     }
 
     fn file(&self, folder: &str, name: &str) -> Option<&'a Arc<SourceFile>> {
-        let files = self.by_folder.get(folder)?;
-        files.iter().copied().find(|file| file_name(file) == name)
+        self.special.get(format!("{folder}/{name}").as_str()).copied()
     }
 
     /// Domains by their folder.
@@ -128,7 +149,7 @@ impl<'a> Folders<'a> {
                         "there is a domain `{}` already; this one is left out",
                         domain.name
                     );
-                    diagnostics.push(Diagnostic::error("duplicate-domain", &file.path, message));
+                    diagnostics.push(Diagnostic::error("DuplicateDomain", &file.path, message));
                 }
                 Ok(domain) => {
                     domains.insert(folder, Arc::new(domain));
@@ -157,7 +178,7 @@ impl<'a> Folders<'a> {
                 if hidden.insert(parent.clone()) {
                     let message =
                         format!("`{parent}` has no usable {DOMAIN}, so everything below it is left out");
-                    diagnostics.push(Diagnostic::error("domain-missing", &class_file.path, message));
+                    diagnostics.push(Diagnostic::error("DomainMissing", &class_file.path, message));
                 }
                 continue;
             };
@@ -165,7 +186,7 @@ impl<'a> Folders<'a> {
             if parent == *domain_folder {
                 let message = "a class directly below a domain is not loaded";
                 diagnostics.push(
-                    Diagnostic::warning("hidden-class", &class_file.path, message)
+                    Diagnostic::warning("HiddenClass", &class_file.path, message)
                         .help("move it into a namespace"),
                 );
                 continue;
@@ -174,22 +195,22 @@ impl<'a> Folders<'a> {
                 if hidden.insert(gap.to_owned()) {
                     let message = format!("`{gap}` has no {NAMESPACE}, so everything below it is left out");
                     diagnostics.push(
-                        Diagnostic::warning("hidden-namespace", &class_file.path, message)
+                        Diagnostic::warning("HiddenNamespace", &class_file.path, message)
                             .help(format!("add {gap}/{NAMESPACE}")),
                     );
                 }
                 continue;
             }
             let below = parent.get(domain_folder.len() + 1..).unwrap_or("");
-            let in_class =
-                |file: &&&Arc<SourceFile>| !is_special(file_name(file)) && file_name(file).ends_with(".yaml");
             let methods = self.by_folder.get(format!("{folder}/{METHODS}").as_str());
             classes.push(ClassFiles {
                 domain: domain.clone(),
                 namespace: format!("{}/{below}", domain.name),
                 class_file,
-                instance_files: files.iter().filter(in_class).copied().collect(),
-                method_files: methods.cloned().unwrap_or_default(),
+                instance_files: files.objects.clone(),
+                method_files: methods.map_or_else(Vec::new, |methods| {
+                    methods.objects.iter().chain(&methods.others).copied().collect()
+                }),
             });
         }
         classes
@@ -213,12 +234,9 @@ fn is_below(folder: &str, domain: &str) -> bool {
         .is_some_and(|rest| rest.starts_with('/'))
 }
 
-fn is_special(name: &str) -> bool {
-    [DOMAIN, NAMESPACE, CLASS].contains(&name) || name.starts_with('.') || name.ends_with(".test.yaml")
-}
-
-fn file_name(file: &SourceFile) -> &str {
-    file.path.rsplit_once('/').map_or(&*file.path, |(_, name)| name)
+/// Whether a file of this name describes an instance or a method.
+fn is_object(name: &str) -> bool {
+    name.ends_with(".yaml") && !name.starts_with('.') && !name.ends_with(".test.yaml")
 }
 
 fn read_domain(file: &Arc<SourceFile>) -> Result<Domain, Diagnostic> {
@@ -231,7 +249,7 @@ fn read_domain(file: &Arc<SourceFile>) -> Result<Domain, Diagnostic> {
             .map(str::trim)
     };
     let name = text("name").filter(|name| !name.is_empty()).ok_or_else(|| {
-        Diagnostic::error("name-missing", &file.path, "the domain has no name")
+        Diagnostic::error("NameMissing", &file.path, "the domain has no name")
             .help("write it under object: attributes: name:")
     })?;
     if name.eq_ignore_ascii_case("ManageIQ") {
@@ -244,7 +262,7 @@ fn read_domain(file: &Arc<SourceFile>) -> Result<Domain, Diagnostic> {
     let priority = match text("priority").filter(|text| !text.is_empty()) {
         Some(priority) => priority.parse().map_err(|_| {
             Diagnostic::error(
-                "invalid-priority",
+                "InvalidPriority",
                 &file.path,
                 format!("the priority `{priority}` is no whole number"),
             )

@@ -64,7 +64,7 @@ pub(crate) fn methods(
                         "the class has a method `{}` already; this one is left out",
                         method.name
                     );
-                    found.push(Diagnostic::error("duplicate-method", &file.path, message).at(method.line, 1));
+                    found.push(Diagnostic::error("DuplicateMethod", &file.path, message).at(method.line, 1));
                 }
             }
             Err(diagnostic) => found.push(diagnostic),
@@ -137,7 +137,7 @@ fn method(
                 }
             );
             found.push(
-                Diagnostic::warning("method-location", &file.path, message.clone())
+                Diagnostic::warning("MethodLocation", &file.path, message.clone())
                     .at(line, 1)
                     .help(suggest::did_you_mean(other, known)),
             );
@@ -158,6 +158,12 @@ fn method(
     let inputs = fields
         .schema(object.get("inputs"), file, &mut locator, found)
         .into();
+    // What others are put in front of can only be judged with them.
+    if let Body::Script(script) = &body
+        && embedded.is_empty()
+    {
+        found.extend(host.check_calls(script));
+    }
     let class_scope = text("scope") == Some("class");
     Ok(Method {
         name: Arc::from(name),
@@ -185,7 +191,7 @@ fn inline(
         let help = "write it in Rhai here, or in a domain of higher priority";
         let message = format!("the method is written in {language}; a call of it fails with InvalidMethod");
         found.push(
-            Diagnostic::warning("method-language", &file.path, message)
+            Diagnostic::warning("MethodLanguage", &file.path, message)
                 .at(line, 1)
                 .help(help),
         );
@@ -198,7 +204,7 @@ fn inline(
             .compile_inline(&file.path, data)
             .map_err(|(message, at, column)| {
                 Diagnostic::error(
-                    "script-syntax",
+                    "ScriptSyntax",
                     &file.path,
                     format!("line {at} of `data`: {message}"),
                 )
@@ -208,7 +214,7 @@ fn inline(
             let script = file.path.replace(".yaml", ".rhai");
             let message =
                 format!("the method has no body: neither {script} nor `data`; a call of it does nothing");
-            found.push(Diagnostic::warning("method-without-body", &file.path, message).at(line, 1));
+            found.push(Diagnostic::warning("MethodWithoutBody", &file.path, message).at(line, 1));
             return Body::Empty;
         }
     };
@@ -238,7 +244,10 @@ pub(crate) fn actions(
             continue;
         };
         let body = match host.compile(file) {
-            Ok(script) => Body::Script(script),
+            Ok(script) => {
+                diagnostics.extend(host.check_calls(&script));
+                Body::Script(script)
+            }
             Err(diagnostic) => {
                 let message = format!("its script does not compile: {diagnostic}");
                 diagnostics.push(diagnostic);
@@ -298,7 +307,7 @@ pub(crate) fn action_classes(actions: &BTreeMap<Arc<str>, Arc<Method>>) -> BTree
             default_plan: plan(&fields, &[]).into(),
             fields,
             instances: Vec::new(),
-            instance_index: ahash::HashMap::default(),
+            instance_index: Arc::default(),
             methods: BTreeMap::new(),
             bases: Vec::new(),
             diagnostics: Vec::new(),

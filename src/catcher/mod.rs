@@ -1,12 +1,23 @@
 //! Stage 1 of 3: native events in. Receive, a bounded internal queue, parse, filter, put.
 //!
 //! Receiving and parsing are apart: a stream that brings more than can be parsed and kept is told so, before
-//! anything is acknowledged. Knows nothing of sockets, and nothing of what becomes of a queued event.
+//! anything is acknowledged. One [`Supervisor`] keeps one catcher running for each manager that has a stream; what
+//! streams and senders bring is parsed and kept by the threads of the one [`Catcher`]. Knows nothing of what becomes
+//! of a queued event.
 
+mod back_off;
 mod counts;
+mod ems_catcher;
+mod file_stream;
 mod filter;
+mod lines;
 mod parse;
+mod poll_client;
+mod poll_stream;
 mod push_stream;
+mod status;
+mod stream;
+mod supervisor;
 mod worker;
 
 use std::io;
@@ -19,12 +30,18 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tracing::error;
 
-pub use push_stream::Arrival;
-pub use push_stream::Envelope;
 pub use push_stream::PushError;
 pub use push_stream::PushStream;
 pub use push_stream::Receipt;
 pub use push_stream::Room;
+pub use status::CatcherState;
+pub use status::CatcherStatus;
+pub use status::CatcherStatuses;
+pub use stream::StreamKind;
+pub use supervisor::Supervisor;
+pub use supervisor::SupervisorConfig;
+
+pub(crate) use push_stream::Broken;
 
 use crate::catcher::counts::Counts;
 use crate::catcher::filter::Filter;

@@ -1,6 +1,8 @@
 //! From a message to what the queue keeps: an event, an unparsed message with its reason, or nothing.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
@@ -13,11 +15,9 @@ use tracing::warn;
 use crate::catcher::counts::Counts;
 use crate::catcher::counts::Fate;
 use crate::catcher::filter::Filter;
-use crate::catcher::push_stream::Arrival;
-use crate::catcher::push_stream::Envelope;
+use crate::catcher::push_stream::Broken;
 use crate::model::ems::Ems;
-use crate::model::event::EventHash;
-use crate::model::value::Value;
+use crate::model::event::NativeEvent;
 use crate::switchboard::ActiveSwitchboard;
 use crate::switchboard::Parsed;
 use crate::switchboard::Switchboard;
@@ -25,8 +25,6 @@ use crate::vmdb::NewMessage;
 
 /// How long a manager's failures are not logged again.
 const QUIET: Duration = Duration::from_secs(1);
-/// Under this name a CloudEvent's attributes stay with the event hash.
-const CLOUD_EVENT: &str = "cloud_event";
 
 /// Parses messages by the rules in force.
 #[derive(Debug)]
@@ -69,19 +67,24 @@ impl Parser {
         &self,
         rules: &Switchboard,
         ems: &Ems,
-        arrival: Arrival,
+        native: NativeEvent,
         received_at: Timestamp,
     ) -> Option<NewMessage> {
-        let Arrival { native, envelope } = arrival;
-        match rules.parse(ems, &native) {
+        // A panic is a defect of the engine; the message is kept all the same, and its neighbours too (C12, L4).
+        let parsed = catch_unwind(AssertUnwindSafe(|| rules.parse(ems, &native)));
+        let Ok(parsed) = parsed else {
+            let reason = "the engine broke on this message; this is a defect, please report it".to_owned();
+            return Some(self.broken(rules, ems, Broken { native, reason }, received_at));
+        };
+        match parsed {
             Ok(Parsed::Event(mut hash)) => {
                 if self.filter.drops(&ems.provider, &hash.event_type) {
                     debug!(ems = %ems.name, event_type = %hash.event_type, "Dropped a blacklisted event.");
                     self.counts.add(&ems.name, Fate::Blacklisted, 1);
                     return None;
                 }
-                if let Some(envelope) = envelope {
-                    fill_in(&mut hash, envelope);
+                if let Some(envelope) = &native.envelope {
+                    envelope.fill_in(&mut hash);
                 }
                 Some(NewMessage::Add {
                     ems_id: ems.id,
@@ -96,15 +99,27 @@ impl Parser {
             }
             Err(error) => {
                 let reason = error.to_string();
-                self.tell(&ems.name, &reason);
-                Some(NewMessage::Unparsed {
-                    ems_id: ems.id,
-                    native,
-                    reason,
-                    rules_id: rules.id(),
-                    received_at,
-                })
+                Some(self.broken(rules, ems, Broken { native, reason }, received_at))
             }
+        }
+    }
+
+    /// What the queue keeps of something that is no message: all of it, with the reason.
+    pub(crate) fn broken(
+        &self,
+        rules: &Switchboard,
+        ems: &Ems,
+        broken: Broken,
+        received_at: Timestamp,
+    ) -> NewMessage {
+        let Broken { native, reason } = broken;
+        self.tell(&ems.name, &reason);
+        NewMessage::Unparsed {
+            ems_id: ems.id,
+            native,
+            reason,
+            rules_id: rules.id(),
+            received_at,
         }
     }
 
@@ -122,16 +137,4 @@ impl Parser {
             untold: 0,
         };
     }
-}
-
-/// The parser's word counts first; what it leaves open the envelope may say.
-fn fill_in(hash: &mut EventHash, envelope: Envelope) {
-    hash.event_key.get_or_insert(envelope.event_key);
-    if hash.timestamp.is_none() {
-        hash.timestamp = envelope.time;
-    }
-    let attributes = Value::Map(Arc::new(envelope.attributes));
-    hash.attributes
-        .entry(Arc::from(CLOUD_EVENT))
-        .or_insert(attributes);
 }

@@ -14,33 +14,22 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
 use crate::catcher::counts::Counts;
+use crate::catcher::stream::Batch;
 use crate::model::ems::Ems;
-use crate::model::event::EventKey;
 use crate::model::event::NativeEvent;
-use crate::model::value::ValueMap;
+use crate::vmdb::Cursor;
 use crate::vmdb::VmdbError;
 
 /// How much may be under way at once, in KiB.
 const ROOM_KIB: usize = 64 << 10;
 
-/// One message, with what its transport knew about it.
+/// Something that came and is no message; kept like one that could not be parsed.
 #[derive(Clone, Debug)]
-pub struct Arrival {
-    /// The message.
-    pub native: NativeEvent,
-    /// What stood around it.
-    pub envelope: Option<Envelope>,
-}
-
-/// The context of a CloudEvent, apart from its data.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Envelope {
-    /// Source and id: what makes it the same event, where its parser says nothing else.
-    pub event_key: EventKey,
-    /// When it happened, where its parser says nothing else.
-    pub time: Option<Timestamp>,
-    /// Every attribute, extensions included, as it was given.
-    pub attributes: ValueMap,
+pub(crate) struct Broken {
+    /// What there is of it.
+    pub(crate) native: NativeEvent,
+    /// What is wrong with it.
+    pub(crate) reason: String,
 }
 
 /// What became of the messages of one request; the disk has what counts as accepted.
@@ -54,6 +43,8 @@ pub struct Receipt {
     pub unparsed: usize,
     /// How many the settings or the parser did not want.
     pub filtered: usize,
+    /// When the first of them happened, as the provider says.
+    pub oldest: Option<Timestamp>,
 }
 
 impl Receipt {
@@ -63,6 +54,7 @@ impl Receipt {
         self.duplicates += other.duplicates;
         self.unparsed += other.unparsed;
         self.filtered += other.filtered;
+        self.oldest = earlier(self.oldest, other.oldest);
     }
 
     /// The counts by name; only `accepted` is told even where it is 0.
@@ -75,6 +67,11 @@ impl Receipt {
         let others = others.into_iter().filter(|(_, count)| *count > 0);
         [("accepted", self.accepted)].into_iter().chain(others).collect()
     }
+}
+
+/// The earlier one of two times.
+pub(crate) fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    a.into_iter().chain(b).min()
 }
 
 /// Why messages were not taken. None of them was.
@@ -123,7 +120,7 @@ impl Room {
 /// What waits between receiving and parsing.
 #[derive(Debug)]
 pub(crate) enum Work {
-    /// The messages of one request.
+    /// The messages of one request, or of one batch of a stream.
     Request(PushRequest),
     /// One thread shall end.
     Stop,
@@ -133,7 +130,10 @@ pub(crate) enum Work {
 #[derive(Debug)]
 pub(crate) struct PushRequest {
     pub(crate) ems: Arc<Ems>,
-    pub(crate) arrivals: Vec<Arrival>,
+    pub(crate) messages: Vec<NativeEvent>,
+    pub(crate) broken: Vec<Broken>,
+    /// Where the stream that brought them has got to.
+    pub(crate) cursor: Option<Box<Cursor>>,
     pub(crate) received_at: Timestamp,
     pub(crate) reply: oneshot::Sender<Result<Receipt, VmdbError>>,
     /// Held until the answer is given.
@@ -173,15 +173,17 @@ impl PushStream {
     pub async fn push(
         &self,
         ems: Arc<Ems>,
-        arrivals: Vec<Arrival>,
+        messages: Vec<NativeEvent>,
         received_at: Timestamp,
         room: Room,
     ) -> Result<Receipt, PushError> {
         let (reply, answer) = oneshot::channel();
-        let count = arrivals.len();
+        let count = messages.len();
         let request = PushRequest {
             ems,
-            arrivals,
+            messages,
+            broken: Vec::new(),
+            cursor: None,
             received_at,
             reply,
             room,
@@ -191,6 +193,34 @@ impl PushStream {
             Err(TrySendError::Full(_)) => return Err(PushError::Busy),
             Err(TrySendError::Closed(_)) => return Err(PushError::Stopped),
         }
+        let answer = answer.await.map_err(|_gone| PushError::Stopped)?;
+        Ok(answer?)
+    }
+
+    /// Hands over what a stream brought, waiting while there is no room, and waits until the disk has it.
+    ///
+    /// # Errors
+    /// When nothing of it was kept.
+    pub(crate) async fn keep(
+        &self,
+        ems: Arc<Ems>,
+        batch: Batch,
+        cursor: Option<Cursor>,
+        received_at: Timestamp,
+    ) -> Result<Receipt, PushError> {
+        let (reply, answer) = oneshot::channel();
+        self.counts.received(batch.len());
+        let request = PushRequest {
+            ems,
+            messages: batch.messages,
+            broken: batch.broken,
+            cursor: cursor.map(Box::new),
+            received_at,
+            reply,
+            room: self.room(),
+        };
+        let sent = self.sender.send(Work::Request(request)).await;
+        sent.map_err(|_closed| PushError::Stopped)?;
         let answer = answer.await.map_err(|_gone| PushError::Stopped)?;
         Ok(answer?)
     }

@@ -74,8 +74,13 @@ impl Worker {
         loop {
             match next {
                 Some(Work::Request(request)) => {
-                    messages += request.arrivals.len();
+                    messages += request.messages.len() + request.broken.len();
+                    let has_cursor = request.cursor.is_some();
                     requests.push(request);
+                    // One transaction moves one cursor.
+                    if has_cursor {
+                        return (requests, false);
+                    }
                 }
                 Some(Work::Stop) | None => return (requests, true),
             }
@@ -95,20 +100,37 @@ impl Worker {
         let mut parsing = Vec::with_capacity(requests.len());
         for mut request in requests {
             let before = put.messages.len();
-            let arrivals = std::mem::take(&mut request.arrivals);
-            let arrived = arrivals.len();
-            let kept = arrivals.into_iter().filter_map(|arrival| {
+            let natives = std::mem::take(&mut request.messages);
+            let broken = std::mem::take(&mut request.broken);
+            let arrived = natives.len() + broken.len();
+            put.cursor = put.cursor.or(request.cursor.take().map(|cursor| *cursor));
+            let kept = natives.into_iter().filter_map(|native| {
                 self.parser
-                    .parse(&rules, &request.ems, arrival, request.received_at)
+                    .parse(&rules, &request.ems, native, request.received_at)
             });
             put.messages.extend(kept);
+            let broken = broken.into_iter();
+            let broken = broken.map(|broken| {
+                self.parser
+                    .broken(&rules, &request.ems, broken, request.received_at)
+            });
+            put.messages.extend(broken);
             let messages = put.messages.len() - before;
             let unparsed = put
                 .messages
                 .iter()
                 .skip(before)
                 .filter(|message| is_unparsed(message));
+            let happened = put
+                .messages
+                .iter()
+                .skip(before)
+                .filter_map(|message| match message {
+                    NewMessage::Add { hash, .. } => hash.timestamp,
+                    NewMessage::Unparsed { .. } => None,
+                });
             let receipt = Receipt {
+                oldest: happened.min(),
                 accepted: messages,
                 duplicates: 0,
                 unparsed: unparsed.count(),
@@ -127,7 +149,7 @@ impl Worker {
                 receipt,
             });
         }
-        let is_nothing = put.messages.is_empty() && put.filtered.is_empty();
+        let is_nothing = put.messages.is_empty() && put.filtered.is_empty() && put.cursor.is_none();
         let kept = if is_nothing {
             Ok(Vec::new())
         } else {

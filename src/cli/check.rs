@@ -32,6 +32,7 @@ impl Check {
     pub(crate) fn run(&self, options: &GlobalOptions, out: &mut Output) -> Result<ExitCode, CliError> {
         let tree = options.source_tree()?;
         let loaded = Switchboard::load(&tree, None);
+        let across_files = loaded.switchboard.check(&tree);
         let (_settings, in_settings) = options.settings()?;
         let settings_text = options
             .settings_file()
@@ -40,6 +41,7 @@ impl Check {
             .diagnostics()
             .iter()
             .chain(&loaded.diagnostics)
+            .chain(&across_files)
             .chain(&in_settings);
         // What the tree found, the load may tell again.
         let findings: BTreeSet<&Diagnostic> = findings.collect();

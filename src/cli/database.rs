@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use crate::cli::error::CliError;
 use crate::cli::options::GlobalOptions;
+use crate::handler::InventoryRecords;
 use crate::model::clock::Clock;
 use crate::model::clock::Timestamp;
 use crate::model::ems::Ems;
 use crate::source::suggest;
+use crate::switchboard::Records;
 use crate::vmdb::DatabaseUrl;
 use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
@@ -49,6 +51,17 @@ impl GlobalOptions {
             format!("there is no database `{url}`"),
             "name it with --database sqlite:PATH; `switchboard serve` and `switchboard ems add` make one",
         ))
+    }
+
+    /// The inventory of the database, where one was named.
+    ///
+    /// # Errors
+    /// When it cannot be opened safely.
+    pub(crate) fn records(&self) -> Result<Option<Arc<dyn Records>>, CliError> {
+        if self.database.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(InventoryRecords(self.existing_database()?))))
     }
 }
 

@@ -32,6 +32,7 @@ pub(crate) struct Document {
     retry: Option<Retry>,
     deliveries: Option<Vec<Document>>,
     errors: Vec<DeliveryError>,
+    ignored: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -100,7 +101,12 @@ impl Document {
         match &self.ems_event {
             Some(event) => print_event(event, out)?,
             None if uri.is_empty() && self.errors.is_empty() => {
-                heading("event", "none: the provider ignores this message", out)?;
+                let why = self.ignored.as_deref().unwrap_or("no reason given");
+                heading(
+                    "event",
+                    &format!("none: the provider ignores this message ({why})"),
+                    out,
+                )?;
             }
             None => (),
         }
@@ -210,7 +216,7 @@ fn print_step(step: &Step, out: &mut Output) -> io::Result<()> {
         line.push_str(&format!("{arrow} {}", visible(&shortened(&value))));
     }
     if let Some(why) = &step.why {
-        line.push_str(&format!("  {style}{}{style:#}", visible(why)));
+        line.push_str(&format!("  {style}({}){style:#}", visible(why)));
     }
     if let Some(file) = &step.file {
         let at = step.line.map(|line| format!(":{line}")).unwrap_or_default();

@@ -9,6 +9,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use crate::cli::palette::Palette;
+use crate::model::clock::Timestamp;
 
 /// Where results go.
 #[derive(Debug)]
@@ -55,6 +56,11 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
         escape.into_iter().flatten().chain(plain)
     });
     Cow::Owned(spelled.collect())
+}
+
+/// A time as tables show it: to the millisecond, always as wide.
+pub(crate) fn cell(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
 /// Lines of cells as columns; the last column is as wide as it is.

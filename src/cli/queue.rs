@@ -12,6 +12,7 @@ use crate::cli::exit_code::ExitCode;
 use crate::cli::format::Format;
 use crate::cli::options::GlobalOptions;
 use crate::cli::output::Output;
+use crate::cli::output::cell;
 use crate::cli::output::table;
 use crate::cli::output::visible;
 use crate::vmdb::MessageId;
@@ -142,7 +143,7 @@ fn row(entry: &QueueEntry) -> Vec<String> {
         entry.ems.to_string(),
         entry.event_type.clone().unwrap_or_else(|| "-".to_owned()),
         entry.attempts.to_string(),
-        entry.received_at.to_string(),
+        cell(entry.received_at),
         entry.error.clone().unwrap_or_default(),
     ]
 }

@@ -14,6 +14,7 @@ use crate::cli::exit_code::ExitCode;
 use crate::cli::format::Format;
 use crate::cli::options::GlobalOptions;
 use crate::cli::output::Output;
+use crate::cli::output::cell;
 use crate::cli::output::table;
 use crate::cli::output::visible;
 use crate::model::target::ManagerRef;
@@ -140,7 +141,7 @@ fn row(refresh: &Refresh) -> Vec<String> {
         refresh.state.as_str().to_owned(),
         what,
         refresh.events.to_string(),
-        refresh.requested_at.to_string(),
+        cell(refresh.requested_at),
         refresh.error.clone().unwrap_or_default(),
     ]
 }
@@ -180,12 +181,11 @@ fn show(
         let keys = requested.target.manager_ref.0.iter();
         let keys: Vec<String> = keys.map(|(key, value)| format!("{key}={value}")).collect();
         let line = format!("{}  {}", requested.target.association, keys.join(" "));
-        writeln!(
-            out,
-            "  {}  asked for {} times",
-            visible(&line),
-            requested.requests
-        )?;
+        let times = match requested.requests {
+            1 => "once".to_owned(),
+            many => format!("{many} times"),
+        };
+        writeln!(out, "  {}  asked for {times}", visible(&line))?;
     }
     let events: Vec<String> = shown.event_ids.iter().map(|id| id.0.to_string()).collect();
     heading("events", &events.join(" "), out)?;

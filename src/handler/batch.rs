@@ -62,13 +62,13 @@ impl<'a> Batch<'a> {
         let related = vmdb.with_inventory(|inventory| {
             let related = messages.iter_mut().map(|message| match &mut message.work {
                 Work::Add(hash) => relate::relate(inventory, message.ems.id, hash),
-                Work::Unparsed(_) | Work::Deliver { .. } | Work::Unreadable(_) => Ok(Links::new()),
+                Work::Unparsed(_) | Work::Deliver { .. } | Work::Unreadable(_) => Ok(Links::default()),
             });
             related.collect::<Result<Vec<_>, _>>()
         });
         let links = related.unwrap_or_else(|error| {
             warn!(%error, "Events of a batch are not related to inventory.");
-            vec![Links::new(); messages.len()]
+            vec![Links::default(); messages.len()]
         });
         let messages: Vec<_> = messages.into_iter().zip(links).collect();
         Self {
@@ -134,6 +134,9 @@ impl One<'_> {
             Work::Add(hash) => self.save(hash, links),
             Work::Unparsed(native) => match self.rules.parse(self.ems, &native) {
                 Ok(Parsed::Event(mut hash)) => {
+                    if let Some(envelope) = &native.envelope {
+                        envelope.fill_in(&mut hash);
+                    }
                     vmdb::settle_key(&mut hash);
                     let related = self
                         .vmdb
@@ -162,7 +165,7 @@ impl One<'_> {
             class: EventClass::EmsEvent,
             ems: Some(self.ems.clone()),
             hash,
-            links,
+            links: links.ids,
             received_at: self.received_at,
         });
         let delivery = self.deliver(&event, None);
@@ -171,6 +174,7 @@ impl One<'_> {
             group: self.config.groups.classify(&event.hash.event_type),
             completion: complete::completion(&self.config.task_final_events, &event),
             decided: Box::new(decided.map_err(|error| error.to_string())?),
+            inventory: links.inventory,
             event,
         })
     }

@@ -10,6 +10,7 @@ mod records;
 mod relate;
 mod rules;
 
+pub(crate) use records::InventoryRecords;
 pub use rules::Rules;
 
 use std::collections::BTreeMap;

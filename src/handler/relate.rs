@@ -1,110 +1,26 @@
-//! Which inventory an event is about: a table, and links within the event's own manager only.
+//! Which inventory an event is about: by the table of relations, within the event's own manager only.
 
 use std::collections::BTreeMap;
 
 use crate::model::ems::EmsId;
 use crate::model::event::EventHash;
 use crate::model::inventory::InventoryObject;
+use crate::model::relation::RELATIONS;
+use crate::model::relation::Relation;
+use crate::model::relation::ZONE_COLUMN;
+use crate::model::relation::ZONES;
 use crate::model::target::ManagerRef;
 use crate::model::value::Value;
 use crate::vmdb::InventoryView;
 use crate::vmdb::VmdbError;
 
-/// Links of an event: column of `event_streams` to id of the inventory.
-pub(crate) type Links = BTreeMap<&'static str, i64>;
-
-/// How one kind of object is found.
-struct Relation {
-    column: &'static str,
-    associations: &'static [&'static str],
-    /// The key of the hash that holds the object's `ems_ref`.
-    reference: &'static str,
-    /// The key that holds its `uid_ems`, tried second.
-    uid: Option<&'static str>,
-    /// The key that gets its name, where the parser gave none.
-    name: Option<&'static str>,
-    /// Whether an archived object is better than none (C38).
-    even_archived: bool,
-}
-
-const VMS: &[&str] = &["vms", "miq_templates"];
-const HOSTS: &[&str] = &["hosts"];
-const ZONES: &[&str] = &["availability_zones"];
-const ZONE_COLUMN: &str = "availability_zone_id";
-
-/// ManageIQ's linking rules (the reference's 3.4), in its order.
-const RELATIONS: &[Relation] = &[
-    Relation {
-        uid: Some("vm_uid_ems"),
-        name: Some("vm_name"),
-        ..relation("vm_or_template_id", VMS, "vm_ems_ref")
-    },
-    Relation {
-        name: Some("dest_vm_name"),
-        ..relation("dest_vm_or_template_id", VMS, "dest_vm_ems_ref")
-    },
-    Relation {
-        uid: Some("host_uid_ems"),
-        name: Some("host_name"),
-        even_archived: true,
-        ..relation("host_id", HOSTS, "host_ems_ref")
-    },
-    Relation {
-        name: Some("dest_host_name"),
-        ..relation("dest_host_id", HOSTS, "dest_host_ems_ref")
-    },
-    relation(ZONE_COLUMN, ZONES, "availability_zone_ems_ref"),
-    Relation {
-        name: Some("ems_cluster_name"),
-        ..relation("ems_cluster_id", &["ems_clusters"], "ems_cluster_ems_ref")
-    },
-    Relation {
-        name: Some("container_node_name"),
-        ..relation(
-            "container_node_id",
-            &["container_nodes"],
-            "container_node_ems_ref",
-        )
-    },
-    Relation {
-        name: Some("container_group_name"),
-        ..relation(
-            "container_group_id",
-            &["container_groups"],
-            "container_group_ems_ref",
-        )
-    },
-    Relation {
-        name: Some("container_replicator_name"),
-        ..relation(
-            "container_replicator_id",
-            &["container_replicators"],
-            "container_replicator_ems_ref",
-        )
-    },
-    Relation {
-        name: Some("physical_storage_name"),
-        ..relation(
-            "physical_storage_id",
-            &["physical_storages"],
-            "physical_storage_ems_ref",
-        )
-    },
-];
-
-const fn relation(
-    column: &'static str,
-    associations: &'static [&'static str],
-    reference: &'static str,
-) -> Relation {
-    Relation {
-        column,
-        associations,
-        reference,
-        uid: None,
-        name: None,
-        even_archived: false,
-    }
+/// What an event is about.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Links {
+    /// Column of `event_streams` to id of the inventory.
+    pub(crate) ids: BTreeMap<&'static str, i64>,
+    /// Which inventory they were found in.
+    pub(crate) inventory: u64,
 }
 
 /// Finds what the event is about, and adds the names that its parser did not give.
@@ -113,17 +29,17 @@ pub(crate) fn relate(
     ems_id: EmsId,
     hash: &mut EventHash,
 ) -> Result<Links, VmdbError> {
-    let mut links = Links::new();
+    let mut ids = BTreeMap::new();
     let mut vm = None;
-    for relation in RELATIONS {
+    for relation in &RELATIONS {
         if let Some(Value::Int(given)) = hash.attributes.get(relation.column) {
-            links.insert(relation.column, *given);
+            ids.insert(relation.column, *given);
             continue;
         }
         let Some(object) = find(inventory, ems_id, hash, relation)? else {
             continue;
         };
-        links.insert(relation.column, object.id);
+        ids.insert(relation.column, object.id);
         let name = object.attributes.get("name").and_then(|name| name.as_str());
         if let (Some(key), Some(name)) = (relation.name, name)
             && hash.text(key).is_none()
@@ -135,12 +51,15 @@ pub(crate) fn relate(
         }
     }
     if let Some(vm) = vm
-        && !links.contains_key(ZONE_COLUMN)
+        && !ids.contains_key(ZONE_COLUMN)
         && let Some(zone) = zone_of(inventory, &vm)?
     {
-        links.insert(ZONE_COLUMN, zone.id);
+        ids.insert(ZONE_COLUMN, zone.id);
     }
-    Ok(links)
+    Ok(Links {
+        ids,
+        inventory: inventory.version(),
+    })
 }
 
 fn find(

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::model::ems::Ems;
+use crate::model::envelope::Envelope;
 use crate::model::value::{Record, Value};
 
 /// A message as its provider sent it: bytes in, bytes out.
@@ -21,6 +22,18 @@ use crate::model::value::{Record, Value};
 pub struct NativeEvent {
     /// The JSON text, exactly as it came.
     pub body: Arc<str>,
+    /// What stood around it, where its transport has such a thing.
+    pub envelope: Option<Envelope>,
+}
+
+impl NativeEvent {
+    /// A message without anything around it.
+    pub fn new(body: impl Into<Arc<str>>) -> Self {
+        Self {
+            body: body.into(),
+            envelope: None,
+        }
+    }
 }
 
 /// What makes two messages the same event; unique per manager, and kept so by the database.

@@ -3,6 +3,11 @@
 //! Knows nothing of rules.
 
 mod event_hash;
+mod poll;
+
+pub use poll::PollAnswer;
+pub use poll::PollRequest;
+pub use poll::PollResponse;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -45,6 +50,12 @@ pub enum ParseError {
     /// The message is not JSON.
     #[error("the message is no JSON: {0}")]
     Json(String),
+    /// It has no script that polls.
+    #[error("`{name}/stream.rhai` does not define both `poll_request(ems, cursor)` and `events(response)`")]
+    NoPoll {
+        /// The provider.
+        name: Arc<str>,
+    },
     /// A script failed.
     #[error(transparent)]
     Script(#[from] ScriptError),
@@ -59,13 +70,16 @@ pub(crate) struct Provider {
     event_target_parser: Option<Script>,
 }
 
+/// The file without which a folder is no provider.
+const EVENT_PARSER: &str = "event_parser";
+
 /// The files that make a provider, each with the functions it may define: name and number of parameters.
 const SCRIPTS: [(&str, &[(&str, usize)]); 4] = [
     (
         "stream",
         &[("native_event", 1), ("poll_request", 2), ("events", 1)],
     ),
-    ("event_parser", &[("event_to_hash", 2)]),
+    (EVENT_PARSER, &[("event_to_hash", 2)]),
     ("event_target_parser", &[("parse", 1)]),
     ("inventory_collector", &[("collect", 2), ("collect_all", 1)]),
 ];
@@ -78,6 +92,8 @@ impl Provider {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> BTreeMap<Arc<str>, Self> {
         let mut scripts: BTreeMap<&str, BTreeMap<&str, Script>> = BTreeMap::new();
+        // The first file of each folder, as long as no parser is found in it.
+        let mut unparsed: BTreeMap<&str, Option<&Arc<SourceFile>>> = BTreeMap::new();
         for file in files {
             let Some((folder, name)) = file
                 .relative
@@ -89,8 +105,13 @@ impl Provider {
             let Some((_, functions)) = SCRIPTS.iter().find(|(known, _)| *known == name) else {
                 continue;
             };
+            let first = unparsed.entry(folder).or_insert(Some(file));
+            if name == EVENT_PARSER {
+                *first = None;
+            }
             match host.compile(file) {
                 Ok(script) => {
+                    diagnostics.extend(host.check_calls(&script));
                     if !functions
                         .iter()
                         .any(|(function, parameters)| script.defines(function, *parameters))
@@ -102,9 +123,13 @@ impl Provider {
                 Err(diagnostic) => diagnostics.push(diagnostic),
             }
         }
+        let unparsed = unparsed
+            .into_iter()
+            .filter_map(|(folder, file)| Some((folder, file?)));
+        diagnostics.extend(unparsed.map(|(folder, file)| no_parser(folder, file)));
         let provider = |(folder, mut scripts): (&str, BTreeMap<&str, Script>)| {
             let name: Arc<str> = Arc::from(folder);
-            let event_parser = scripts.remove("event_parser")?;
+            let event_parser = scripts.remove(EVENT_PARSER)?;
             let (stream, event_target_parser) =
                 (scripts.remove("stream"), scripts.remove("event_target_parser"));
             Some((
@@ -144,7 +169,9 @@ impl Provider {
             if let Some(reason) = native.ignored() {
                 return Ok(Parsed::Ignored(reason.into()));
             }
-            if let Some(native_text) = native.text() {
+            if native.is_true() {
+                // The message is the event, as it came.
+            } else if let Some(native_text) = native.text() {
                 (document, text) = (parse_json(&native_text)?, native_text);
             } else {
                 document = native.into_document()?;
@@ -187,11 +214,18 @@ fn parse_json(text: &str) -> Result<Document, ParseError> {
     Document::parse(text).map_err(|error| ParseError::Json(error.to_string()))
 }
 
+fn no_parser(folder: &str, file: &SourceFile) -> Diagnostic {
+    let message = format!("`{folder}` is no provider: there is no {EVENT_PARSER}.rhai beside this script");
+    Diagnostic::warning("EventParserMissing", &file.path, message).help(format!(
+        "add {folder}/{EVENT_PARSER}.rhai with `fn event_to_hash(event, ems_id)`; until then its events are not parsed"
+    ))
+}
+
 fn defines_nothing(file: &SourceFile, functions: &[(&str, usize)]) -> Diagnostic {
     let shape = |(name, parameters): &(&str, usize)| format!("`{name}` with {parameters} parameters");
     let expected: Vec<String> = functions.iter().map(shape).collect();
     Diagnostic::error(
-        "script-function",
+        "ScriptFunction",
         &file.path,
         format!(
             "the script defines none of the functions it is called for: {}",

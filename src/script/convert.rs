@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rhai::Array;
 use rhai::Dynamic;
+use rhai::FnPtr;
 use rhai::ImmutableString;
 use rhai::Map;
 
@@ -13,6 +14,10 @@ use crate::script::evm::AutomateObject;
 use crate::script::evm::EvmHost;
 use crate::script::evm::RecordView;
 use crate::script::evm::SecretView;
+use crate::script::json;
+
+/// The longest text that one `print` or `log` writes, in bytes.
+const MAX_LINE: usize = 16 << 10;
 
 /// A JSON document as scripts see it: parsed once, shared, never copied by handing it over.
 #[derive(Clone, Debug)]
@@ -24,7 +29,7 @@ impl Document {
     /// # Errors
     /// The parser's, with line and column.
     pub(crate) fn parse(json: &str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str::<Dynamic>(json).map(|value| Self(value.into_shared()))
+        json::parse(json).map(|value| Self(value.into_read_only().into_shared()))
     }
 
     /// The document as JSON text.
@@ -33,8 +38,12 @@ impl Document {
     }
 }
 
+/// A value as JSON text; the reason as a text, where it cannot be one.
 pub(crate) fn to_json(value: &Dynamic) -> String {
-    serde_json::to_string(&value.flatten_clone()).unwrap_or_else(|_| "null".to_owned())
+    if let Some(why) = kept_in(value) {
+        return format!("\"{why}\"");
+    }
+    serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
 }
 
 /// A value for a script. `host` lets objects of the workspace be looked into.
@@ -82,8 +91,45 @@ pub(crate) fn map_to_dynamic(map: &ValueMap, host: &Arc<dyn EvmHost>) -> Map {
         .collect()
 }
 
+/// How deep values may lie within values when they leave a script; also what the JSON parser allows. Outside, they
+/// are walked and dropped on stacks that have room for no more.
+const MAX_DEPTH: usize = 128;
+
+/// Why a value that a script made cannot leave it, if so.
+pub(crate) fn kept_in(value: &Dynamic) -> Option<&'static str> {
+    fn look(value: &Dynamic, left: usize) -> Option<&'static str> {
+        // A document was parsed within the same depth, and no script can have changed it.
+        if value.is_shared() && value.is_read_only() {
+            return None;
+        }
+        let Some(left) = left.checked_sub(1) else {
+            return Some("nested more than 128 deep");
+        };
+        if let Ok(items) = value.as_array_ref() {
+            return items.iter().find_map(|item| look(item, left));
+        }
+        if let Ok(map) = value.as_map_ref() {
+            return map.values().find_map(|value| look(value, left));
+        }
+        // What it captured may hold the function itself.
+        let is_closure = value.is_fnptr()
+            && value
+                .read_lock::<FnPtr>()
+                .is_some_and(|function| function.is_curried());
+        is_closure.then_some("a function that has captured variables")
+    }
+    look(value, MAX_DEPTH)
+}
+
 /// What a script gave, as a value; functions and other things that cannot be kept become their text.
 pub(crate) fn to_value(dynamic: &Dynamic) -> Value {
+    match kept_in(dynamic) {
+        Some(why) => Value::text(why),
+        None => shallow_to_value(dynamic),
+    }
+}
+
+fn shallow_to_value(dynamic: &Dynamic) -> Value {
     if dynamic.is_unit() {
         return Value::Null;
     }
@@ -100,10 +146,13 @@ pub(crate) fn to_value(dynamic: &Dynamic) -> Value {
         return Value::text(text.as_str());
     }
     if let Ok(items) = dynamic.as_array_ref() {
-        return Value::list(items.iter().map(to_value));
+        return Value::list(items.iter().map(shallow_to_value));
     }
     if let Ok(map) = dynamic.as_map_ref() {
-        return Value::Map(Arc::new(map_to_value(&map)));
+        let entries = map
+            .iter()
+            .map(|(key, value)| (Arc::from(key.as_str()), shallow_to_value(value)));
+        return Value::Map(Arc::new(entries.collect()));
     }
     if let Some(object) = dynamic.read_lock::<AutomateObject>() {
         return Value::Object(object.object.clone());
@@ -114,11 +163,31 @@ pub(crate) fn to_value(dynamic: &Dynamic) -> Value {
     if let Some(secret) = dynamic.read_lock::<SecretView>() {
         return Value::Password(secret.0.clone());
     }
-    Value::text(dynamic.to_string())
+    Value::text(to_text(dynamic))
 }
 
-pub(crate) fn map_to_value(map: &Map) -> ValueMap {
-    map.iter()
-        .map(|(key, value)| (Arc::from(key.as_str()), to_value(value)))
-        .collect()
+/// A value as text; what a function has captured is not shown, as it may hold the function itself.
+pub(crate) fn to_text(value: &Dynamic) -> String {
+    if value.is_array() || value.is_map() {
+        return to_json(value);
+    }
+    value.to_string()
+}
+
+/// A float as the whole number next to it towards zero, within what an `i64` holds.
+pub(crate) fn whole(float: f64) -> i64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "`as` keeps to the nearest that fits"
+    )]
+    let whole = float as i64;
+    whole
+}
+
+/// The beginning of a text, as much as one line may hold.
+pub(crate) fn clip(text: &str) -> &str {
+    let end = (0..=MAX_LINE.min(text.len()))
+        .rev()
+        .find(|at| text.is_char_boundary(*at));
+    end.and_then(|end| text.get(..end)).unwrap_or("")
 }

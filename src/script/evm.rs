@@ -1,10 +1,8 @@
 //! `evm`: what a method sees of its run. The run itself stands behind [`EvmHost`].
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::OnceLock;
 
-use rhai::Array;
 use rhai::Dynamic;
 use rhai::Engine;
 use rhai::EvalAltResult;
@@ -13,7 +11,6 @@ use rhai::Map;
 
 use crate::model::event::EmsEvent;
 use crate::model::target::TargetCollection;
-use crate::model::value::MASKED;
 use crate::model::value::ObjectRef;
 use crate::model::value::Record;
 use crate::model::value::Secret;
@@ -22,6 +19,7 @@ use crate::model::value::ValueMap;
 use crate::model::value::is_secret_column;
 use crate::script::convert;
 use crate::script::convert::Document;
+use crate::script::evm_functions;
 
 /// Where a method runs: the frame on top of the stack.
 #[derive(Clone, Debug, Default)]
@@ -128,13 +126,24 @@ pub(crate) struct RecordView {
     pub(crate) host: Arc<dyn EvmHost>,
 }
 
+impl RecordView {
+    pub(crate) fn column(&self, name: &str) -> Dynamic {
+        match name {
+            "id" => self.record.id().map_or(Dynamic::UNIT, Dynamic::from),
+            "object_class" => ImmutableString::from(&*self.record.class()).into(),
+            secret if is_secret_column(secret) => Dynamic::UNIT,
+            _column => convert::to_dynamic(&self.record.column(name).unwrap_or_default(), &self.host),
+        }
+    }
+}
+
 /// A password: shown masked, whatever is done with it.
 #[derive(Clone)]
 pub(crate) struct SecretView(pub(crate) Secret);
 
 /// `evm.inputs`: names ignore case, an absent one reads as `()`.
 #[derive(Clone)]
-struct Inputs(Map);
+pub(crate) struct Inputs(pub(crate) Map);
 
 /// The event as scripts see it, with its parsed full data.
 #[derive(Debug)]
@@ -157,7 +166,7 @@ impl EventView {
         &self.event
     }
 
-    fn full_data(&self) -> Dynamic {
+    pub(crate) fn full_data(&self) -> Dynamic {
         let parse = || {
             let data = &self.event.hash.full_data;
             let document = data.view(|text| Document::parse(text).unwrap_or(Document(Dynamic::UNIT)));
@@ -172,7 +181,7 @@ impl EventView {
 pub(crate) struct EventHandle(pub(crate) Arc<EventView>);
 
 impl EventHandle {
-    fn column(&mut self, name: &str) -> Dynamic {
+    pub(crate) fn column(&mut self, name: &str) -> Dynamic {
         if name == "full_data" {
             return self.0.full_data();
         }
@@ -180,133 +189,26 @@ impl EventHandle {
     }
 }
 
-type Fallible<T> = Result<T, Box<EvalAltResult>>;
+pub(crate) type Fallible<T> = Result<T, Box<EvalAltResult>>;
 
+/// Makes the types and their functions known.
 pub(crate) fn register(engine: &mut Engine) {
-    register_evm(engine);
-    register_datastore(engine);
-    register_objects(engine);
-    engine.register_type_with_name::<EventHandle>("EmsEvent");
-    engine.register_get("full_data", |event: &mut EventHandle| event.0.full_data());
-    engine.register_indexer_get(|event: &mut EventHandle, name: &str| event.column(name));
-    engine.register_type_with_name::<RecordView>("Record");
-    engine.register_indexer_get(|view: &mut RecordView, name: &str| match name {
-        "id" => view.record.id().map_or(Dynamic::UNIT, Dynamic::from),
-        "object_class" => ImmutableString::from(&*view.record.class()).into(),
-        secret if is_secret_column(secret) => Dynamic::UNIT,
-        _column => convert::to_dynamic(&view.record.column(name).unwrap_or_default(), &view.host),
-    });
-    engine.register_type_with_name::<SecretView>("Password");
-    engine.register_fn("to_string", |_: &mut SecretView| MASKED);
-    engine.register_fn("to_debug", |_: &mut SecretView| MASKED);
-    engine.register_type_with_name::<Inputs>("Inputs");
-    engine.register_indexer_get(|inputs: &mut Inputs, name: &str| {
-        let found = inputs.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
-        found.map_or(Dynamic::UNIT, |(_, value)| value.clone())
-    });
-    engine.register_fn("keys", |inputs: &mut Inputs| {
-        Array::from_iter(inputs.0.keys().map(|key| key.as_str().into()))
-    });
-    engine.register_fn("to_map", |inputs: &mut Inputs| inputs.0.clone());
-}
-
-fn register_evm(engine: &mut Engine) {
     engine.register_type_with_name::<Evm>("Evm");
-    engine.register_get("root", |evm: &mut Evm| evm.related(Relation::Root));
-    engine.register_get("object", |evm: &mut Evm| evm.related(Relation::Current));
-    engine.register_get("current", |evm: &mut Evm| evm.related(Relation::Current));
-    engine.register_get("parent", |evm: &mut Evm| evm.related(Relation::Parent));
-    engine.register_fn("object", |evm: &mut Evm, path: &str| {
-        evm.related(Relation::Path(path))
-    });
-    engine.register_get("inputs", |evm: &mut Evm| {
-        Inputs(convert::map_to_dynamic(&evm.0.inputs(), &evm.0))
-    });
-    engine.register_get("event", |evm: &mut Evm| {
-        evm.0
-            .event()
-            .map_or(Dynamic::UNIT, |event| Dynamic::from(EventHandle(event)))
-    });
-    engine.register_fn("log", |evm: &mut Evm, level: &str, text: Dynamic| {
-        evm.0.log(level, &text.to_string());
-    });
-    engine.register_fn("instantiate", |evm: &mut Evm, path: &str| {
-        evm.found(evm.0.instantiate(path))
-    });
-    engine.register_fn("state_var", |evm: &mut Evm, name: &str| {
-        convert::to_dynamic(&evm.0.state_var(name).unwrap_or_default(), &evm.0)
-    });
-    engine.register_fn("set_state_var", |evm: &mut Evm, name: &str, value: Dynamic| {
-        evm.0.set_state_var(name, Some(convert::to_value(&value)));
-    });
-    engine.register_fn("state_var_exists", |evm: &mut Evm, name: &str| {
-        evm.0.state_var(name).is_some()
-    });
-    engine.register_fn("delete_state_var", |evm: &mut Evm, name: &str| {
-        evm.0.set_state_var(name, None);
-    });
-    engine.register_fn("state_vars", |evm: &mut Evm| {
-        convert::map_to_dynamic(&evm.0.state_vars(), &evm.0)
-    });
-    engine.register_fn("refresh", |evm: &mut Evm, targets: Dynamic| -> Fallible<()> {
-        evm.0.refresh(crate::script::targets::read(&targets)?);
-        Ok(())
-    });
-    engine.register_fn("deliver", |evm: &mut Evm, action: Map| -> Fallible<()> {
-        let action = serde_json::to_value(Dynamic::from_map(action)).map_err(|error| error.to_string())?;
-        Ok(evm.0.deliver(action)?)
-    });
-    for (name, part) in [
-        (
-            "current_namespace",
-            (|frame: CurrentFrame| frame.namespace) as fn(CurrentFrame) -> Arc<str>,
-        ),
-        ("current_class", |frame| frame.class),
-        ("current_instance", |frame| frame.instance),
-        ("current_message", |frame| frame.message),
-        ("current_method", |frame| frame.method),
-    ] {
-        engine.register_get(name, move |evm: &mut Evm| {
-            ImmutableString::from(&*part(evm.0.frame()))
-        });
-    }
-}
-
-fn register_datastore(engine: &mut Engine) {
-    engine.register_fn("vmdb", |evm: &mut Evm, class: &str| evm.records(class, None));
-    engine.register_fn("vmdb", |evm: &mut Evm, class: &str, id: i64| {
-        evm.records(class, Some(id))
-    });
-    engine.register_fn("instance_exists", |evm: &mut Evm, path: &str| {
-        evm.0.instance_get(path).is_some()
-    });
-    engine.register_fn("instance_get", |evm: &mut Evm, path: &str| {
-        let fields = evm.0.instance_get(path);
-        fields.map_or(Dynamic::UNIT, |fields| {
-            convert::map_to_dynamic(&fields, &evm.0).into()
-        })
-    });
-    engine.register_fn("instance_find", |evm: &mut Evm, path: &str| {
-        convert::map_to_dynamic(&evm.0.instance_find(path), &evm.0)
-    });
-    engine.register_fn("hash_to_query", |_: &mut Evm, map: Map| {
-        let pairs = map.iter().filter(|(_, value)| !value.is_unit());
-        crate::model::ae_path::pairs_to_query(
-            pairs.map(|(key, value)| (key.as_str(), Cow::Owned(value.to_string()))),
-        )
-    });
-    engine.register_fn("query_to_hash", |_: &mut Evm, query: &str| {
-        let pairs = crate::model::ae_path::query_to_pairs(query);
-        Map::from_iter(pairs.into_iter().map(|(key, value)| (key.into(), value.into())))
-    });
+    engine.register_type_with_name::<AutomateObject>("AutomateObject");
+    engine.register_type_with_name::<EventHandle>("EmsEvent");
+    engine.register_type_with_name::<RecordView>("Record");
+    engine.register_type_with_name::<SecretView>("Password");
+    engine.register_type_with_name::<Inputs>("Inputs");
+    engine.register_global_module(rhai::exported_module!(evm_functions::evm).into());
+    engine.register_global_module(rhai::exported_module!(evm_functions::given).into());
 }
 
 impl Evm {
-    fn related(&self, relation: Relation<'_>) -> Fallible<Dynamic> {
+    pub(crate) fn related(&self, relation: Relation<'_>) -> Fallible<Dynamic> {
         Ok(self.found(self.0.object(relation)?))
     }
 
-    fn found(&self, object: Option<ObjectRef>) -> Dynamic {
+    pub(crate) fn found(&self, object: Option<ObjectRef>) -> Dynamic {
         object.map_or(Dynamic::UNIT, |object| {
             Dynamic::from(AutomateObject {
                 object,
@@ -315,61 +217,7 @@ impl Evm {
         })
     }
 
-    fn records(&self, class: &str, id: Option<i64>) -> Fallible<Dynamic> {
+    pub(crate) fn records(&self, class: &str, id: Option<i64>) -> Fallible<Dynamic> {
         Ok(convert::to_dynamic(&self.0.vmdb(class, id)?, &self.0))
     }
-}
-
-fn register_objects(engine: &mut Engine) {
-    engine.register_type_with_name::<AutomateObject>("AutomateObject");
-    engine.register_indexer_get(|object: &mut AutomateObject, name: &str| {
-        convert::to_dynamic(&object.host.attribute(&object.object, name), &object.host)
-    });
-    engine.register_indexer_set(|object: &mut AutomateObject, name: &str, value: Dynamic| {
-        object
-            .host
-            .set_attribute(&object.object, name, convert::to_value(&value));
-    });
-    engine.register_fn("attributes", |object: &mut AutomateObject| {
-        convert::map_to_dynamic(&object.host.attributes(&object.object), &object.host)
-    });
-    engine.register_fn("children", |object: &mut AutomateObject| {
-        convert::to_dynamic(&object.host.children(&object.object, None), &object.host)
-    });
-    engine.register_fn("children", |object: &mut AutomateObject, relationship: &str| {
-        convert::to_dynamic(
-            &object.host.children(&object.object, Some(relationship)),
-            &object.host,
-        )
-    });
-    engine.register_fn("parent", |object: &mut AutomateObject| {
-        Evm(object.host.clone()).found(object.host.parent_of(&object.object))
-    });
-    engine.register_fn(
-        "decrypt",
-        |object: &mut AutomateObject, name: &str| -> Fallible<String> {
-            Ok(object.host.decrypt(&object.object, name)?)
-        },
-    );
-    engine.register_fn("name", |object: &mut AutomateObject| {
-        ImmutableString::from(&*object.object.name)
-    });
-    engine.register_fn("to_string", |object: &mut AutomateObject| {
-        ImmutableString::from(&*object.object.name)
-    });
-    engine.register_fn("namespace", |object: &mut AutomateObject| {
-        ImmutableString::from(&*object.host.names(&object.object).0)
-    });
-    engine.register_fn("class_name", |object: &mut AutomateObject| {
-        ImmutableString::from(&*object.host.names(&object.object).1)
-    });
-    engine.register_fn("instance_name", |object: &mut AutomateObject| {
-        ImmutableString::from(&*object.host.names(&object.object).2)
-    });
-    engine.register_fn("==", |a: &mut AutomateObject, b: AutomateObject| {
-        a.object == b.object
-    });
-    engine.register_fn("!=", |a: &mut AutomateObject, b: AutomateObject| {
-        a.object != b.object
-    });
 }

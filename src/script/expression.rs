@@ -14,6 +14,7 @@ use crate::script::evm::EventHandle;
 use crate::script::evm::EventView;
 use crate::script::evm::Evm;
 use crate::script::evm::EvmHost;
+use crate::source::Diagnostic;
 
 /// A condition, ready to be asked.
 #[derive(Clone, Debug)]
@@ -49,6 +50,11 @@ impl Expression {
     /// Whether it looks at `evm`, so that the run has to be reachable.
     pub(crate) fn uses_evm(&self) -> bool {
         self.uses_evm
+    }
+
+    /// Calls of functions that do not exist, at their places within the expression.
+    pub(crate) fn check_calls(&self, host: &ScriptHost) -> Vec<Diagnostic> {
+        host.check_calls(&self.script)
     }
 
     /// Asks the condition. `values` are the texts of its references, each with its typed form.

@@ -64,11 +64,26 @@ pub(crate) enum Stopped {
     Time,
     /// It used more than [`Limits::max_memory`].
     Memory,
+    /// It printed, logged and asked for more than [`MAX_OUTPUTS`] things.
+    Outputs,
 }
 
-/// How often, in operations, time and memory are looked at.
-const TIME_CHECK: u64 = 64;
-const MEMORY_CHECK: u64 = 512;
+/// How many lines one call may print or log, refreshes and outside effects counted with them.
+pub(crate) const MAX_OUTPUTS: u32 = 1_000;
+
+/// How much stack a call must find, and what it is given where it finds less. Values within values, as deep as
+/// the sizes allow, are walked and dropped by recursion; nothing can be caught once a stack has overflowed.
+/// A thread made for scripts has as much as is given, so that nothing needs to be allocated for a call.
+pub(crate) const STACK_NEEDED: usize = 48 << 20;
+/// See [`STACK_NEEDED`].
+pub(crate) const STACK_GIVEN: usize = 64 << 20;
+
+/// How often, in operations, the clock is looked at.
+const CLOCK_CHECK: u64 = 16;
+
+/// How often the memory is looked at. One operation makes at most one text of the largest size, so that between
+/// two looks a script cannot take much; and a script that is done sooner never pays for a look.
+const MEMORY_CHECK: Duration = Duration::from_millis(1);
 
 thread_local! {
     static BUDGET: Cell<Option<Budget>> = const { Cell::new(None) };
@@ -77,7 +92,9 @@ thread_local! {
 #[derive(Clone, Copy)]
 struct Budget {
     deadline: Instant,
+    next_memory_check: Instant,
     memory_ceiling: Option<u64>,
+    outputs: u32,
 }
 
 /// The budget of the outermost call on this thread; what it instantiates lives on the same one.
@@ -89,10 +106,12 @@ impl BudgetGuard {
     pub(crate) fn start(limits: &Limits) -> Self {
         let is_outermost = BUDGET.get().is_none();
         if is_outermost {
-            let deadline = Instant::now() + limits.max_time;
+            let now = Instant::now();
             BUDGET.set(Some(Budget {
-                deadline,
+                deadline: now + limits.max_time,
+                next_memory_check: now + MEMORY_CHECK,
                 memory_ceiling: None,
+                outputs: 0,
             }));
         }
         Self { is_outermost }
@@ -123,25 +142,41 @@ pub(crate) fn apply(engine: &mut Engine, limits: &Limits) {
 }
 
 fn check(operations: u64, max_memory: u64) -> Option<Stopped> {
-    if !operations.is_multiple_of(TIME_CHECK) {
+    if !operations.is_multiple_of(CLOCK_CHECK) {
         return None;
     }
     let mut budget = BUDGET.get()?;
-    if budget.deadline < Instant::now() {
+    let now = Instant::now();
+    if budget.deadline < now {
         return Some(Stopped::Time);
     }
-    if operations.is_multiple_of(MEMORY_CHECK) {
+    if MAX_OUTPUTS < budget.outputs {
+        return Some(Stopped::Outputs);
+    }
+    if budget.next_memory_check <= now {
         let resident = resident_bytes()?;
         // The first look sets the ceiling: whatever the process held before is not the script's.
         let ceiling = *budget
             .memory_ceiling
             .get_or_insert(resident.saturating_add(max_memory));
+        budget.next_memory_check = now + MEMORY_CHECK;
         BUDGET.set(Some(budget));
         if ceiling < resident {
             return Some(Stopped::Memory);
         }
     }
     None
+}
+
+/// Counts a line or a request of the running script. False beyond the limit: the script is stopped soon, and
+/// nothing more of it shall come out.
+pub(crate) fn may_put_out() -> bool {
+    let Some(mut budget) = BUDGET.get() else {
+        return true;
+    };
+    budget.outputs = budget.outputs.saturating_add(1);
+    BUDGET.set(Some(budget));
+    budget.outputs <= MAX_OUTPUTS
 }
 
 /// Bytes of memory that the process holds; none where the system does not say.

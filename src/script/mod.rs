@@ -3,18 +3,27 @@
 //! Knows nothing of rules or tables: what a script may reach of them comes in through [`evm::EvmHost`].
 
 pub(crate) mod api;
+mod calls;
 pub(crate) mod convert;
+mod engine;
 pub(crate) mod evm;
+mod evm_functions;
+mod explain;
 pub(crate) mod expression;
+mod functions;
+pub(crate) mod json;
 pub(crate) mod limits;
 mod returned;
 mod targets;
 
 pub(crate) use convert::Document;
-pub(crate) use limits::Limits;
+pub(crate) use explain::ScriptError;
+pub use functions::ScriptFunction;
+pub use functions::all_functions;
+pub use functions::own_functions;
+pub use limits::Limits;
 pub(crate) use returned::Returned;
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
@@ -29,11 +38,10 @@ use rhai::Module;
 use rhai::Position;
 use rhai::Scope;
 use rhai::module_resolvers::StaticModuleResolver;
-use rhai::packages::Package;
-use rhai::packages::StandardPackage;
 
+use crate::script::calls::Arities;
+use crate::script::calls::UnknownCall;
 use crate::script::limits::BudgetGuard;
-use crate::script::limits::Stopped;
 use crate::source::Diagnostic;
 use crate::source::SourceFile;
 
@@ -77,38 +85,12 @@ impl Script {
     }
 }
 
-/// How a script ended, if not well.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ScriptError {
-    /// It called `exit(code)`.
-    #[error("exit({0})")]
-    Exit(i64),
-    /// It threw, or something that it did cannot be done.
-    #[error("{path}{}: {message}", place(*line, *column))]
-    Failed {
-        /// The file.
-        path: Arc<str>,
-        /// From 1; 0 where rhai does not say.
-        line: usize,
-        /// From 1; 0 where rhai does not say.
-        column: usize,
-        /// What happened.
-        message: String,
-    },
-}
-
-fn place(line: usize, column: usize) -> String {
-    if line == 0 {
-        String::new()
-    } else {
-        format!(":{line}:{column}")
-    }
-}
-
 /// The engine with everything that scripts may call, for one generation of rules.
 pub(crate) struct ScriptHost {
     engine: Engine,
     limits: Limits,
+    /// What each module that can be imported offers.
+    modules: BTreeMap<String, Arities>,
 }
 
 impl std::fmt::Debug for ScriptHost {
@@ -118,19 +100,13 @@ impl std::fmt::Debug for ScriptHost {
 }
 
 impl ScriptHost {
-    /// An engine without files, `eval`, `sleep` or modules.
+    /// A host without modules.
     pub(crate) fn new(limits: Limits) -> Self {
-        let mut engine = Engine::new_raw();
-        StandardPackage::new().register_into_engine(&mut engine);
-        engine.disable_symbol("eval");
-        limits::apply(&mut engine, &limits);
-        engine.set_module_resolver(StaticModuleResolver::new());
-        engine.on_print(|text| tracing::info!(text, "A script printed."));
-        engine.on_debug(|text, _, _| tracing::debug!(text, "A script printed."));
-        api::register(&mut engine);
-        evm::register(&mut engine);
-        targets::register(&mut engine);
-        Self { engine, limits }
+        Self {
+            engine: engine::new(&limits),
+            limits,
+            modules: BTreeMap::new(),
+        }
     }
 
     /// Offers `scripts/lib/<name>.rhai` as `import "lib/<name>"`; a module may import those that need no other.
@@ -147,12 +123,16 @@ impl ScriptHost {
             }
         }
         let mut resolver = StaticModuleResolver::new();
+        let mut scripts = Vec::new();
         loop {
             let mut diagnostics = Vec::new();
             let before = waiting.len();
             waiting.retain(|name, file| match self.module(file) {
-                Ok(module) => {
+                Ok((script, module)) => {
+                    self.modules
+                        .insert((*name).to_owned(), calls::defined(&script.ast));
                     resolver.insert(*name, module);
+                    scripts.push(script);
                     false
                 }
                 Err(diagnostic) => {
@@ -162,16 +142,41 @@ impl ScriptHost {
             });
             self.engine.set_module_resolver(resolver.clone());
             if waiting.is_empty() || waiting.len() == before {
+                diagnostics.extend(scripts.iter().flat_map(|script| self.check_calls(script)));
                 return diagnostics;
             }
         }
     }
 
-    fn module(&self, file: &Arc<SourceFile>) -> Result<Module, Diagnostic> {
+    /// Calls of functions that do not exist, or with a wrong number of arguments: errors, and warnings where a map
+    /// may hold the function. Not for a script that others are put in front of, see [`Script::after`].
+    pub(crate) fn check_calls(&self, script: &Script) -> Vec<Diagnostic> {
+        let unknown = calls::unknown(&script.ast, calls::registered(&self.engine), &self.modules);
+        let finding = |call: UnknownCall| {
+            let finding = match call.is_certain {
+                true => Diagnostic::error,
+                false => Diagnostic::warning,
+            };
+            finding("UnknownFunction", &script.path, call.message)
+                .at(at_most(call.at.line()), at_most(call.at.position()))
+                .help(call.help)
+        };
+        unknown.into_iter().map(finding).collect()
+    }
+
+    fn module(&self, file: &Arc<SourceFile>) -> Result<(Script, Module), Diagnostic> {
         let script = self.compile(file)?;
         let _budget = BudgetGuard::start(&self.limits);
-        Module::eval_ast_as_new(Scope::new(), &script.ast, &self.engine)
-            .map_err(|error| diagnostic(file, &error.to_string(), error.position()))
+        let module = Module::eval_ast_as_new(Scope::new(), &script.ast, &self.engine);
+        let module = module.map_err(|error| match &*error {
+            EvalAltResult::ErrorModuleNotFound(name, at) => {
+                let why = "it needs this one, or cannot be loaded itself";
+                let message = format!("the module `{name}` cannot be imported: {why}");
+                diagnostic("ScriptModule", file, &message, *at)
+            }
+            error => diagnostic("ScriptModule", file, &error.to_string(), error.position()),
+        })?;
+        Ok((script, module))
     }
 
     /// Compiles a file.
@@ -180,7 +185,7 @@ impl ScriptHost {
     /// A diagnostic at the place that rhai names.
     pub(crate) fn compile(&self, file: &SourceFile) -> Result<Script, Diagnostic> {
         self.compile_text(&file.path, &file.text)
-            .map_err(|(message, position)| diagnostic(file, &message, position))
+            .map_err(|(message, position)| diagnostic("ScriptSyntax", file, &message, position))
     }
 
     fn compile_text(&self, path: &Arc<str>, text: &str) -> Result<Script, (String, Position)> {
@@ -271,6 +276,21 @@ impl ScriptHost {
         Ok(Returned::new(value?, script, function))
     }
 
+    /// Calls a function that takes documents, the shape of `poll_request` and `events`.
+    ///
+    /// # Errors
+    /// When the script fails or is stopped.
+    pub(crate) fn call_with_documents(
+        &self,
+        script: &Script,
+        function: &'static str,
+        documents: Vec<Document>,
+    ) -> Result<Returned, ScriptError> {
+        let arguments: Vec<Dynamic> = documents.into_iter().map(|document| document.0).collect();
+        let value = self.call(script, function, arguments)?;
+        Ok(Returned::new(value, script, function))
+    }
+
     /// Calls `function(ems_event)`, the shape of `parse` in an event target parser.
     ///
     /// # Errors
@@ -312,91 +332,35 @@ impl ScriptHost {
         work: impl FnOnce(&Engine) -> Result<Dynamic, Box<EvalAltResult>>,
     ) -> Result<Dynamic, ScriptError> {
         let _budget = BudgetGuard::start(&self.limits);
+        // All of it on a stack with room, the dropping of what the script made included.
+        stacker::maybe_grow(limits::STACK_NEEDED, limits::STACK_GIVEN, || {
+            self.guarded_here(script, work)
+        })
+    }
+
+    fn guarded_here(
+        &self,
+        script: &Script,
+        work: impl FnOnce(&Engine) -> Result<Dynamic, Box<EvalAltResult>>,
+    ) -> Result<Dynamic, ScriptError> {
         match catch_unwind(AssertUnwindSafe(|| work(&self.engine))) {
-            Ok(Ok(result)) => Ok(result),
-            Ok(Err(error)) => Err(self.explain(script, &error)),
-            Err(panic) => Err(failed(
-                script,
-                Position::NONE,
-                format!("a function it called broke: {}", panic_text(&*panic)),
-            )),
+            Ok(Ok(result)) => match convert::kept_in(&result) {
+                None => Ok(result),
+                Some(why) => {
+                    let message = format!("it returned what cannot leave a script: {why}");
+                    Err(explain::failed(&script.path, Position::NONE, message))
+                }
+            },
+            Ok(Err(error)) => Err(explain::explain(&script.path, &self.limits, &error)),
+            Err(panic) => Err(explain::panicked(&script.path, &*panic)),
         }
     }
-
-    fn explain(&self, script: &Script, error: &EvalAltResult) -> ScriptError {
-        let (inner, position) = innermost(error);
-        let message = match inner {
-            EvalAltResult::ErrorTerminated(token, _) => {
-                if let Some(api::ExitCode(code)) = token.clone().try_cast::<api::ExitCode>() {
-                    return ScriptError::Exit(code);
-                }
-                match token.clone().try_cast::<Stopped>() {
-                    Some(Stopped::Memory) => format!(
-                        "stopped: it took more than {} MiB of memory",
-                        self.limits.max_memory >> 20
-                    ),
-                    Some(Stopped::Time) | None => {
-                        format!("stopped: it ran longer than {:?}", self.limits.max_time)
-                    }
-                }
-            }
-            EvalAltResult::ErrorTooManyOperations(_) => {
-                format!(
-                    "stopped: more than {} operations; is there a loop without an end?",
-                    self.limits.max_operations
-                )
-            }
-            EvalAltResult::ErrorStackOverflow(_) => {
-                format!(
-                    "stopped: functions call each other more than {} deep",
-                    self.limits.max_call_levels
-                )
-            }
-            EvalAltResult::ErrorRuntime(thrown, _) => thrown.to_string(),
-            other => {
-                let mut message = other.to_string();
-                if let Some(place) = message.rfind(" (line ") {
-                    message.truncate(place);
-                }
-                message
-            }
-        };
-        failed(script, position, message)
-    }
-}
-
-/// The error that began it, and the place of it that is best known.
-fn innermost(error: &EvalAltResult) -> (&EvalAltResult, Position) {
-    match error {
-        EvalAltResult::ErrorInFunctionCall(_, _, inner, outer)
-        | EvalAltResult::ErrorInModule(_, inner, outer) => {
-            let (found, position) = innermost(inner);
-            (found, if position.is_none() { *outer } else { position })
-        }
-        other => (other, other.position()),
-    }
-}
-
-fn failed(script: &Script, at: Position, message: String) -> ScriptError {
-    let (line, column) = (at.line().unwrap_or(0), at.position().unwrap_or(0));
-    ScriptError::Failed {
-        path: script.path.clone(),
-        line,
-        column,
-        message,
-    }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "it panicked".to_owned())
 }
 
 fn at_most(place: Option<usize>) -> u32 {
     place.and_then(|place| u32::try_from(place).ok()).unwrap_or(1)
 }
 
-fn diagnostic(file: &SourceFile, message: &str, at: Position) -> Diagnostic {
-    Diagnostic::error("script-syntax", &file.path, message).at(at_most(at.line()), at_most(at.position()))
+fn diagnostic(code: &'static str, file: &SourceFile, message: &str, at: Position) -> Diagnostic {
+    Diagnostic::error(code, &file.path, message).at(at_most(at.line()), at_most(at.position()))
 }

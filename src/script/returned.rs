@@ -35,6 +35,11 @@ impl Returned {
         self.value.is_unit()
     }
 
+    /// Whether it is `true`.
+    pub(crate) fn is_true(&self) -> bool {
+        self.value.as_bool() == Ok(true)
+    }
+
     /// The reason, where the script returned `ignore(reason)`.
     pub(crate) fn ignored(&self) -> Option<String> {
         self.value
@@ -58,7 +63,21 @@ impl Returned {
     /// When it is no map.
     pub(crate) fn into_document(self) -> Result<Document, ScriptError> {
         match self.value.is_map() {
-            true => Ok(Document(self.value.into_shared())),
+            true => Ok(Document(self.value.into_read_only().into_shared())),
+            false => Err(self.wrong(&format!(
+                "a map was expected, it returned {}",
+                self.value.type_name()
+            ))),
+        }
+    }
+
+    /// The returned map as JSON text.
+    ///
+    /// # Errors
+    /// When it is no map.
+    pub(crate) fn document_text(&self) -> Result<String, ScriptError> {
+        match self.value.is_map() {
+            true => Ok(convert::to_json(&self.value)),
             false => Err(self.wrong(&format!(
                 "a map was expected, it returned {}",
                 self.value.type_name()

@@ -11,9 +11,13 @@ use rhai::Map;
 use crate::model::target::ManagerRef;
 use crate::model::target::Target;
 use crate::model::target::TargetCollection;
+use crate::script::convert;
 
 /// How deep [`TargetsHandle::collect`] follows nested places; deeper is an error (C108).
 const MAX_DEPTH: usize = 20;
+
+/// How many places one call of it visits: places that overlap could otherwise lead anywhere 2^20 times.
+const MAX_VISITS: usize = 100_000;
 
 /// The collection a script holds: one collection, however often the script hands it on.
 #[derive(Clone, Debug, Default)]
@@ -25,37 +29,79 @@ impl TargetsHandle {
     }
 }
 
+/// Makes the type and its functions known.
 pub(crate) fn register(engine: &mut Engine) {
     engine.register_type_with_name::<TargetsHandle>("TargetCollection");
-    engine.register_fn("targets", TargetsHandle::default);
-    engine.register_fn(
-        "add",
-        |targets: &mut TargetsHandle, association: &str, reference: Dynamic| {
-            add(targets, association, &reference, None)
-        },
-    );
-    engine.register_fn(
-        "add",
-        |targets: &mut TargetsHandle, association: &str, reference: Dynamic, options: Map| {
-            add(targets, association, &reference, Some(options))
-        },
-    );
-    engine.register_fn("add_all", |targets: &mut TargetsHandle, association: &str| {
-        targets
-            .0
-            .lock()
-            .add(Target::new(association, ManagerRef::default()));
-    });
-    engine.register_fn(
-        "collect",
-        |targets: &mut TargetsHandle, value: Dynamic, rules: Map| {
-            let rules = Rules::read(&rules)?;
-            rules.walk(&mut targets.0.lock(), &value, 0)
-        },
-    );
-    engine.register_fn("len", |targets: &mut TargetsHandle| {
-        i64::try_from(targets.0.lock().targets().len()).unwrap_or(0)
-    });
+    engine.register_global_module(rhai::exported_module!(functions).into());
+}
+
+#[rhai::export_module]
+#[expect(
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "rhai offers what is `pub`, and unwraps `self`"
+)]
+mod functions {
+    use rhai::Dynamic;
+    use rhai::Map;
+
+    use crate::model::target::ManagerRef;
+    use crate::model::target::Target;
+    use crate::script::evm::EventHandle;
+    use crate::script::targets;
+    use crate::script::targets::Result;
+    use crate::script::targets::Rules;
+    use crate::script::targets::TargetsHandle;
+
+    /// An empty target collection. Handing it on does not copy it.
+    #[rhai_fn(name = "targets")]
+    pub fn new_collection() -> TargetsHandle {
+        TargetsHandle::default()
+    }
+
+    /// Adds a target: an association such as `"vms"`, and its reference, a map such as `#{ ems_ref: id }` or the
+    /// `ems_ref` alone. A blank reference adds nothing, and so does a target that is there already.
+    #[rhai_fn(name = "add", pure, return_raw)]
+    pub fn add(targets: &mut TargetsHandle, association: &str, reference: Dynamic) -> Result<()> {
+        targets::add(targets, association, &reference, None)
+    }
+
+    /// Adds a target with options, which the inventory collector gets to see.
+    #[rhai_fn(name = "add", pure, return_raw)]
+    pub fn add_with_options(
+        targets: &mut TargetsHandle,
+        association: &str,
+        reference: Dynamic,
+        options: Map,
+    ) -> Result<()> {
+        targets::add(targets, association, &reference, Some(options))
+    }
+
+    /// Adds a whole association.
+    #[rhai_fn(pure)]
+    pub fn add_all(targets: &mut TargetsHandle, association: &str) {
+        let target = Target::new(association, ManagerRef::default());
+        targets.0.lock().add(target);
+    }
+
+    /// Looks in `value` for dotted keys and adds a target for each one found, then does the same in dotted places
+    /// below, which hold a map or a list of maps, at most 20 deep:
+    /// `#{ keys: #{ "instanceId": "vms", "keyName": "key_pairs.name" }, descend: ["groupSet.items"] }`.
+    /// An association may name the key of its reference after a dot; without one it is `ems_ref`. Where there is
+    /// `within: ["detail.request"]`, it begins in these places and not in `value` itself. An `ems_event` as `value`
+    /// stands for its `full_data`, and is not copied.
+    #[rhai_fn(pure, return_raw)]
+    pub fn collect(targets: &mut TargetsHandle, value: Dynamic, rules: Map) -> Result<()> {
+        let rules = Rules::read(&rules)?;
+        let full_data = value.read_lock::<EventHandle>().map(|event| event.0.full_data());
+        rules.start(&mut targets.0.lock(), full_data.as_ref().unwrap_or(&value))
+    }
+
+    /// How many targets there are.
+    #[rhai_fn(pure)]
+    pub fn len(targets: &mut TargetsHandle) -> i64 {
+        i64::try_from(targets.0.lock().targets().len()).unwrap_or(i64::MAX)
+    }
 }
 
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
@@ -63,7 +109,9 @@ type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 fn add(targets: &TargetsHandle, association: &str, reference: &Dynamic, options: Option<Map>) -> Result<()> {
     if let Some(manager_ref) = manager_ref(reference)? {
         let mut target = Target::new(association, manager_ref);
-        target.options = options.and_then(|options| serde_json::to_value(Dynamic::from_map(options)).ok());
+        target.options = options
+            .map(|options| options_value(&options.into()))
+            .transpose()?;
         targets.0.lock().add(target);
     }
     Ok(())
@@ -102,28 +150,57 @@ fn reference_text(value: &Dynamic) -> Result<Option<Arc<str>>> {
 struct Rules<'a> {
     keys: Option<&'a Dynamic>,
     descend: Option<&'a Dynamic>,
+    within: Option<&'a Dynamic>,
 }
 
-const USAGE: &str =
-    "collect takes #{ keys: #{ \"place.in.the.event\": \"association\" }, descend: [\"place\"] }";
+const USAGE: &str = "collect takes #{ keys: #{ \"place.in.the.event\": \"association\" }, descend: [\"place\"], within: [\"place\"] }";
 
 impl<'a> Rules<'a> {
     fn read(rules: &'a Map) -> Result<Self> {
         let mut read = Self {
             keys: None,
             descend: None,
+            within: None,
         };
         for (key, value) in rules {
             match key.as_str() {
                 "keys" if value.is_map() => read.keys = Some(value),
                 "descend" if value.is_array() => read.descend = Some(value),
+                "within" if value.is_array() => read.within = Some(value),
                 _other => return Err(USAGE.into()),
             }
         }
         Ok(read)
     }
 
-    fn walk(&self, targets: &mut TargetCollection, value: &Dynamic, depth: usize) -> Result<()> {
+    /// Walks the value, or the places of it that are named.
+    fn start(&self, targets: &mut TargetCollection, value: &Dynamic) -> Result<()> {
+        let mut visits = 0;
+        let Some(Ok(places)) = self.within.map(Dynamic::as_array_ref) else {
+            return self.walk(targets, value, 0, &mut visits);
+        };
+        let Ok(map) = value.as_map_ref() else {
+            return Ok(());
+        };
+        places.iter().try_for_each(|place| {
+            let place = place.as_immutable_string_ref().map_err(|_| USAGE)?;
+            at_place(&map, &place, &mut |found| {
+                self.walk(targets, found, 0, &mut visits)
+            })
+        })
+    }
+
+    fn walk(
+        &self,
+        targets: &mut TargetCollection,
+        value: &Dynamic,
+        depth: usize,
+        visits: &mut usize,
+    ) -> Result<()> {
+        *visits += 1;
+        if *visits > MAX_VISITS {
+            return Err(format!("`collect` came to more than {MAX_VISITS} places").into());
+        }
         if depth > MAX_DEPTH {
             return Err(format!(
                 "the event is nested more than {MAX_DEPTH} deep where targets are looked for"
@@ -131,7 +208,11 @@ impl<'a> Rules<'a> {
             .into());
         }
         if let Ok(items) = value.as_array_ref() {
-            return items.iter().try_for_each(|item| self.walk(targets, item, depth));
+            // A list of lists is a level of its own, so that lists cannot be nested without an end.
+            return items.iter().try_for_each(|item| {
+                let depth = depth + usize::from(item.is_array());
+                self.walk(targets, item, depth, visits)
+            });
         }
         let Ok(map) = value.as_map_ref() else {
             return Ok(());
@@ -155,7 +236,9 @@ impl<'a> Rules<'a> {
         if let Some(Ok(places)) = self.descend.map(Dynamic::as_array_ref) {
             for place in places.iter() {
                 let place = place.as_immutable_string_ref().map_err(|_| USAGE)?;
-                at_place(&map, &place, &mut |found| self.walk(targets, found, depth + 1))?;
+                at_place(&map, &place, &mut |found| {
+                    self.walk(targets, found, depth + 1, visits)
+                })?;
             }
         }
         Ok(())
@@ -233,13 +316,19 @@ fn one(given: &Dynamic) -> Result<Option<Target>> {
         map.get(key)
             .and_then(|value| value.clone().into_immutable_string().ok())
     };
+    let options = map.get("options").filter(|options| !options.is_unit());
+    let options = options.map(options_value).transpose()?;
     Ok(reference.map(|manager_ref| {
         let mut target = Target::new(association.as_str(), manager_ref);
         target.ems = text("ems").map(|ems| Arc::from(ems.as_str()));
-        target.options = map
-            .get("options")
-            .filter(|options| !options.is_unit())
-            .and_then(|options| serde_json::to_value(options).ok());
+        target.options = options;
         target
     }))
+}
+
+fn options_value(options: &Dynamic) -> Result<serde_json::Value> {
+    if let Some(why) = convert::kept_in(options) {
+        return Err(format!("the options of a target cannot be {why}").into());
+    }
+    serde_json::to_value(options).map_err(|error| format!("the options of a target: {error}").into())
 }

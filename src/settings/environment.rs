@@ -10,8 +10,14 @@ use crate::source::Diagnostic;
 use crate::source::suggest;
 
 const PREFIX: &str = "SWITCHBOARD_";
-/// Kubernetes sets the first two in every pod beside a service called `switchboard`, the last names test data.
-const NOT_OURS: [&str; 3] = ["SWITCHBOARD_PORT", "SWITCHBOARD_SERVICE_", "SWITCHBOARD_CORPUS"];
+/// No settings: Kubernetes sets the first two in every pod beside a service called `switchboard`, the others name
+/// test data and the key of passwords.
+const NOT_OURS: [&str; 4] = [
+    "SWITCHBOARD_PORT",
+    "SWITCHBOARD_SERVICE_",
+    "SWITCHBOARD_CORPUS",
+    "SWITCHBOARD_KEY_FILE",
+];
 
 /// The environment variables, the process's or a test's.
 #[derive(Clone, Debug, Default)]

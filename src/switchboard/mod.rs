@@ -1,6 +1,7 @@
 //! One immutable set of rules: parse a message, deliver an event. Pure: no files, no clock, no database.
 
 pub mod active;
+mod poll;
 pub mod simulation;
 
 pub use active::ActiveSwitchboard;
@@ -11,6 +12,13 @@ pub use simulation::SimulationRequest;
 pub use crate::automate::records::Records;
 pub use crate::provider::ParseError;
 pub use crate::provider::Parsed;
+pub use crate::provider::PollAnswer;
+pub use crate::provider::PollRequest;
+pub use crate::provider::PollResponse;
+pub use crate::script::Limits;
+pub use crate::script::ScriptFunction;
+pub use crate::script::all_functions;
+pub use crate::script::own_functions;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -19,6 +27,7 @@ use std::sync::Arc;
 
 use crate::automate;
 use crate::automate::Entry;
+use crate::automate::check;
 use crate::automate::datastore::Datastore;
 use crate::automate::loader;
 use crate::automate::records::GivenRecords;
@@ -32,7 +41,6 @@ use crate::model::ems::Ems;
 use crate::model::event::EmsEvent;
 use crate::model::event::NativeEvent;
 use crate::provider::Provider;
-use crate::script::Limits;
 use crate::script::ScriptHost;
 use crate::script::evm::EventView;
 use crate::source::Diagnostic;
@@ -126,6 +134,12 @@ impl Switchboard {
             switchboard,
             diagnostics,
         }
+    }
+
+    /// What is wrong between the files of the tree that these rules were loaded from: relationships to nothing,
+    /// calls of methods that are not there, circles. Too slow to be asked at every reload.
+    pub fn check(&self, tree: &SourceTree) -> Vec<Diagnostic> {
+        check::check(&self.datastore, tree)
     }
 
     /// Which generation this is.

@@ -1,6 +1,7 @@
 //! deliveries: what the rules made of each event, and which rules: what users are shown is what was recorded.
 
 use rusqlite::params;
+use serde::Deserialize;
 use serde::Serialize;
 
 use crate::model::clock::Timestamp;
@@ -8,8 +9,13 @@ use crate::model::delivery::Delivery;
 use crate::model::delivery::DeliveryError;
 use crate::model::delivery::RulesId;
 use crate::model::event::EventId;
+use crate::model::target::Target;
+use crate::model::target::TargetCollection;
 use crate::vmdb::VmdbError;
 use crate::vmdb::codec;
+use crate::vmdb::traces::KnownSteps;
+use crate::vmdb::traces::ReadTrace;
+use crate::vmdb::traces::WrittenTrace;
 use crate::vmdb::transaction::Transaction;
 
 /// One run of the rules over an event, as it was recorded.
@@ -40,9 +46,8 @@ pub(crate) struct DeliveryRow {
     rules_id: RulesId,
     decided_at: Timestamp,
     state: &'static str,
-    trace: String,
+    trace: WrittenTrace,
     effects: Option<String>,
-    targets: Option<String>,
     errors: Option<String>,
     pub(crate) effect_count: i64,
     pub(crate) target_count: i64,
@@ -53,39 +58,38 @@ impl DeliveryRow {
         delivery: &Delivery,
         rules_id: RulesId,
         decided_at: Timestamp,
+        known: &KnownSteps,
     ) -> Result<Self, VmdbError> {
-        let targets = delivery.targets();
-        let sorted = targets.sorted();
         let state = match delivery {
             Delivery { retry: Some(_), .. } => "retry",
             Delivery { errors, .. } if errors.iter().any(|error| error.fatal) => "failed",
             Delivery { .. } => "delivered",
         };
+        let count = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
         Ok(Self {
             rules_id,
             decided_at,
             state,
-            trace: codec::to_json("a trace", &delivery.trace)?,
+            trace: WrittenTrace::new(&delivery.trace, known)?,
             effects: list("effects", &delivery.effects)?,
-            targets: list("targets", &sorted)?,
             errors: list("errors", &delivery.errors)?,
-            effect_count: i64::try_from(delivery.effects.len()).unwrap_or(i64::MAX),
-            target_count: i64::try_from(sorted.len()).unwrap_or(i64::MAX),
+            effect_count: count(delivery.effects.len()),
+            target_count: count(delivery.targets().targets().len()),
         })
     }
 
-    pub(crate) fn insert(&self, transaction: &Transaction<'_>, event: EventId) -> Result<(), VmdbError> {
+    pub(crate) fn insert(&self, transaction: &mut Transaction<'_>, event: EventId) -> Result<(), VmdbError> {
+        self.trace.insert_new(transaction)?;
         transaction.execute(
-            "INSERT INTO deliveries (event_id, rules_id, decided_at, state, trace, effects, targets, errors) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO deliveries (event_id, rules_id, decided_at, state, trace, effects, errors) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             params![
                 event.0,
                 self.rules_id.0.to_be_bytes(),
                 self.decided_at.as_microsecond(),
                 self.state,
-                self.trace,
+                self.trace.text,
                 self.effects,
-                self.targets,
                 self.errors,
             ],
         )?;
@@ -99,38 +103,49 @@ pub(crate) fn of_event(
     event: EventId,
 ) -> Result<Vec<StoredDelivery>, VmdbError> {
     let mut query = transaction.prepare_cached(
-        "SELECT rules_id, decided_at, state, trace, effects, targets, errors FROM deliveries \
+        "SELECT rules_id, decided_at, state, trace, effects, errors FROM deliveries \
          WHERE event_id = ?1 ORDER BY id",
     )?;
     let mut rows = query.query([event.0])?;
     let mut deliveries = Vec::new();
     while let Some(row) = rows.next()? {
+        let unreadable = |error| VmdbError::unreadable(format!("a delivery of event {}", event.0), error);
         let json = |column: usize| -> Result<serde_json::Value, VmdbError> {
             let text: Option<String> = row.get(column)?;
-            let read = serde_json::from_str(text.as_deref().unwrap_or("[]"));
-            read.map_err(|error| VmdbError::unreadable(format!("a delivery of event {}", event.0), error))
+            serde_json::from_str(text.as_deref().unwrap_or("[]")).map_err(unreadable)
         };
-        let mut trace = json(3)?;
-        let mut take = |key| {
-            trace
-                .get_mut(key)
-                .map(serde_json::Value::take)
-                .unwrap_or_default()
-        };
+        let trace: String = row.get(3)?;
+        let trace = ReadTrace::read(transaction, &trace)?;
+        let effects = json(4)?;
         deliveries.push(StoredDelivery {
             rules_id: RulesId(u128::from_be_bytes(row.get(0)?)),
             decided_at: codec::time(row.get(1)?),
             state: row.get(2)?,
-            uri: take("uri"),
-            steps: take("steps"),
-            actions: take("actions"),
-            effects: json(4)?,
-            targets: json(5)?,
-            errors: serde_json::from_value(json(6)?)
-                .map_err(|error| VmdbError::unreadable(format!("the errors of event {}", event.0), error))?,
+            uri: trace.uri,
+            steps: trace.steps,
+            actions: trace.actions,
+            targets: targets(&effects).map_err(unreadable)?,
+            effects,
+            errors: serde_json::from_value(json(5)?).map_err(unreadable)?,
         });
     }
     Ok(deliveries)
+}
+
+/// The targets of all effects, sorted and without duplicates, as `simulate` prints them.
+fn targets(effects: &serde_json::Value) -> Result<serde_json::Value, serde_json::Error> {
+    let lists = effects
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|effect| effect.get("targets"));
+    let mut collection = TargetCollection::default();
+    for list in lists {
+        for target in Vec::<Target>::deserialize(list)? {
+            collection.add(target);
+        }
+    }
+    serde_json::to_value(collection.sorted())
 }
 
 fn list<T: Serialize>(what: &'static str, items: &[T]) -> Result<Option<String>, VmdbError> {

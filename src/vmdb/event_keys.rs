@@ -1,70 +1,59 @@
 //! event_keys: what makes two messages the same event, unique per manager.
 
 use rusqlite::params;
-use sha2::Digest;
-use sha2::Sha256;
 
 use crate::model::ems::EmsId;
 use crate::model::event::EventHash;
 use crate::model::event::EventId;
 use crate::model::event::EventKey;
 use crate::vmdb::VmdbError;
+use crate::vmdb::digest;
+use crate::vmdb::digest_index::Tables;
 use crate::vmdb::transaction::Transaction;
 
+/// Where the index is. One process writes events, and asks before it does: that makes the keys unique.
+pub(crate) const TABLES: Tables = Tables {
+    recent: "event_keys",
+    sealed: "event_key_pages",
+};
+
 /// The key of an event: what its parser gave, else the provider's number for it, else the digest of what came.
-pub(crate) fn key_of(hash: &EventHash, digest: &[u8]) -> EventKey {
+pub(crate) fn key_of(hash: &EventHash) -> EventKey {
     let given = hash.event_key.as_ref().map(|key| key.0.clone());
     let given = given.filter(|key| !key.is_empty());
     let own = given.or_else(|| hash.ems_ref.clone().filter(|reference| !reference.is_empty()));
-    EventKey(own.unwrap_or_else(|| format!("sha256:{}", hex(digest)).into()))
+    EventKey(own.unwrap_or_else(|| {
+        let digest = digest::whole(hash.full_data.text());
+        format!("sha256:{}", digest::hex(&digest)).into()
+    }))
 }
 
 /// Gives an event the key that it would get on the queue.
 pub fn settle_key(hash: &mut EventHash) {
-    let digest = Sha256::digest(hash.full_data.text().as_bytes());
-    hash.event_key = Some(key_of(hash, &digest));
+    hash.event_key = Some(key_of(hash));
 }
 
-/// Bytes as text.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// The digest of a key, which leads to the event, whose whole key is compared.
+pub(crate) fn digest_of(ems_id: EmsId, key: &EventKey) -> u64 {
+    digest::short(&[&ems_id.0.to_be_bytes(), key.0.as_bytes()])
 }
 
-/// The event of this manager with this key.
+/// The event of this manager with this key. A process that does not serve does not look: the one that does will.
 pub(crate) fn find(
     transaction: &Transaction<'_>,
     ems_id: EmsId,
     key: &EventKey,
+    digest: u64,
 ) -> Result<Option<EventId>, VmdbError> {
-    transaction.first(
-        "SELECT e.id FROM event_keys k JOIN event_streams e ON e.id = k.event_id \
-         WHERE k.digest = ?1 AND e.ems_id = ?2 AND e.event_key = ?3",
-        params![digest_of(ems_id, key), ems_id.0, key.0],
-        |row| Ok(EventId(row.get(0)?)),
-    )
-}
-
-/// Notes the key of an event that is new.
-pub(crate) fn insert(
-    transaction: &Transaction<'_>,
-    ems_id: EmsId,
-    key: &EventKey,
-    event: EventId,
-) -> Result<(), VmdbError> {
-    transaction.execute(
-        "INSERT INTO event_keys (digest, event_id) VALUES (?1, ?2)",
-        params![digest_of(ems_id, key), event.0],
-    )?;
-    Ok(())
-}
-
-/// Eight bytes are enough to find the event, whose whole key is compared.
-fn digest_of(ems_id: EmsId, key: &EventKey) -> i64 {
-    let digest: [u8; 32] = Sha256::new()
-        .chain_update(ems_id.0.to_be_bytes())
-        .chain_update(key.0.as_bytes())
-        .finalize()
-        .into();
-    let (first, _rest) = digest.split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
-    i64::from_be_bytes(*first)
+    for event in transaction.events_with_key(digest)? {
+        let is_same = transaction.first(
+            "SELECT 1 FROM event_streams WHERE id = ?1 AND ems_id = ?2 AND event_key = ?3",
+            params![event, ems_id.0, key.0],
+            |_| Ok(()),
+        )?;
+        if is_same.is_some() {
+            return Ok(Some(EventId(event)));
+        }
+    }
+    Ok(None)
 }

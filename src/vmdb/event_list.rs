@@ -13,6 +13,8 @@ use crate::vmdb::StoredDelivery;
 use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
 use crate::vmdb::deliveries;
+use crate::vmdb::digest_index;
+use crate::vmdb::event_refs;
 use crate::vmdb::event_streams;
 
 /// Which events are wanted; the default is all of them.
@@ -30,6 +32,8 @@ pub struct EventFilter {
     pub from: Option<Timestamp>,
     /// Older than this.
     pub to: Option<Timestamp>,
+    /// About this object only: its association and its key, for example `vms` and `i-1`.
+    pub target: Option<(String, String)>,
     /// With a lower number: the next page.
     pub before: Option<EventId>,
     /// With a greater number; the answer is then oldest first, to follow along.
@@ -65,16 +69,20 @@ impl Vmdb {
     /// When the database cannot be read.
     pub fn events_list(&self, filter: &EventFilter) -> Result<Vec<StoredEvent>, VmdbError> {
         let managers = self.managers()?;
-        let (conditions, parameters) = conditions(filter);
         let order = if filter.after.is_some() { "ASC" } else { "DESC" };
         let limit = filter
             .limit
             .map_or(-1, |limit| i64::try_from(limit).unwrap_or(-1));
-        let sql = format!(
-            "SELECT {} FROM event_streams e {conditions} ORDER BY e.id {order} LIMIT {limit}",
-            event_streams::COLUMNS
-        );
         self.read(|transaction| {
+            let about = filter.target.as_ref().map(|(association, reference)| {
+                let digest = event_refs::digest_of(association, reference);
+                digest_index::find(transaction, event_refs::TABLES, digest)
+            });
+            let (conditions, parameters) = conditions(filter, about.transpose()?);
+            let sql = format!(
+                "SELECT {} FROM event_streams e {conditions} ORDER BY e.id {order} LIMIT {limit}",
+                event_streams::COLUMNS
+            );
             let mut query = transaction.prepare_cached(&sql)?;
             let mut rows = query.query(rusqlite::params_from_iter(parameters))?;
             let mut events = Vec::new();
@@ -108,18 +116,22 @@ impl Vmdb {
         })
     }
 
-    /// How many events are saved.
+    /// How many events are saved, by the books.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn event_count(&self) -> Result<u64, VmdbError> {
         self.read(|transaction| {
-            Ok(transaction.query_row("SELECT count(*) FROM event_keys", [], |row| row.get(0))?)
+            Ok(
+                transaction.query_row("SELECT ifnull(sum(delivered), 0) FROM tallies", [], |row| {
+                    row.get(0)
+                })?,
+            )
         })
     }
 }
 
-fn conditions(filter: &EventFilter) -> (String, Vec<Parameter>) {
+fn conditions(filter: &EventFilter, about: Option<Vec<i64>>) -> (String, Vec<Parameter>) {
     let time = |time: Timestamp| Parameter::from(time.as_microsecond());
     let text = |text: &String| Parameter::from(text.clone());
     let wanted = [
@@ -143,6 +155,12 @@ fn conditions(filter: &EventFilter) -> (String, Vec<Parameter>) {
         parameters.push(parameter);
         let word = if sql.is_empty() { "WHERE" } else { " AND" };
         sql.push_str(&format!("{word} {condition} ?{}", parameters.len()));
+    }
+    if let Some(events) = about {
+        parameters.push(Parameter::from(serde_json::json!(events).to_string()));
+        let word = if sql.is_empty() { "WHERE" } else { " AND" };
+        let condition = "e.id IN (SELECT value FROM json_each(?";
+        sql.push_str(&format!("{word} {condition}{}))", parameters.len()));
     }
     (sql, parameters)
 }

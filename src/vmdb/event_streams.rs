@@ -20,6 +20,7 @@ use crate::vmdb::StoredEvent;
 use crate::vmdb::VmdbError;
 use crate::vmdb::codec;
 use crate::vmdb::ems_names::Managers;
+use crate::vmdb::event_keys;
 use crate::vmdb::transaction::Transaction;
 
 /// The columns that link an event to inventory (the reference's 3.4).
@@ -60,9 +61,9 @@ pub(crate) struct EventRow {
 }
 
 impl EventRow {
-    pub(crate) fn new(event: Arc<EmsEvent>, group: GroupAndLevel, digest: &[u8]) -> Result<Self, VmdbError> {
+    pub(crate) fn new(event: Arc<EmsEvent>, group: GroupAndLevel) -> Result<Self, VmdbError> {
         Ok(Self {
-            key: crate::vmdb::event_keys::key_of(&event.hash, digest),
+            key: event_keys::key_of(&event.hash),
             attributes: codec::write_attributes(&event.hash.attributes)?,
             event,
             group,

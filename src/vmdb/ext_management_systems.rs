@@ -33,7 +33,9 @@ impl Vmdb {
     pub fn ems_add(&self, new: NewEms) -> Request<Ems> {
         self.request(1, move |transaction| {
             if by_name(transaction, &new.name)?.is_some() {
-                return Err(VmdbError::NameTaken { name: new.name });
+                return Err(VmdbError::NameTaken {
+                    name: new.name.clone(),
+                });
             }
             transaction.execute(
                 "INSERT INTO ext_management_systems (name, provider, url, credentials, enabled, created_at) \
@@ -47,7 +49,7 @@ impl Vmdb {
                 ],
             )?;
             transaction.news.has_managers = true;
-            by_name(transaction, &new.name)?.ok_or_else(|| not_found(new.name))
+            by_name(transaction, &new.name)?.ok_or_else(|| not_found(&new.name))
         })
     }
 
@@ -56,7 +58,7 @@ impl Vmdb {
         let name = name.to_owned();
         self.request(1, move |transaction| {
             let Some(ems) = by_name(transaction, &name)? else {
-                return Err(not_found(name));
+                return Err(not_found(&name));
             };
             transaction.execute(
                 "UPDATE ext_management_systems SET removed_at = ?2, enabled = 0 WHERE id = ?1",
@@ -128,9 +130,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Ems> {
     })
 }
 
-fn not_found(name: String) -> VmdbError {
+fn not_found(name: &str) -> VmdbError {
     VmdbError::NotFound {
         what: "manager",
-        name,
+        name: name.to_owned(),
     }
 }

@@ -14,12 +14,11 @@ use crate::vmdb::NewEffect;
 use crate::vmdb::NewMessage;
 use crate::vmdb::RefreshRequest;
 use crate::vmdb::Vmdb;
-use crate::vmdb::VmdbError;
-use crate::vmdb::handled_rows::Batch;
+use crate::vmdb::handled_batch::Batch;
 use crate::vmdb::handled_rows::Row;
+use crate::vmdb::message;
+use crate::vmdb::message::Ticket;
 use crate::vmdb::request::Request;
-use crate::vmdb::take;
-use crate::vmdb::take::Ticket;
 
 /// What became of one message.
 #[derive(Debug)]
@@ -43,6 +42,8 @@ pub enum Handled {
         decided: Box<Decided>,
         /// Where the event may end a task.
         completion: Option<Completion>,
+        /// Which inventory its links were found in: [`crate::vmdb::InventoryView::version`].
+        inventory: u64,
     },
     /// Another run over a saved event.
     Again {
@@ -134,11 +135,9 @@ impl Vmdb {
     pub fn commit(&self, outcomes: Vec<Outcome>) -> Request<Vec<Committed>> {
         let (mut rows, mut tickets) = (Vec::new(), Vec::new());
         for outcome in outcomes {
-            rows.push((
-                outcome.ticket.id,
-                outcome.ticket.lane.clone(),
-                Row::new(outcome.handled),
-            ));
+            let row = Row::prepare(outcome.handled, &self.shared().known_steps);
+            let row = row.unwrap_or_else(|error| Row::failed(&error));
+            rows.push((outcome.ticket.id, outcome.ticket.lane.clone(), row));
             tickets.push(outcome.ticket);
         }
         let managers = match self.managers() {
@@ -146,22 +145,20 @@ impl Vmdb {
             Err(error) => return self.refused_request(error),
         };
         let shared = self.shared().clone();
-        let batch = Batch { rows, managers };
+        let batch = Batch {
+            rows,
+            managers,
+            shared: shared.clone(),
+        };
         self.request_with(
             tickets.len(),
             move |transaction| batch.write(transaction),
             move |committed| {
-                take::release(&shared, tickets, |index| match committed {
+                message::release(&shared, tickets, |index| match committed {
                     Ok(committed) => committed.get(index) != Some(&Committed::Held),
                     Err(_) => false,
                 });
             },
         )
-    }
-}
-
-impl Row {
-    fn new(handled: Handled) -> Self {
-        Self::prepare(handled).unwrap_or_else(|error: VmdbError| Self::failed(&error))
     }
 }

@@ -13,6 +13,7 @@ use crate::vmdb::RefreshId;
 use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
 use crate::vmdb::codec;
+use crate::vmdb::event_refs;
 use crate::vmdb::request::Request;
 use crate::vmdb::transaction::Transaction;
 
@@ -35,9 +36,15 @@ pub struct InventoryChanges {
 #[derive(Debug)]
 pub struct InventoryView<'a> {
     transaction: &'a rusqlite::Transaction<'a>,
+    version: u64,
 }
 
 impl InventoryView<'_> {
+    /// Which inventory it is: goes with what is committed after this look, which may miss what came since.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
     /// The object of this manager with this key, in the first of `associations` that has it.
     ///
     /// # Errors
@@ -126,7 +133,8 @@ impl Vmdb {
         &self,
         look: impl FnOnce(&InventoryView<'_>) -> Result<T, VmdbError>,
     ) -> Result<T, VmdbError> {
-        self.read(|transaction| look(&InventoryView { transaction }))
+        let version = self.shared().inventory_version();
+        self.read(|transaction| look(&InventoryView { transaction, version }))
     }
 
     /// Saves objects by their keys; what changed gets a row of history. Their `id`s are not looked at.
@@ -135,13 +143,17 @@ impl Vmdb {
         refresh: Option<RefreshId>,
         objects: Vec<InventoryObject>,
     ) -> Request<InventoryChanges> {
-        self.request(objects.len(), move |transaction| {
+        let (before, after) = (self.shared().clone(), self.shared().clone());
+        let weight = objects.len();
+        let work = move |transaction: &mut Transaction<'_>| {
+            before.objects_are_created();
             let mut changes = InventoryChanges::default();
             for object in &objects {
                 save(transaction, refresh, object, &mut changes)?;
             }
             Ok(changes)
-        })
+        };
+        self.request_with(weight, work, move |_| after.objects_are_created())
     }
 
     /// Archives the object with this key, if it is there.
@@ -210,6 +222,7 @@ fn save(
         )?;
         changes.created += 1;
         let id = transaction.connection.last_insert_rowid();
+        event_refs::link_late(transaction, object, id)?;
         return history(transaction, id, refresh, "created", None, Some(&after));
     };
     if before == after && !is_archived {
@@ -221,6 +234,9 @@ fn save(
          archived_on = NULL WHERE id = ?1",
         params![id, text("name"), text("uid_ems"), after, now],
     )?;
+    if is_archived {
+        event_refs::link_late(transaction, object, id)?;
+    }
     let change = if is_archived { "created" } else { "updated" };
     *(if is_archived {
         &mut changes.created

@@ -1,63 +1,56 @@
 //! Lanes: the messages of one resource are handled in the order in which they came, others side by side.
+//!
+//! Keeps in memory what is on the queue next and what is in hand, as far as this process knows it; the table is
+//! asked for what it does not know.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ahash::HashMap;
 use tracing::debug;
 
+use crate::model::clock::Timestamp;
 use crate::model::ems::EmsId;
 use crate::model::event::EventHash;
 use crate::vmdb::taken_file::TakenFile;
 
-/// The keys of a hash that name the resource an event is about, the closest first.
-const RESOURCES: &[&str] = &[
-    "vm_ems_ref",
-    "vm_uid_ems",
-    "vm_name",
-    "host_ems_ref",
-    "host_uid_ems",
-];
-/// What many resources have in common, so that it orders nothing.
-const SHARED: &[&str] = &["availability_zone_ems_ref", "ems_cluster_ems_ref"];
-
-/// The lane of an event: manager and resource. None where it names no resource: it waits for nobody.
-pub(crate) fn lane_of(ems_id: EmsId, hash: &EventHash) -> Option<String> {
-    let named = RESOURCES.iter().find_map(|key| Some((*key, hash.text(key)?)));
-    let (key, resource) = named.or_else(|| {
-        let refs = hash.attributes.keys().map(|key| &**key).filter(|key| {
-            let is_ref = key.ends_with("_ems_ref") || key.ends_with("_uid_ems");
-            is_ref && !key.starts_with("dest_") && !SHARED.contains(key)
-        });
-        refs.into_iter().find_map(|key| Some((key, hash.text(key)?)))
-    })?;
-    let kind = key
-        .strip_suffix("_ems_ref")
-        .or(key.strip_suffix("_uid_ems"))
-        .unwrap_or(key);
-    Some(format!("{ems_id}/{kind}/{resource}"))
+/// How many new messages are known ahead.
+const AHEAD: usize = 4_096;
+/// An event that was put by this process: it need not be read again.
+#[derive(Debug)]
+pub(crate) struct Body {
+    pub(crate) ems_id: EmsId,
+    pub(crate) hash: EventHash,
+    pub(crate) received_at: Timestamp,
 }
 
 /// A message that might be taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Candidate {
     pub(crate) id: i64,
     pub(crate) lane: Option<Arc<str>>,
-    /// Whether it is found by going through the new ones, not by its due time.
-    pub(crate) is_fresh: bool,
+    pub(crate) body: Option<Arc<Body>>,
+    /// Whether it is found by its due time, not among the new ones.
+    pub(crate) is_due: bool,
     /// Whether it may have ended the process once: then nothing else is risked with it.
     pub(crate) is_suspect: bool,
+    /// Whether it was discarded while it was in hand.
+    pub(crate) is_gone: bool,
 }
 
-/// What this process has in hand, and how far it has gone through the new messages.
+/// What this process knows of the queue.
 #[derive(Debug, Default)]
 pub(crate) struct Lanes {
-    taken: BTreeSet<i64>,
+    /// New messages by their ids. Those up to `known` are here, in hand, or done with.
+    ready: BTreeMap<i64, Candidate>,
+    known: i64,
+    /// Whether the table has no new message beyond `known`.
+    is_all: bool,
+    taken: BTreeMap<i64, Candidate>,
     busy: HashMap<Arc<str>, usize>,
-    /// The lowest failed message of each lane that waits: the lane stands still behind it.
+    /// The first failed message of each lane that stands still.
     held: HashMap<Arc<str>, i64>,
-    /// Every new message up to here is taken, or stands behind a held one.
-    passed: i64,
+    version: Option<i64>,
     file: Option<TakenFile>,
 }
 
@@ -69,53 +62,80 @@ impl Lanes {
         }
     }
 
-    /// Up to which id the new messages need not be looked at again.
-    pub(crate) fn passed(&self) -> i64 {
-        self.passed
-    }
-
-    pub(crate) fn is_taken(&self, id: i64) -> bool {
-        self.taken.contains(&id)
-    }
-
-    /// Learns which lanes stand still. One that goes on again has new messages that were passed by.
-    pub(crate) fn hold(&mut self, held: HashMap<Arc<str>, i64>) {
-        let goes_on = self.held.iter().filter(|(lane, id)| held.get(*lane) != Some(*id));
-        if let Some(first) = goes_on.map(|(_, id)| *id).min() {
-            self.passed = self.passed.min(first);
+    /// Hears of the version of the database that the writer sees: another one tells of another process's commit.
+    pub(crate) fn see_version(&mut self, version: i64) {
+        if self.version.replace(version) != Some(version) {
+            self.is_all = false;
         }
+    }
+
+    /// Hears of a message that was just put, the latest of all.
+    pub(crate) fn add(&mut self, candidate: Candidate) {
+        if AHEAD <= self.ready.len() || !self.is_all {
+            self.is_all = false;
+        } else if self.known < candidate.id {
+            self.known = candidate.id;
+            self.ready.insert(candidate.id, candidate);
+        }
+    }
+
+    /// Behind which id the table should be read on, and how far; nothing while there is enough to choose from.
+    pub(crate) fn wants(&self) -> Option<(i64, usize)> {
+        let has_enough = self.is_all && !self.ready.is_empty();
+        let room = AHEAD.saturating_sub(self.ready.len());
+        (!has_enough && 0 < room).then_some((self.known, room))
+    }
+
+    /// Learns what the table has behind `known`; all of it where it is less than was asked for.
+    pub(crate) fn learn(&mut self, candidates: Vec<Candidate>, asked: usize) {
+        self.is_all = candidates.len() < asked;
+        for candidate in candidates {
+            self.known = self.known.max(candidate.id);
+            self.ready.insert(candidate.id, candidate);
+        }
+    }
+
+    /// Learns which lanes stand still, each with its first failed message.
+    pub(crate) fn hold(&mut self, held: HashMap<Arc<str>, i64>) {
         self.held = held;
     }
 
-    /// Chooses from `candidates`, which are in the order of their ids: a fair share, `most` at most, and in each
-    /// lane none without those before it.
-    pub(crate) fn choose(&mut self, candidates: &[Candidate], most: usize, shares: usize) -> Vec<Candidate> {
-        let is_free = |candidate: &Candidate| {
-            !self.taken.contains(&candidate.id)
-                && candidate
-                    .lane
-                    .as_ref()
-                    .is_none_or(|lane| !self.busy.contains_key(lane))
-                && !self.is_held(candidate)
-        };
-        let free: Vec<&Candidate> = candidates.iter().filter(|candidate| is_free(candidate)).collect();
+    pub(crate) fn is_taken(&self, id: i64) -> bool {
+        self.taken.contains_key(&id)
+    }
+
+    /// Chooses among the new messages and `due`, which is in the order of its ids: a fair share, `most` at most,
+    /// and in each lane none without those before it.
+    pub(crate) fn choose(&mut self, due: Vec<Candidate>, most: usize, shares: usize) -> Vec<Candidate> {
+        let due: BTreeMap<i64, Candidate> = due.into_iter().map(|one| (one.id, one)).collect();
+        let mut free: Vec<&Candidate> = Vec::new();
+        let (mut new, mut old) = (self.ready.values().peekable(), due.values().peekable());
+        while free.len() < most.saturating_mul(shares.max(1)) {
+            let is_old_next = match (new.peek(), old.peek()) {
+                (Some(new), Some(old)) => old.id < new.id,
+                (None, Some(_)) => true,
+                (_, None) => false,
+            };
+            let Some(next) = (if is_old_next { old.next() } else { new.next() }) else {
+                break;
+            };
+            if self.is_free(next) {
+                free.push(next);
+            }
+        }
         let wanted = free.len().div_ceil(shares.max(1)).min(most);
-        let chosen: Vec<Candidate> = match free.iter().position(|candidate| candidate.is_suspect) {
-            Some(0) => free.into_iter().take(1).cloned().collect(),
-            Some(suspect) => free.into_iter().take(suspect.min(wanted)).cloned().collect(),
-            None => free.into_iter().take(wanted).cloned().collect(),
+        let wanted = match free.iter().position(|candidate| candidate.is_suspect) {
+            Some(0) => wanted.min(1),
+            Some(suspect) => wanted.min(suspect),
+            None => wanted,
         };
+        let chosen: Vec<Candidate> = free.into_iter().take(wanted).cloned().collect();
         for candidate in &chosen {
-            self.taken.insert(candidate.id);
+            self.ready.remove(&candidate.id);
+            self.taken.insert(candidate.id, candidate.clone());
             if let Some(lane) = &candidate.lane {
                 *self.busy.entry(lane.clone()).or_default() += 1;
             }
-        }
-        let done_with =
-            |candidate: &&Candidate| self.taken.contains(&candidate.id) || self.is_held(candidate);
-        let fresh = candidates.iter().filter(|candidate| candidate.is_fresh);
-        if let Some(passed) = fresh.take_while(done_with).last() {
-            self.passed = self.passed.max(passed.id);
         }
         if !chosen.is_empty() {
             self.write_file();
@@ -123,37 +143,45 @@ impl Lanes {
         chosen
     }
 
-    /// Lets go of messages. Those that were not handled will be found again.
-    pub(crate) fn release<'a>(
-        &mut self,
-        messages: impl IntoIterator<Item = (i64, Option<&'a Arc<str>>)>,
-        are_handled: bool,
-    ) {
-        for (id, lane) in messages {
-            self.taken.remove(&id);
-            if !are_handled {
-                self.passed = self.passed.min(id - 1);
-            }
-            let Some(lane) = lane else { continue };
-            if let Some(count) = self.busy.get_mut(lane) {
+    /// Forgets a message that was discarded; one in hand stays in hand, for the last time.
+    pub(crate) fn discard(&mut self, id: i64) {
+        self.ready.remove(&id);
+        if let Some(candidate) = self.taken.get_mut(&id) {
+            candidate.is_gone = true;
+        }
+    }
+
+    /// Lets go of messages. Those that were not handled may be chosen again.
+    pub(crate) fn release(&mut self, ids: impl IntoIterator<Item = i64>, are_handled: bool) {
+        for id in ids {
+            let Some(candidate) = self.taken.remove(&id) else {
+                continue;
+            };
+            if let Some(lane) = &candidate.lane
+                && let Some(count) = self.busy.get_mut(lane)
+            {
                 *count -= 1;
                 if *count == 0 {
                     self.busy.remove(lane);
                 }
             }
+            if !are_handled && !candidate.is_due && !candidate.is_gone {
+                self.ready.insert(id, candidate);
+            }
         }
         self.write_file();
     }
 
-    fn is_held(&self, candidate: &Candidate) -> bool {
+    fn is_free(&self, candidate: &Candidate) -> bool {
+        let is_held = |lane| self.held.get(lane).is_some_and(|first| *first < candidate.id);
         let lane = candidate.lane.as_ref();
-        lane.and_then(|lane| self.held.get(lane))
-            .is_some_and(|first| *first < candidate.id)
+        !self.taken.contains_key(&candidate.id)
+            && lane.is_none_or(|lane| !self.busy.contains_key(lane) && !is_held(lane))
     }
 
     /// Without the file a message that ends the process is tried more often; that is no reason to stop.
     fn write_file(&self) {
-        if let Some(Err(error)) = self.file.as_ref().map(|file| file.write(&self.taken)) {
+        if let Some(Err(error)) = self.file.as_ref().map(|file| file.write(self.taken.keys())) {
             debug!(%error, "Could not note which messages are in hand.");
         }
     }
@@ -170,70 +198,81 @@ mod tests {
         Candidate {
             id,
             lane: (lane != "-").then(|| Arc::from(lane)),
-            is_fresh: true,
-            is_suspect: false,
+            ..Candidate::default()
         }
     }
 
-    fn choose(lanes: &mut Lanes, waiting: &[(i64, &str)], most: usize, shares: usize) -> Vec<i64> {
-        let candidates: Vec<Candidate> = waiting
-            .iter()
-            .filter(|(id, _)| lanes.passed() < *id)
-            .map(|(id, lane)| candidate(*id, lane))
-            .collect();
-        let chosen = lanes.choose(&candidates, most, shares);
+    fn lanes(waiting: &[(i64, &str)]) -> Lanes {
+        let mut lanes = Lanes::default();
+        lanes.learn(
+            waiting.iter().map(|(id, lane)| candidate(*id, lane)).collect(),
+            99,
+        );
+        lanes
+    }
+
+    fn choose(lanes: &mut Lanes, most: usize, shares: usize) -> Vec<i64> {
+        let chosen = lanes.choose(Vec::new(), most, shares);
         chosen.into_iter().map(|candidate| candidate.id).collect()
     }
 
     #[test]
     fn a_lane_in_hand_is_not_overtaken_and_others_go_on() {
-        let mut lanes = Lanes::default();
-        let waiting = [(1, "a"), (2, "b"), (3, "a"), (4, "-"), (5, "c")];
-        assert_eq!(choose(&mut lanes, &waiting, 1, 1), [1]);
-        assert_eq!(choose(&mut lanes, &waiting, 9, 1), [2, 4, 5]);
-        assert_eq!(lanes.passed(), 2);
-        lanes.release([(1, Some(&Arc::from("a")))], true);
-        assert_eq!(choose(&mut lanes, &waiting[1..], 9, 1), [3]);
-        assert_eq!(lanes.passed(), 5);
+        let mut lanes = lanes(&[(1, "a"), (2, "b"), (3, "a"), (4, "-"), (5, "c")]);
+        assert_eq!(choose(&mut lanes, 1, 1), [1]);
+        assert_eq!(choose(&mut lanes, 9, 1), [2, 4, 5]);
+        lanes.release([1], true);
+        assert_eq!(choose(&mut lanes, 9, 1), [3]);
     }
 
     #[test]
     fn a_batch_is_shared_among_those_who_could_work_at_it() {
-        let mut lanes = Lanes::default();
-        let waiting = [(1, "a"), (2, "b"), (3, "c")];
-        assert_eq!(choose(&mut lanes, &waiting, 9, 2), [1, 2]);
-        assert_eq!(choose(&mut lanes, &waiting, 9, 2), [3]);
+        let mut lanes = lanes(&[(1, "a"), (2, "b"), (3, "c")]);
+        assert_eq!(choose(&mut lanes, 9, 2), [1, 2]);
+        assert_eq!(choose(&mut lanes, 9, 2), [3]);
     }
 
     #[test]
     fn a_lane_stands_still_behind_a_failed_message_until_that_is_gone() {
-        let mut lanes = Lanes::default();
+        let mut lanes = lanes(&[(2, "a"), (3, "b"), (4, "a")]);
         lanes.hold([(Arc::from("a"), 1)].into_iter().collect());
-        let waiting = [(2, "a"), (3, "b"), (4, "a")];
-        assert_eq!(choose(&mut lanes, &waiting, 9, 1), [3]);
-        assert_eq!(lanes.passed(), 4);
+        assert_eq!(choose(&mut lanes, 9, 1), [3]);
         lanes.hold(ahash::HashMap::default());
-        assert_eq!(choose(&mut lanes, &waiting, 9, 1), [2, 4]);
+        assert_eq!(choose(&mut lanes, 9, 1), [2, 4]);
     }
 
     #[test]
-    fn a_suspect_is_taken_alone() {
-        let mut lanes = Lanes::default();
-        let mut waiting = vec![candidate(1, "a"), candidate(2, "b"), candidate(3, "c")];
-        waiting[1].is_suspect = true;
+    fn a_suspect_is_taken_alone_and_in_its_place() {
+        let mut lanes = lanes(&[(1, "a"), (3, "c")]);
         for expected in [[1], [2], [3]] {
-            let chosen = lanes.choose(&waiting, 9, 1);
+            let suspect = Candidate {
+                is_due: true,
+                is_suspect: true,
+                ..candidate(2, "b")
+            };
+            let chosen = lanes.choose(vec![suspect], 9, 1);
             assert_eq!(chosen.iter().map(|one| one.id).collect::<Vec<_>>(), expected);
         }
     }
 
     #[test]
-    fn what_was_not_handled_is_found_again() {
+    fn what_was_not_handled_is_chosen_again() {
+        let mut lanes = lanes(&[(1, "a"), (2, "a")]);
+        assert_eq!(choose(&mut lanes, 9, 1), [1, 2]);
+        lanes.release([1, 2], false);
+        assert_eq!(choose(&mut lanes, 9, 1), [1, 2]);
+    }
+
+    #[test]
+    fn the_table_is_asked_again_once_another_process_wrote() {
         let mut lanes = Lanes::default();
-        let waiting = [(1, "a"), (2, "a")];
-        assert_eq!(choose(&mut lanes, &waiting, 9, 1), [1, 2]);
-        let lane = Arc::from("a");
-        lanes.release([(1, Some(&lane)), (2, Some(&lane))], false);
-        assert_eq!(choose(&mut lanes, &waiting, 9, 1), [1, 2]);
+        assert_eq!(lanes.wants().map(|(known, _)| known), Some(0));
+        lanes.see_version(1);
+        lanes.learn(vec![candidate(1, "a")], 99);
+        lanes.add(candidate(2, "a"));
+        assert_eq!(lanes.wants(), None);
+        lanes.see_version(2);
+        lanes.add(candidate(4, "a"));
+        assert_eq!(lanes.wants().map(|(known, _)| known), Some(2));
     }
 }

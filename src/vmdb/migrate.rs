@@ -31,7 +31,7 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path, now: Timestamp) 
         let copy = beside(path, &format!("before-schema-{known}"));
         connection.execute("VACUUM INTO ?1", [copy.to_string_lossy()])?;
     }
-    for (step, to) in STEPS.iter().zip(1_i64..) {
+    for (step, to) in STEPS.iter().zip(1_i64..).filter(|(_, to)| found < *to) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Read again within the transaction: another process may have been faster.
         if version(&transaction)? < to {
@@ -39,12 +39,15 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path, now: Timestamp) 
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
             transaction.pragma_update(None, "user_version", to)?;
         }
+        if to == 1 && found == 0 {
+            transaction.execute(
+                "INSERT INTO appliance (id, created_at, last_id, clean_shutdown) VALUES (1, ?1, 0, 1) \
+                 ON CONFLICT DO NOTHING",
+                [now.as_microsecond()],
+            )?;
+        }
         transaction.commit()?;
     }
-    connection.execute(
-        "INSERT INTO appliance (id, created_at, clean_shutdown) VALUES (1, ?1, 1) ON CONFLICT DO NOTHING",
-        [now.as_microsecond()],
-    )?;
     Ok(())
 }
 

@@ -8,17 +8,24 @@ mod connection;
 mod cursors;
 mod database_url;
 mod deliveries;
+mod digest;
+mod digest_index;
 mod ems_names;
 mod error;
 mod event_keys;
 mod event_list;
+mod event_refs;
 mod event_streams;
 mod ext_management_systems;
 mod files;
+mod filter;
 mod handled;
+mod handled_batch;
 mod handled_rows;
 mod inventory;
+mod lane;
 mod lanes;
+mod message;
 mod migrate;
 mod miq_queue;
 mod outbox;
@@ -31,11 +38,14 @@ mod refresh_queue;
 mod request;
 mod shared;
 mod stored_value;
+mod suspects;
 mod take;
 mod taken_file;
 mod tallies;
+mod traces;
 mod transaction;
 mod writer;
+mod writer_state;
 
 pub use cursors::Cursor;
 pub use database_url::DatabaseUrl;
@@ -54,6 +64,9 @@ pub use handled::NewRetry;
 pub use handled::Outcome;
 pub use inventory::InventoryChanges;
 pub use inventory::InventoryView;
+pub use message::Message;
+pub use message::Ticket;
+pub use message::Work;
 pub use miq_queue::MessageId;
 pub use miq_queue::MessageKind;
 pub use miq_queue::MessageState;
@@ -74,9 +87,6 @@ pub use refresh_queue::RefreshRequest;
 pub use refresh_queue::RefreshState;
 pub use request::Pending;
 pub use request::Request;
-pub use take::Message;
-pub use take::Ticket;
-pub use take::Work;
 pub use tallies::Tally;
 
 use std::path::Path;
@@ -97,6 +107,7 @@ use crate::vmdb::process_lock::ProcessLock;
 use crate::vmdb::readers::Readers;
 use crate::vmdb::shared::Shared;
 use crate::vmdb::taken_file::TakenFile;
+use crate::vmdb::traces::KnownSteps;
 use crate::vmdb::transaction::Transaction;
 use crate::vmdb::writer::Command;
 use crate::vmdb::writer::Writer;
@@ -148,15 +159,21 @@ impl Vmdb {
             Some(_) => {
                 connection.execute("UPDATE appliance SET clean_shutdown = 0", [])?;
                 let taken = TakenFile::open(path)?;
-                take::free_what_was_taken(&connection, &taken.left_behind()?, clock.now())?;
+                suspects::free_what_was_taken(&connection, &taken.left_behind()?, clock.now())?;
                 Lanes::new(Some(taken))
             }
             None => Lanes::new(None),
         };
         let (waiting, last_event) = Self::begin_with(&connection)?;
-        let shared = Arc::new(Shared::new(Files::remember(path), lanes, waiting, last_event));
+        let shared = Arc::new(Shared::new(
+            Files::remember(path),
+            lanes,
+            KnownSteps::load(&connection)?,
+            waiting,
+            last_event,
+        ));
         let (sender, jobs) = mpsc::channel(ROOM);
-        let writer = Writer::new(path, clock.clone(), shared.clone(), connection, lock.is_some());
+        let writer = Writer::new(path, clock.clone(), shared.clone(), connection, lock.is_some())?;
         let thread = thread::Builder::new()
             .name("vmdb writer".to_owned())
             .spawn(move || writer.work(jobs))
@@ -237,7 +254,7 @@ impl Vmdb {
     fn request<T: Send + 'static>(
         &self,
         weight: usize,
-        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, VmdbError> + Send + 'static,
+        work: impl FnMut(&mut Transaction<'_>) -> Result<T, VmdbError> + Send + 'static,
     ) -> Request<T> {
         self.request_with(weight, work, |_| {})
     }
@@ -245,7 +262,7 @@ impl Vmdb {
     fn request_with<T: Send + 'static>(
         &self,
         weight: usize,
-        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, VmdbError> + Send + 'static,
+        work: impl FnMut(&mut Transaction<'_>) -> Result<T, VmdbError> + Send + 'static,
         done: impl FnOnce(&Result<T, VmdbError>) + Send + 'static,
     ) -> Request<T> {
         Request::new(&self.inner.sender, weight, work, done)

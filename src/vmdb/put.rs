@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use rusqlite::params;
-use sha2::Digest;
-use sha2::Sha256;
 
 use crate::model::clock::Timestamp;
 use crate::model::delivery::RulesId;
@@ -21,8 +19,11 @@ use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
 use crate::vmdb::codec;
 use crate::vmdb::cursors;
+use crate::vmdb::digest;
 use crate::vmdb::event_keys;
-use crate::vmdb::lanes;
+use crate::vmdb::lane;
+use crate::vmdb::lanes::Body;
+use crate::vmdb::lanes::Candidate;
 use crate::vmdb::request::Request;
 use crate::vmdb::transaction::Transaction;
 
@@ -106,7 +107,24 @@ impl Vmdb {
             Ok(messages) => messages,
             Err(error) => return self.refused_request(error),
         };
-        self.request(messages.len(), move |transaction| {
+        let weight = messages.len();
+        let messages: Arc<[Prepared]> = messages.into();
+        let (shared, put_messages) = (self.shared().clone(), messages.clone());
+        let done = move |outcomes: &Result<Vec<PutOutcome>, VmdbError>| {
+            let outcomes = outcomes.as_deref().unwrap_or_default();
+            let mut lanes = shared.lanes.lock();
+            for (message, outcome) in put_messages.iter().zip(outcomes) {
+                if let (PutOutcome::Queued(id), Some(body)) = (outcome, &message.body) {
+                    lanes.add(Candidate {
+                        id: id.0,
+                        lane: message.lane.clone(),
+                        body: Some(body.clone()),
+                        ..Candidate::default()
+                    });
+                }
+            }
+        };
+        let work = move |transaction: &mut Transaction<'_>| {
             if let Some(cursor) = &put.cursor {
                 cursors::save(transaction, cursor)?;
             }
@@ -120,7 +138,8 @@ impl Vmdb {
                 .iter()
                 .map(|message| insert(transaction, message))
                 .collect()
-        })
+        };
+        self.request_with(weight, work, done)
     }
 }
 
@@ -137,14 +156,16 @@ struct Prepared {
     ems_id: EmsId,
     kind: MessageKind,
     state: MessageState,
-    lane: Option<String>,
-    key: Option<EventKey>,
+    lane: Option<Arc<str>>,
+    key: Option<(u64, EventKey)>,
     received_at: Timestamp,
     rules_id: Option<RulesId>,
     error: Option<String>,
     payload: String,
     full_data: Arc<str>,
     digest: [u8; 32],
+    /// For the handler, so that it need not read what was just written.
+    body: Option<Arc<Body>>,
 }
 
 impl Prepared {
@@ -155,21 +176,25 @@ impl Prepared {
                 mut hash,
                 received_at,
             } => {
-                let digest: [u8; 32] = Sha256::digest(hash.full_data.text().as_bytes()).into();
-                let key = event_keys::key_of(&hash, &digest);
-                hash.event_key = Some(key.clone());
+                event_keys::settle_key(&mut hash);
+                let key = hash.event_key.clone();
                 Ok(Self {
                     ems_id,
                     kind: MessageKind::Add,
                     state: MessageState::Ready,
-                    lane: lanes::lane_of(ems_id, &hash),
-                    key: Some(key),
+                    lane: lane::lane_of(ems_id, &hash),
+                    key: key.map(|key| (event_keys::digest_of(ems_id, &key), key)),
                     received_at,
                     rules_id: None,
                     error: None,
                     payload: codec::write_hash(&hash)?,
                     full_data: hash.full_data.text().clone(),
-                    digest,
+                    digest: digest::whole(hash.full_data.text()),
+                    body: Some(Arc::new(Body {
+                        ems_id,
+                        hash,
+                        received_at,
+                    })),
                 })
             }
             NewMessage::Unparsed {
@@ -187,9 +212,10 @@ impl Prepared {
                 received_at,
                 rules_id: Some(rules_id),
                 error: Some(reason),
-                payload: String::from("{}"),
-                digest: Sha256::digest(native.body.as_bytes()).into(),
+                payload: codec::to_json("an envelope", &native.envelope)?,
+                digest: digest::whole(&native.body),
                 full_data: native.body,
+                body: None,
             }),
         }
     }
@@ -197,8 +223,8 @@ impl Prepared {
 
 fn insert(transaction: &mut Transaction<'_>, message: &Prepared) -> Result<PutOutcome, VmdbError> {
     transaction.books.of(message.ems_id).received += 1;
-    if let Some(key) = &message.key
-        && let Some(known) = event_keys::find(transaction, message.ems_id, key)?
+    if let Some((digest, key)) = &message.key
+        && let Some(known) = event_keys::find(transaction, message.ems_id, key, *digest)?
     {
         transaction.books.of(message.ems_id).duplicate += 1;
         return Ok(PutOutcome::Duplicate(known));

@@ -180,7 +180,9 @@ impl Vmdb {
     /// Takes a message off the queue for good; its lane goes on behind it. [`VmdbError::NotFound`] where there is
     /// none.
     pub fn queue_discard(&self, id: MessageId) -> Request<()> {
-        self.request(1, move |transaction| {
+        let shared = self.shared().clone();
+        let done = move |_: &Result<(), VmdbError>| shared.lanes.lock().discard(id.0);
+        let work = move |transaction: &mut Transaction<'_>| {
             let found = transaction.first(
                 "DELETE FROM miq_queue WHERE id = ?1 RETURNING ems_id, state, kind",
                 [id.0],
@@ -198,9 +200,11 @@ impl Vmdb {
                 transaction.execute("DELETE FROM native_events WHERE id = ?1", [id.0])?;
                 transaction.books.of(ems_id).discarded += 1;
             }
+            transaction.gone(id);
             transaction.news.has_messages = true;
             Ok(())
-        })
+        };
+        self.request_with(1, work, done)
     }
 
     fn read_entry(&self, row: &Row<'_>, managers: &Managers) -> rusqlite::Result<QueueEntry> {

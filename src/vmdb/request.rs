@@ -35,17 +35,17 @@ pub struct Pending<T> {
 }
 
 impl<T: Send + 'static> Request<T> {
-    /// `work` runs on the writer's thread; `done` too, after the commit and before the answer.
+    /// `work` runs on the writer's thread, and again where a first time came to nothing; `done` too, after the commit and before the answer.
     pub(crate) fn new(
         sender: &mpsc::Sender<Command>,
         weight: usize,
-        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, VmdbError> + Send + 'static,
+        work: impl FnMut(&mut Transaction<'_>) -> Result<T, VmdbError> + Send + 'static,
         done: impl FnOnce(&Result<T, VmdbError>) + Send + 'static,
     ) -> Self {
         let (answerer, answer) = oneshot::channel();
         let job = Work {
             weight,
-            work: Some(work),
+            work,
             result: None,
             done,
             answerer,
@@ -120,7 +120,7 @@ fn ended() -> VmdbError {
 
 struct Work<T, W, D> {
     weight: usize,
-    work: Option<W>,
+    work: W,
     result: Option<T>,
     done: D,
     answerer: oneshot::Sender<Result<T, VmdbError>>,
@@ -129,7 +129,7 @@ struct Work<T, W, D> {
 impl<T, W, D> Job for Work<T, W, D>
 where
     T: Send,
-    W: FnOnce(&mut Transaction<'_>) -> Result<T, VmdbError> + Send,
+    W: FnMut(&mut Transaction<'_>) -> Result<T, VmdbError> + Send,
     D: FnOnce(&Result<T, VmdbError>) + Send,
 {
     fn weight(&self) -> usize {
@@ -137,9 +137,8 @@ where
     }
 
     fn run(&mut self, transaction: &mut Transaction<'_>) -> Result<(), VmdbError> {
-        if let Some(work) = self.work.take() {
-            self.result = Some(work(transaction)?);
-        }
+        self.result = None;
+        self.result = Some((self.work)(transaction)?);
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! What the writer tells those who wait: new messages, new events, whether all is well.
 
 use std::sync::atomic::AtomicI64;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
@@ -14,6 +15,7 @@ use crate::vmdb::VmdbError;
 use crate::vmdb::ems_names::EmsNames;
 use crate::vmdb::files::Files;
 use crate::vmdb::lanes::Lanes;
+use crate::vmdb::traces::KnownSteps;
 use crate::vmdb::transaction::News;
 
 /// Shared by the handle, the writer, and the answers on their way.
@@ -22,27 +24,38 @@ pub(crate) struct Shared {
     pub(crate) files: Files,
     pub(crate) lanes: Mutex<Lanes>,
     pub(crate) names: EmsNames,
+    pub(crate) known_steps: KnownSteps,
     waiting: AtomicI64,
+    inventory: AtomicU64,
     trouble: Mutex<Option<VmdbError>>,
     last_event: watch::Sender<EventId>,
     bell: Bell,
 }
 
 impl Shared {
-    pub(crate) fn new(files: Files, lanes: Lanes, waiting: i64, last_event: EventId) -> Self {
+    pub(crate) fn new(
+        files: Files,
+        lanes: Lanes,
+        known_steps: KnownSteps,
+        waiting: i64,
+        last_event: EventId,
+    ) -> Self {
         Self {
             files,
             lanes: Mutex::new(lanes),
             names: EmsNames::default(),
+            known_steps,
             waiting: AtomicI64::new(waiting),
+            inventory: AtomicU64::new(1),
             trouble: Mutex::default(),
             last_event: watch::Sender::new(last_event),
             bell: Bell::default(),
         }
     }
 
-    /// Tells what a commit brought.
-    pub(crate) fn announce(&self, news: &News) {
+    /// Tells what a commit brought; before its requests are answered.
+    pub(crate) fn announce(&self, news: &mut News) {
+        self.known_steps.learn(std::mem::take(&mut news.steps));
         self.waiting.fetch_add(news.waiting, Ordering::Relaxed);
         if news.has_managers {
             self.names.forget();
@@ -53,9 +66,6 @@ impl Shared {
                 *last = event.max(*last);
                 is_later
             });
-        }
-        if news.has_messages {
-            self.ring();
         }
     }
 
@@ -70,6 +80,16 @@ impl Shared {
     pub(crate) fn health(&self) -> Result<(), VmdbError> {
         self.files.check()?;
         self.trouble.lock().clone().map_or(Ok(()), Err)
+    }
+
+    /// Changes whenever objects are created: once before the commit that brings them, once after it.
+    pub(crate) fn inventory_version(&self) -> u64 {
+        self.inventory.load(Ordering::SeqCst)
+    }
+
+    /// Whoever looked before does not know of objects that are created now.
+    pub(crate) fn objects_are_created(&self) {
+        self.inventory.fetch_add(1, Ordering::SeqCst);
     }
 
     pub(crate) fn waiting(&self) -> u64 {

@@ -7,125 +7,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ahash::HashMap;
-use rusqlite::Connection;
-use rusqlite::OptionalExtension;
-use rusqlite::params;
 use serde::Deserialize;
 
-use crate::model::clock::Timestamp;
 use crate::model::delivery::Retry;
 use crate::model::ems::Ems;
 use crate::model::ems::EmsId;
-use crate::model::event::EmsEvent;
-use crate::model::event::EventHash;
 use crate::model::event::EventId;
 use crate::model::event::FullData;
 use crate::model::event::NativeEvent;
+use crate::vmdb::Message;
 use crate::vmdb::MessageId;
 use crate::vmdb::MessageKind;
-use crate::vmdb::MessageState;
+use crate::vmdb::Ticket;
 use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
+use crate::vmdb::Work;
 use crate::vmdb::codec;
 use crate::vmdb::ems_names::Managers;
 use crate::vmdb::event_streams;
+use crate::vmdb::lanes::Body;
 use crate::vmdb::lanes::Candidate;
-use crate::vmdb::shared::Shared;
 
-/// How far ahead new messages are looked at: further back may be messages of other lanes, which then wait for
-/// those of a busy one.
-const WINDOW: i64 = 2_048;
-/// A message that was in hand twice when the process ended is not tried a third time.
-const MOST_CRASHES: i64 = 2;
-const CRASHED: &str = "the process ended while this message was being handled";
-
-/// A message in hand. Dropped without an outcome that is committed, it goes back and will be taken again.
-#[derive(Debug)]
-pub struct Message {
-    /// Proves that the message is in hand; goes into its outcome.
-    pub ticket: Ticket,
-    /// Whose it is.
-    pub ems: Arc<Ems>,
-    /// When its event was received.
-    pub received_at: Timestamp,
-    /// How often it failed.
-    pub attempts: u32,
-    /// What is to be done.
-    pub work: Work,
-}
-
-/// Stands for a message in hand, and gives it back when it is dropped.
-#[derive(Debug)]
-pub struct Ticket {
-    pub(crate) id: MessageId,
-    pub(crate) lane: Option<Arc<str>>,
-    /// None once the message was let go of.
-    holder: Option<Arc<Shared>>,
-}
-
-impl Ticket {
-    /// The number of the message.
-    pub fn id(&self) -> MessageId {
-        self.id
-    }
-
-    /// The number of the event that it becomes.
-    pub fn event_id(&self) -> EventId {
-        EventId(self.id.0)
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        if let Some(holder) = self.holder.take() {
-            holder
-                .lanes
-                .lock()
-                .release([(self.id.0, self.lane.as_ref())], false);
-            holder.ring();
-        }
-    }
-}
-
-/// Lets go of many messages at once: `are_handled` says which of them are done with.
-pub(crate) fn release(shared: &Shared, mut tickets: Vec<Ticket>, are_handled: impl Fn(usize) -> bool) {
-    let mut lanes = shared.lanes.lock();
-    for handled in [true, false] {
-        let those = tickets
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| are_handled(*index) == handled);
-        lanes.release(
-            those.map(|(_, ticket)| (ticket.id.0, ticket.lane.as_ref())),
-            handled,
-        );
-    }
-    for ticket in &mut tickets {
-        ticket.holder = None;
-    }
-    drop(lanes);
-    shared.ring();
-}
-
-/// What a message asks for.
-#[derive(Debug)]
-pub enum Work {
-    /// Save this event and deliver it.
-    Add(EventHash),
-    /// Parse this again; what comes out is as [`Work::Add`].
-    Unparsed(NativeEvent),
-    /// Go on with a state machine of a saved event.
-    Deliver {
-        /// The event.
-        event: Arc<EmsEvent>,
-        /// Where it had got to.
-        retry: Retry,
-        /// Which run over the event this is; the first one was 0.
-        run: u32,
-    },
-    /// The row does not hold what this program writes.
-    Unreadable(String),
-}
+/// How many messages that became due are looked at, at once.
+const DUE_AT_ONCE: i64 = 4_096;
 
 #[derive(Deserialize)]
 struct DeliverPayload {
@@ -150,29 +54,46 @@ impl Vmdb {
     /// # Errors
     /// When the database cannot be read.
     pub fn take(&self, most: usize, shares: usize) -> Result<Vec<Message>, VmdbError> {
+        if !self.serves() {
+            return Err(VmdbError::unavailable(
+                "only the process that serves it handles its queue",
+            ));
+        }
         let managers = self.managers()?;
         let now = self.clock().now().as_microsecond();
         let mut lanes = self.shared().lanes.lock();
         let chosen = self.read(|transaction| {
             lanes.hold(held(transaction)?);
-            let mut candidates = due(transaction, now)?;
-            candidates.extend(fresh(transaction, lanes.passed())?);
-            candidates.sort_by_key(|candidate| candidate.id);
-            Ok(lanes.choose(&candidates, most, shares))
+            if let Some((known, room)) = lanes.wants() {
+                let found = new(transaction, known, room)?;
+                lanes.learn(found, room);
+            }
+            Ok(lanes.choose(due(transaction, now)?, most, shares))
         })?;
         drop(lanes);
-        let ticket = |one: Candidate| Ticket {
-            id: MessageId(one.id),
-            lane: one.lane,
-            holder: Some(self.shared().clone()),
+        let ticket = |one: Candidate| {
+            let ticket = Ticket {
+                id: MessageId(one.id),
+                lane: one.lane,
+                holder: Some(self.shared().clone()),
+            };
+            (ticket, one.body)
         };
-        let tickets: Vec<Ticket> = chosen.into_iter().map(ticket).collect();
-        if tickets.is_empty() {
-            return Ok(Vec::new());
+        let chosen: Vec<_> = chosen.into_iter().map(ticket).collect();
+        if chosen.iter().all(|(_, body)| body.is_some()) {
+            let known = chosen
+                .into_iter()
+                .filter_map(|(ticket, body)| Some((ticket, body?)));
+            return known
+                .map(|(ticket, body)| from_memory(ticket, body, &managers))
+                .collect();
         }
         self.read(|transaction| {
-            let load = |ticket| load(transaction, ticket, &managers).transpose();
-            tickets.into_iter().filter_map(load).collect()
+            let load = |(ticket, body)| match body {
+                Some(body) => Some(from_memory(ticket, body, &managers)),
+                None => load(transaction, ticket, &managers).transpose(),
+            };
+            chosen.into_iter().filter_map(load).collect()
         })
     }
 
@@ -206,35 +127,59 @@ fn due(transaction: &rusqlite::Transaction<'_>, now: i64) -> Result<Vec<Candidat
     let mut query = transaction.prepare_cached(
         "SELECT id, lane, crashes > 0 FROM miq_queue WHERE state = 2 AND due <= ?1 ORDER BY due LIMIT ?2",
     )?;
-    let rows = query.query_map([now, WINDOW], |row| {
+    let rows = query.query_map([now, DUE_AT_ONCE], |row| {
         Ok(Candidate {
             id: row.get(0)?,
             lane: row.get::<_, Option<String>>(1)?.map(Arc::from),
-            is_fresh: false,
+            body: None,
+            is_due: true,
             is_suspect: row.get(2)?,
+            is_gone: false,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn fresh(transaction: &rusqlite::Transaction<'_>, after: i64) -> Result<Vec<Candidate>, VmdbError> {
+fn new(
+    transaction: &rusqlite::Transaction<'_>,
+    known: i64,
+    most: usize,
+) -> Result<Vec<Candidate>, VmdbError> {
     let mut query = transaction
         .prepare_cached("SELECT id, lane FROM miq_queue WHERE id > ?1 AND state = 0 ORDER BY id LIMIT ?2")?;
-    let rows = query.query_map([after, WINDOW], |row| {
+    let rows = query.query_map([known, i64::try_from(most).unwrap_or(i64::MAX)], |row| {
         Ok(Candidate {
             id: row.get(0)?,
             lane: row.get::<_, Option<String>>(1)?.map(Arc::from),
-            is_fresh: true,
-            is_suspect: false,
+            ..Candidate::default()
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn from_memory(ticket: Ticket, body: Arc<Body>, managers: &Managers) -> Result<Message, VmdbError> {
+    let ems = manager(managers, body.ems_id)?;
+    let received_at = body.received_at;
+    Ok(Message {
+        ticket,
+        ems,
+        received_at,
+        attempts: 0,
+        work: Work::Add(Arc::try_unwrap(body).map_or_else(|body| body.hash.clone(), |body| body.hash)),
+    })
+}
+
+fn manager(managers: &Managers, ems_id: EmsId) -> Result<Arc<Ems>, VmdbError> {
+    managers.by_id(ems_id).ok_or_else(|| VmdbError::NotFound {
+        what: "manager",
+        name: ems_id.to_string(),
+    })
 }
 
 /// The message of a ticket, unless somebody discarded it meanwhile.
 fn load(
     transaction: &rusqlite::Transaction<'_>,
-    ticket: Ticket,
+    mut ticket: Ticket,
     managers: &Managers,
 ) -> Result<Option<Message>, VmdbError> {
     let mut query = transaction.prepare_cached(
@@ -242,24 +187,29 @@ fn load(
          FROM miq_queue m LEFT JOIN native_events n ON n.id = m.id WHERE m.id = ?1",
     )?;
     let mut rows = query.query([ticket.id.0])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
+    let Some(row) = rows.next()? else {
+        ticket.forget();
+        return Ok(None);
+    };
     let payload: String = row.get(4)?;
     let full_data: Arc<str> = Arc::from(row.get::<_, Option<String>>(5)?.unwrap_or_default());
     let ems_id = EmsId(row.get(1)?);
-    let unknown_manager = || VmdbError::NotFound {
-        what: "manager",
-        name: ems_id.to_string(),
-    };
     let work = match MessageKind::from_number(row.get(0)?) {
         Some(MessageKind::Add) => codec::read_hash(&payload, FullData::new(full_data))
             .map_or_else(|error| Work::Unreadable(error.to_string()), Work::Add),
-        Some(MessageKind::Unparsed) => Work::Unparsed(NativeEvent { body: full_data }),
+        Some(MessageKind::Unparsed) => match serde_json::from_str(&payload) {
+            Ok(envelope) => Work::Unparsed(NativeEvent {
+                body: full_data,
+                envelope,
+            }),
+            Err(error) => Work::Unreadable(error.to_string()),
+        },
         Some(MessageKind::Deliver) => deliver(transaction, &payload, managers)?,
         None => Work::Unreadable("no such kind of message".to_owned()),
     };
     Ok(Some(Message {
         ticket,
-        ems: managers.by_id(ems_id).ok_or_else(unknown_manager)?,
+        ems: manager(managers, ems_id)?,
         received_at: codec::time(row.get(2)?),
         attempts: row.get(3)?,
         work,
@@ -287,34 +237,4 @@ fn deliver(
         retry,
         run,
     })
-}
-
-/// At the start: what the last process had in hand may have ended it. Each is tried once more, alone.
-pub(crate) fn free_what_was_taken(
-    connection: &Connection,
-    taken: &[i64],
-    now: Timestamp,
-) -> Result<(), VmdbError> {
-    for id in taken {
-        let found = connection
-            .query_row(
-                "SELECT crashes + 1, lane IS NOT NULL FROM miq_queue WHERE id = ?1 AND state IN (0, 2)",
-                [id],
-                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?)),
-            )
-            .optional()?;
-        let Some((crashes, has_lane)) = found else {
-            continue;
-        };
-        let state = match (crashes < MOST_CRASHES, has_lane) {
-            (true, _) => MessageState::Waiting,
-            (false, true) => MessageState::Parked,
-            (false, false) => MessageState::Dead,
-        };
-        connection.execute(
-            "UPDATE miq_queue SET crashes = ?2, state = ?3, due = ?4, error = ?5 WHERE id = ?1",
-            params![id, crashes, state.number(), now.as_microsecond(), CRASHED],
-        )?;
-    }
-    Ok(())
 }

@@ -3,7 +3,6 @@
 //! It is what is left of a process that was killed by one of its messages: at the next start these are the
 //! suspects, taken one at a time. Nothing else depends on it, so it costs no flush of the disk.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::fs::OpenOptions;
 use std::io;
@@ -47,8 +46,8 @@ impl TakenFile {
     }
 
     /// Replaces the list.
-    pub(crate) fn write(&self, taken: &BTreeSet<i64>) -> Result<(), VmdbError> {
-        let mut text = String::with_capacity(taken.len() * 8 + 2);
+    pub(crate) fn write<'a>(&self, taken: impl Iterator<Item = &'a i64>) -> Result<(), VmdbError> {
+        let mut text = String::new();
         for id in taken {
             text.push_str(&id.to_string());
             text.push('\n');

@@ -8,8 +8,12 @@ use rusqlite::Row;
 
 use crate::model::clock::Timestamp;
 use crate::model::event::EventId;
+use crate::vmdb::MessageId;
 use crate::vmdb::VmdbError;
+use crate::vmdb::digest_index;
+use crate::vmdb::event_refs;
 use crate::vmdb::tallies::Books;
+use crate::vmdb::writer_state::WriterState;
 
 /// One job's view of the transaction that it shares with others.
 pub(crate) struct Transaction<'a> {
@@ -21,7 +25,9 @@ pub(crate) struct Transaction<'a> {
     pub(crate) books: Books,
     /// What the others have to know once it is committed.
     pub(crate) news: News,
-    next_id: &'a mut i64,
+    /// Whether a first time came to nothing: a job with parts that may fail keeps them apart now.
+    pub(crate) is_careful: bool,
+    state: &'a mut WriterState,
     is_next_id_known: bool,
 }
 
@@ -36,6 +42,10 @@ pub(crate) struct News {
     pub(crate) last_event: Option<EventId>,
     /// Whether a manager was added or removed.
     pub(crate) has_managers: bool,
+    /// The greatest number of a message that is gone and became no event: nobody else may get it.
+    pub(crate) last_gone: Option<MessageId>,
+    /// Steps of traces that have a number now.
+    pub(crate) steps: Vec<(String, i64)>,
 }
 
 impl News {
@@ -44,17 +54,25 @@ impl News {
         self.has_messages |= other.has_messages;
         self.last_event = self.last_event.max(other.last_event);
         self.has_managers |= other.has_managers;
+        self.last_gone = self.last_gone.max(other.last_gone);
+        self.steps.extend(other.steps.iter().cloned());
     }
 }
 
 impl<'a> Transaction<'a> {
-    pub(crate) fn new(connection: &'a Connection, now: Timestamp, next_id: &'a mut i64) -> Self {
+    pub(crate) fn new(
+        connection: &'a Connection,
+        now: Timestamp,
+        state: &'a mut WriterState,
+        is_careful: bool,
+    ) -> Self {
         Self {
             connection,
             now,
             books: Books::default(),
             news: News::default(),
-            next_id,
+            is_careful,
+            state,
             is_next_id_known: false,
         }
     }
@@ -69,6 +87,11 @@ impl<'a> Transaction<'a> {
         Ok(self.connection.prepare_cached(sql)?.execute(params)?)
     }
 
+    /// Notes that a message is gone and became no event.
+    pub(crate) fn gone(&mut self, id: MessageId) {
+        self.news.last_gone = self.news.last_gone.max(Some(id));
+    }
+
     /// Does a part of the job. Where that fails, `Ok(Err(..))`, it is as if it had not begun.
     ///
     /// # Errors
@@ -78,6 +101,7 @@ impl<'a> Transaction<'a> {
         work: impl FnOnce(&mut Self) -> Result<T, VmdbError>,
     ) -> Result<Result<T, VmdbError>, VmdbError> {
         let (books, news) = (self.books.clone(), self.news.clone());
+        let marks: Vec<usize> = self.state.each().map(|index| index.mark()).collect();
         self.execute("SAVEPOINT part", [])?;
         let done = work(self);
         if let Err(error) = &done {
@@ -86,6 +110,10 @@ impl<'a> Transaction<'a> {
             }
             self.execute("ROLLBACK TO part", [])?;
             (self.books, self.news) = (books, news);
+            self.state
+                .each()
+                .zip(marks)
+                .for_each(|(index, mark)| index.undo(mark));
         }
         self.execute("RELEASE part", [])?;
         Ok(done)
@@ -105,22 +133,50 @@ impl<'a> Transaction<'a> {
             .optional()?)
     }
 
-    /// An id for a message, greater than that of every message and event that is there.
+    /// An id for a message, greater than that of every message and event there ever was.
     ///
     /// Another process may have put messages since the last transaction, so each job asks the tables once.
     pub(crate) fn next_id(&mut self) -> Result<i64, VmdbError> {
         if !self.is_next_id_known {
             let greatest = self.first(
-                "SELECT max(ifnull((SELECT max(id) FROM miq_queue), 0), \
-                 ifnull((SELECT max(id) FROM event_streams), 0))",
+                "SELECT max(last_id, ifnull((SELECT max(id) FROM miq_queue), 0), \
+                 ifnull((SELECT max(id) FROM event_streams), 0)) FROM appliance",
                 [],
                 |row| row.get::<_, i64>(0),
             )?;
-            *self.next_id = (*self.next_id).max(greatest.unwrap_or(0) + 1);
+            self.state.next_id = (self.state.next_id).max(greatest.unwrap_or(0) + 1);
             self.is_next_id_known = true;
         }
-        let id = *self.next_id;
-        *self.next_id += 1;
+        let id = self.state.next_id;
+        self.state.next_id += 1;
         Ok(id)
+    }
+
+    /// The events whose keys have this digest, as far as this process knows.
+    pub(crate) fn events_with_key(&self, digest: u64) -> Result<Vec<i64>, VmdbError> {
+        let indexes = self.state.indexes.as_ref();
+        indexes.map_or(Ok(Vec::new()), |indexes| {
+            indexes.keys.find(self.connection, digest)
+        })
+    }
+
+    /// The events about the object with this digest.
+    pub(crate) fn events_about(&self, digest: u64) -> Result<Vec<i64>, VmdbError> {
+        match &self.state.indexes {
+            Some(indexes) => indexes.refs.find(self.connection, digest),
+            None => digest_index::find(self.connection, event_refs::TABLES, digest),
+        }
+    }
+
+    /// Indexes an event that is new.
+    pub(crate) fn index_event(&mut self, event: EventId, key: u64, refs: &[u64]) -> Result<(), VmdbError> {
+        let Some(indexes) = &mut self.state.indexes else {
+            return Err(VmdbError::unavailable(
+                "only the process that serves it saves events",
+            ));
+        };
+        indexes.keys.insert(self.connection, key, event.0)?;
+        refs.iter()
+            .try_for_each(|digest| indexes.refs.insert(self.connection, *digest, event.0))
     }
 }

@@ -13,8 +13,8 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use axum::response::Response;
 
-use crate::catcher::Arrival;
 use crate::model::ems::Ems;
+use crate::model::event::NativeEvent;
 use crate::source::suggest;
 use crate::web::Shared;
 use crate::web::body;
@@ -43,10 +43,10 @@ pub(crate) async fn post(
     };
     let mut room = services.push.room();
     let body = body::read(&parts.headers, body, longest, &shared.limits, &mut room).await?;
-    let arrivals = arrivals(mode, &parts.headers, &body, &shared.limits)?;
+    let messages = messages(mode, &parts.headers, &body, &shared.limits)?;
     let receipt = services
         .push
-        .push(ems, arrivals, services.clock.now(), room)
+        .push(ems, messages, services.clock.now(), room)
         .await?;
     Ok((StatusCode::ACCEPTED, Json(receipt.counts())).into_response())
 }
@@ -88,27 +88,32 @@ fn manager(shared: &Shared, name: &str) -> Result<Arc<Ems>, Problem> {
     Err(Problem::not_found(format!("there is no manager `{name}`")).help(help))
 }
 
-fn arrivals(mode: Mode, headers: &HeaderMap, body: &[u8], limits: &Limits) -> Result<Vec<Arrival>, Problem> {
+fn messages(
+    mode: Mode,
+    headers: &HeaderMap,
+    body: &[u8],
+    limits: &Limits,
+) -> Result<Vec<NativeEvent>, Problem> {
     let text = || {
         str::from_utf8(body).map_err(|error| Problem::unreadable(format!("the body is no UTF-8: {error}")))
     };
     let read = match mode {
-        Mode::Binary => cloud_events::binary(headers, body).map(|arrival| vec![arrival]),
-        Mode::Structured => cloud_events::structured(text()?).map(|arrival| vec![arrival]),
+        Mode::Binary => cloud_events::binary(headers, body).map(|event| vec![event]),
+        Mode::Structured => cloud_events::structured(text()?).map(|event| vec![event]),
         Mode::Batch => cloud_events::batch(text()?, limits.batch_events),
         Mode::Plain => cloud_events::plain(text()?, limits.batch_events),
     };
-    let arrivals = read.map_err(|malformed| match malformed {
+    let messages = read.map_err(|malformed| match malformed {
         Malformed::TooMany { .. } => {
             Problem::too_large(malformed.to_string()).help("send them in several requests")
         }
         other => Problem::unreadable(other.to_string()).help("nothing of the request was taken"),
     })?;
-    match arrivals
+    match messages
         .iter()
-        .position(|arrival| arrival.native.body.len() > limits.event_bytes)
+        .position(|message| message.body.len() > limits.event_bytes)
     {
-        None => Ok(arrivals),
+        None => Ok(messages),
         Some(index) => {
             let message = format!("event {} is longer than {} bytes", index + 1, limits.event_bytes);
             Err(Problem::too_large(message))

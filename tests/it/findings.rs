@@ -17,26 +17,26 @@ fn what_a_load_can_see_is_told_at_the_load() {
         (
             "r=/Lab/my leaf/one",
             expect![[r#"
-            automate/Base/Lab/T.class/x.yaml:5:1: error[InvalidPathFormat]: `/Lab/my leaf/one` is not a valid path: ` ` is not allowed there
-        "#]],
+                automate/Base/Lab/T.class/x.yaml:5:7: error[InvalidPathFormat]: `/Lab/my leaf/one` is not a valid path: ` ` is not allowed there
+            "#]],
         ),
         (
             "r=/Lab/Leaf/one & r.collect=x={c}",
             expect![[r#"
-            automate/Base/Lab/T.class/x.yaml:5:1: error[InvalidCollection]: `x={c}` is no collect expression: each entry of a hash needs exactly one `=>`
-        "#]],
+                automate/Base/Lab/T.class/x.yaml:5:7: error[InvalidCollection]: `x={c}` is no collect expression: each entry of a hash needs exactly one `=>`
+            "#]],
         ),
         (
             "m=x-y",
             expect![[r#"
-            automate/Base/Lab/T.class/x.yaml:5:1: error[InvalidMethod]: `x-y` is no method call; `name`, `Class.name` or `/Namespace/Class.name(key => value)` is expected, of letters, digits and `_`
-        "#]],
+                automate/Base/Lab/T.class/x.yaml:5:7: error[InvalidMethod]: `x-y` is no method call; `name`, `Class.name` or `/Namespace/Class.name(key => value)` is expected, of letters, digits and `_`
+            "#]],
         ),
         (
             "g=1 +",
             expect![[r#"
-            automate/Base/Lab/T.class/x.yaml:5:1: error[assertion-syntax]: the condition `1 +` cannot be understood: Script is incomplete
-        "#]],
+                automate/Base/Lab/T.class/x.yaml:5:7: error[AssertionSyntax]: the condition `1 +` cannot be understood: Script is incomplete
+            "#]],
         ),
     ];
     for (values, expected) in rows {
@@ -52,6 +52,7 @@ fn what_a_load_can_see_is_told_at_the_load() {
     let text: String = diagnostics.iter().map(|finding| format!("{finding}\n")).collect();
     expect![[r#"
         automate/Base/Lab/T.class/__methods__/refersh.yaml:3:1: error[MethodNotFound]: there is no builtin `refersh`; a call of `refersh` fails
-        automate/Base/Lab/T.class/__methods__/ruby.yaml:3:1: warning[method-language]: the method is written in ruby; a call of it fails with InvalidMethod
+        automate/Base/Lab/T.class/__methods__/ruby.yaml:3:1: warning[MethodLanguage]: the method is written in ruby; a call of it fails with InvalidMethod
+        automate/Base/Lab/T.class/__methods__/broken.rhai:2:11: warning[UnknownFunction]: there is no function `.nothing_like_this(…)`
     "#]].assert_eq(&text);
 }

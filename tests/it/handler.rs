@@ -1,37 +1,21 @@
 //! What the handler promises, over a real database and rules that each test tells.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Barrier;
-use std::time::Duration;
 
 use parking_lot::Mutex;
-use switchboard::handler::Current;
-use switchboard::handler::Handler;
 use switchboard::handler::HandlerConfig;
-use switchboard::handler::Rules;
 use switchboard::model::clock::SignedDuration;
 use switchboard::model::delivery::Delivery;
 use switchboard::model::delivery::DeliveryError;
-use switchboard::model::delivery::Effect;
 use switchboard::model::delivery::MachineState;
 use switchboard::model::delivery::Retry;
 use switchboard::model::delivery::RulesId;
-use switchboard::model::ems::Ems;
-use switchboard::model::event::EmsEvent;
-use switchboard::model::event::EventHash;
 use switchboard::model::event::EventId;
 use switchboard::model::event::NativeEvent;
-use switchboard::model::inventory::InventoryObject;
-use switchboard::model::target::ManagerRef;
 use switchboard::model::target::Target;
-use switchboard::model::target::TargetCollection;
 use switchboard::model::value::Value;
-use switchboard::switchboard::Context;
-use switchboard::switchboard::ParseError;
-use switchboard::switchboard::Parsed;
-use switchboard::vmdb::EventFilter;
 use switchboard::vmdb::MessageId;
 use switchboard::vmdb::MessageState;
 use switchboard::vmdb::NewMessage;
@@ -40,94 +24,11 @@ use switchboard::vmdb::RefreshFilter;
 use switchboard::vmdb::Vmdb;
 
 use crate::support::Database;
-use crate::support::add;
 use crate::support::add_ems;
 use crate::support::event;
 use crate::support::noon;
 
-type Deliver = dyn Fn(&EmsEvent, Option<&Retry>) -> Delivery + Send + Sync;
-
-/// Rules as a test tells them.
-struct Told {
-    deliver: Box<Deliver>,
-    parse: Result<EventHash, String>,
-}
-
-impl Rules for Told {
-    fn id(&self) -> RulesId {
-        RulesId(11)
-    }
-
-    fn parse(&self, _ems: &Ems, _native: &NativeEvent) -> Result<Parsed, ParseError> {
-        self.parse.clone().map(Parsed::Event).map_err(ParseError::Json)
-    }
-
-    fn deliver(&self, event: &Arc<EmsEvent>, context: &Context) -> Delivery {
-        (self.deliver)(event, context.resume.as_ref())
-    }
-}
-
-fn start_with(
-    database: &Database,
-    config: HandlerConfig,
-    parse: Result<EventHash, String>,
-    deliver: impl Fn(&EmsEvent, Option<&Retry>) -> Delivery + Send + Sync + 'static,
-) -> Handler {
-    let deliver = Box::new(deliver);
-    let rules: Arc<dyn Rules> = Arc::new(Told { deliver, parse });
-    let rules: Current<dyn Rules> = Arc::new(move || rules.clone());
-    let config = Arc::new(config);
-    let config: Current<HandlerConfig> = Arc::new(move || config.clone());
-    Handler::start(&database.vmdb, &rules, &config).unwrap()
-}
-
-fn start(
-    database: &Database,
-    deliver: impl Fn(&EmsEvent, Option<&Retry>) -> Delivery + Send + Sync + 'static,
-) -> Handler {
-    start_with(
-        database,
-        HandlerConfig::default(),
-        Err("no parser".to_owned()),
-        deliver,
-    )
-}
-
-/// Waits until it is so; fails after a while.
-fn until(vmdb: &Vmdb, is_so: impl Fn() -> bool) {
-    for _turn in 0..1_000 {
-        let seen = vmdb.messages_seen();
-        if is_so() {
-            return;
-        }
-        vmdb.wait_for_messages(seen, Duration::from_millis(20));
-    }
-    panic!("waited in vain");
-}
-
-fn until_empty(vmdb: &Vmdb) {
-    until(vmdb, || {
-        vmdb.queue_list(&QueueFilter::default()).unwrap().is_empty()
-    });
-}
-
-fn put(database: &Database, ems: &Ems, events: Vec<EventHash>) {
-    let messages: Vec<NewMessage> = events.into_iter().map(|hash| add(ems, hash)).collect();
-    database.vmdb.put(messages).wait().unwrap();
-}
-
-fn refresh(targets: Vec<Target>) -> Delivery {
-    Delivery {
-        effects: vec![Effect::QueueRefresh {
-            targets: targets.into_iter().collect::<TargetCollection>(),
-        }],
-        ..Delivery::default()
-    }
-}
-
-fn vm(reference: &str) -> Target {
-    Target::new("vms", ManagerRef::ems_ref(reference))
-}
+use crate::support::told_rules::*;
 
 #[test]
 fn an_event_is_saved_decided_and_its_targets_wait() {
@@ -254,7 +155,7 @@ fn a_message_that_could_not_be_parsed_becomes_an_event_once_its_script_is_mended
     let (database, ems) = Database::with_ems("cloud");
     let unparsed = NewMessage::Unparsed {
         ems_id: ems.id,
-        native: NativeEvent { body: "{}".into() },
+        native: NativeEvent::new("{}"),
         reason: "boom".into(),
         rules_id: RulesId(3),
         received_at: noon(),
@@ -269,7 +170,7 @@ fn a_message_that_could_not_be_parsed_becomes_an_event_once_its_script_is_mended
     database.vmdb.queue_retry(MessageId(1)).wait().unwrap();
     until(&database.vmdb, || {
         let entry = database.vmdb.queue_show(MessageId(1)).unwrap().unwrap();
-        entry.state == MessageState::Dead && entry.error.as_deref() == Some("still")
+        entry.state == MessageState::Dead && entry.error.is_some_and(|error| error.ends_with("still"))
     });
     broken.stop();
     let mended = start_with(
@@ -335,226 +236,6 @@ fn a_state_machine_goes_on_when_it_is_due_with_all_it_knew() {
         .collect();
     assert_eq!(states, ["retry", "delivered"]);
     assert_eq!(shown.refreshes.len(), 1);
-}
-
-fn task(key: &str, event_type: &str, attributes: &[(&str, Value)]) -> EventHash {
-    let mut hash = event(key, "-");
-    hash.event_type = event_type.into();
-    hash.attributes = attributes
-        .iter()
-        .map(|(key, value)| (Arc::from(*key), value.clone()))
-        .collect();
-    hash
-}
-
-#[test]
-fn the_end_of_a_task_makes_an_event_of_its_own_once() {
-    let chain = ("chain_id", Value::text("r-abc"));
-    let other_chain = ("chain_id", Value::text("r-def"));
-    let name = |key, name| (key, Value::text(name));
-    let began_clone = || {
-        task(
-            "1",
-            "CloneVM_Task",
-            &[chain.clone(), name("vm_name", "old"), name("host_name", "h1")],
-        )
-    };
-    let ended_clone = || {
-        task(
-            "2",
-            "VmClonedEvent",
-            &[chain.clone(), name("vm_name", "new"), name("host_name", "h2")],
-        )
-    };
-    let cases: [(&str, Vec<EventHash>, Option<serde_json::Value>); 5] = [
-        (
-            "C49: source from the first, destination from the last",
-            vec![began_clone(), ended_clone()],
-            Some(serde_json::json!({
-                "chain_id": "r-abc", "is_task": true, "message": "CloneVM_Task Completed",
-                "vm_name": "old", "host_name": "h1", "dest_vm_name": "new", "dest_host_name": "h2",
-            })),
-        ),
-        (
-            "C50: source from the last, no destination",
-            vec![
-                task("1", "PowerOnVM_Task", &[chain.clone(), name("vm_name", "before")]),
-                task(
-                    "2",
-                    "VmPoweredOnEvent",
-                    &[chain.clone(), name("vm_name", "after")],
-                ),
-            ],
-            Some(serde_json::json!({
-                "chain_id": "r-abc", "is_task": true, "message": "PowerOnVM_Task Completed", "vm_name": "after",
-            })),
-        ),
-        (
-            "C51: no chain",
-            vec![task("1", "CloneVM_Task", &[]), task("2", "VmClonedEvent", &[])],
-            None,
-        ),
-        (
-            "C46: another chain",
-            vec![began_clone(), task("2", "VmClonedEvent", &[other_chain])],
-            None,
-        ),
-        (
-            "C52: the end comes twice",
-            vec![began_clone(), ended_clone(), ended_clone()],
-            Some(serde_json::Value::Null),
-        ),
-    ];
-    for (case, events, expected) in cases {
-        let (database, ems) = Database::with_ems("cloud");
-        let finals = [
-            ("VmClonedEvent", "CloneVM_Task"),
-            ("VmPoweredOnEvent", "PowerOnVM_Task"),
-        ];
-        let finals = finals.map(|(last, first)| (last.to_owned(), vec![first.to_owned()]));
-        let config = HandlerConfig {
-            task_final_events: finals.into(),
-            ..HandlerConfig::default()
-        };
-        let handler = start_with(&database, config, Err(String::new()), |_, _| Delivery::default());
-        for event in events {
-            put(&database, &ems, vec![event]);
-            until_empty(&database.vmdb);
-        }
-        handler.stop();
-        let listed = database.vmdb.events_list(&EventFilter::default()).unwrap();
-        let complete: Vec<_> = listed
-            .iter()
-            .filter(|event| &*event.event.hash.source == "EVM")
-            .collect();
-        assert_eq!(complete.len(), usize::from(expected.is_some()), "{case}");
-        if let (Some(event), Some(expected)) =
-            (complete.first(), expected.filter(|expected| !expected.is_null()))
-        {
-            assert_eq!(
-                serde_json::to_value(&event.event.hash.attributes).unwrap(),
-                expected,
-                "{case}"
-            );
-            assert_eq!(event.event.hash.timestamp, Some(noon()), "{case}");
-        }
-    }
-}
-
-#[test]
-fn events_are_related_to_the_inventory_of_their_own_manager() {
-    let (database, ems) = Database::with_ems("cloud");
-    let other = add_ems(&database.vmdb, "other");
-    let object =
-        |ems: &Ems, association: &str, reference: &str, attributes: serde_json::Value| InventoryObject {
-            id: 0,
-            ems_id: ems.id,
-            association: association.into(),
-            manager_ref: ManagerRef::ems_ref(reference),
-            attributes: serde_json::from_value(attributes).unwrap(),
-        };
-    use serde_json::json;
-    let objects = vec![
-        object(
-            &ems,
-            "vms",
-            "i-1",
-            json!({"name": "web", "uid_ems": "u-1", "availability_zone": "z-1"}),
-        ),
-        object(
-            &ems,
-            "miq_templates",
-            "t-1",
-            json!({"name": "image", "uid_ems": "u-2"}),
-        ),
-        object(&ems, "vms", "i-3", json!({"uid_ems": "twice"})),
-        object(&ems, "vms", "i-4", json!({"uid_ems": "twice"})),
-        object(&other, "vms", "i-5", json!({"uid_ems": "u-5"})),
-        object(&ems, "availability_zones", "z-1", json!({})),
-        object(&ems, "hosts", "h-1", json!({"uid_ems": "hu-1"})),
-        object(&ems, "hosts", "h-2", json!({"uid_ems": "hu-2"})),
-    ];
-    database.vmdb.inventory_save(None, objects).wait().unwrap();
-    let archived = ManagerRef::ems_ref("h-2");
-    database
-        .vmdb
-        .inventory_archive(None, ems.id, "hosts".into(), archived)
-        .wait()
-        .unwrap();
-    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [(&'a str, i64)]);
-    let cases: &[Case<'_>] = &[
-        (
-            "C35, C39: by ems_ref, with its zone",
-            &[("vm_ems_ref", "i-1")],
-            &[("availability_zone_id", 6), ("vm_or_template_id", 1)],
-        ),
-        (
-            "C40: a template",
-            &[("vm_ems_ref", "t-1")],
-            &[("vm_or_template_id", 2)],
-        ),
-        ("by uid", &[("vm_uid_ems", "u-2")], &[("vm_or_template_id", 2)]),
-        ("C37: not by an ambiguous uid", &[("vm_uid_ems", "twice")], &[]),
-        (
-            "C37: not by the uid of another manager's",
-            &[("vm_uid_ems", "u-5")],
-            &[],
-        ),
-        (
-            "a destination by ems_ref",
-            &[("dest_vm_ems_ref", "i-3"), ("dest_host_ems_ref", "h-1")],
-            &[("dest_host_id", 7), ("dest_vm_or_template_id", 3)],
-        ),
-        ("a host by uid", &[("host_uid_ems", "hu-1")], &[("host_id", 7)]),
-        (
-            "C38: an archived host",
-            &[("host_uid_ems", "hu-2")],
-            &[("host_id", 8)],
-        ),
-        ("unknown", &[("vm_ems_ref", "i-9")], &[]),
-    ];
-    let handler = start(&database, |_, _| Delivery::default());
-    for (number, (_, attributes, _)) in cases.iter().enumerate() {
-        let attributes: Vec<_> = attributes
-            .iter()
-            .map(|(key, text)| (*key, Value::text(*text)))
-            .collect();
-        put(
-            &database,
-            &ems,
-            vec![task(&format!("k{number}"), "x", &attributes)],
-        );
-    }
-    let given = [
-        ("vm_ems_ref", Value::text("i-1")),
-        ("vm_or_template_id", Value::Int(77)),
-    ];
-    put(&database, &ems, vec![task("given", "x", &given)]);
-    until_empty(&database.vmdb);
-    handler.stop();
-    let event = |id| {
-        database
-            .vmdb
-            .event_show(EventId(id))
-            .unwrap()
-            .unwrap()
-            .stored
-            .event
-    };
-    for ((case, _, links), id) in cases.iter().zip(1..) {
-        assert_eq!(event(id).links.into_iter().collect::<Vec<_>>(), *links, "{case}");
-    }
-    assert_eq!(
-        event(1).hash.text("vm_name"),
-        Some("web"),
-        "C35: the name where there was none"
-    );
-    let last = i64::try_from(cases.len()).unwrap() + 1;
-    assert_eq!(
-        event(last).links["vm_or_template_id"],
-        77,
-        "C36: a given id is not looked up"
-    );
 }
 
 #[test]

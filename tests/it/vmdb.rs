@@ -205,9 +205,7 @@ fn what_cannot_be_parsed_is_kept_as_it_came_until_it_is_retried() {
     let vmdb = &database.vmdb;
     let unparsed = NewMessage::Unparsed {
         ems_id: ems.id,
-        native: NativeEvent {
-            body: "not { json".into(),
-        },
+        native: NativeEvent::new("not { json"),
         reason: "boom".to_owned(),
         rules_id: RulesId(3),
         received_at: noon(),

@@ -141,9 +141,9 @@ fn log_object(workspace: &mut Workspace, object: usize, _: &str, _: &ValueMap) -
     Ok(Value::Bool(true))
 }
 
-/// Logs the whole run as JSON, one line.
+/// Logs the whole run as XML, one line.
 fn log_workspace(workspace: &mut Workspace, _: usize, _: &str, _: &ValueMap) -> Ae<Value> {
-    let roots = crate::automate::document::workspace(workspace);
+    let roots = crate::automate::xml::workspace(workspace);
     tracing::info!(workspace = %roots, "Logged the workspace.");
     Ok(Value::Bool(true))
 }

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 use tokio::runtime;
 
-use crate::catcher::Arrival;
 use crate::catcher::Catcher;
 use crate::catcher::Receipt;
 use crate::cli::database::manager;
@@ -52,7 +51,7 @@ impl Add {
         let vmdb = options.existing_database()?;
         let ems = manager(&vmdb, &self.ems)?;
         let text = self.text()?;
-        let arrivals = messages(&text)?;
+        let natives = messages(&text)?;
         let (settings, _findings) = options.settings()?;
         let switchboard = Switchboard::load(&options.source_tree()?, None).switchboard;
         let rules = ActiveSwitchboard::new(switchboard);
@@ -62,7 +61,7 @@ impl Add {
         let catcher = Catcher::start(&vmdb, &rules, ActiveSettings::new(settings), 1)
             .map_err(|error| CliError::failed("cannot start", error))?;
         let receipt = runtime.block_on(async {
-            let receipt = put(&catcher, &vmdb, &ems, arrivals).await;
+            let receipt = put(&catcher, &vmdb, &ems, natives).await;
             catcher.stop().await;
             receipt
         })?;
@@ -96,7 +95,7 @@ impl Add {
 }
 
 /// Every message of a text of JSON documents, or the fault that makes all of it unreadable.
-fn messages(text: &str) -> Result<Vec<Arrival>, CliError> {
+fn messages(text: &str) -> Result<Vec<NativeEvent>, CliError> {
     let unreadable = |position: usize, problem: String| {
         CliError::usage(
             format!("document {position}: {problem}"),
@@ -104,7 +103,7 @@ fn messages(text: &str) -> Result<Vec<Arrival>, CliError> {
         )
     };
     let documents = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
-    let mut arrivals = Vec::new();
+    let mut natives = Vec::new();
     for (position, document) in documents.enumerate() {
         let document = document.map_err(|error| unreadable(position + 1, error.to_string()))?;
         let listed = document.get().starts_with('[');
@@ -121,27 +120,23 @@ fn messages(text: &str) -> Result<Vec<Arrival>, CliError> {
                     "a JSON object, or a list of objects, is expected".to_owned(),
                 ));
             }
-            let body = Arc::from(element.get());
-            arrivals.push(Arrival {
-                native: NativeEvent { body },
-                envelope: None,
-            });
+            natives.push(NativeEvent::new(element.get()));
         }
     }
-    Ok(arrivals)
+    Ok(natives)
 }
 
 async fn put(
     catcher: &Catcher,
     vmdb: &Vmdb,
     ems: &Arc<Ems>,
-    arrivals: Vec<Arrival>,
+    natives: Vec<NativeEvent>,
 ) -> Result<Receipt, CliError> {
     let push = catcher.push_stream();
     let mut sum = Receipt::default();
-    let mut arrivals = arrivals.into_iter().peekable();
-    while arrivals.peek().is_some() {
-        let batch: Vec<Arrival> = arrivals.by_ref().take(BATCH).collect();
+    let mut natives = natives.into_iter().peekable();
+    while natives.peek().is_some() {
+        let batch: Vec<NativeEvent> = natives.by_ref().take(BATCH).collect();
         let receipt = push
             .push(ems.clone(), batch, vmdb.clock().now(), push.room())
             .await;

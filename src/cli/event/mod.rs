@@ -16,6 +16,7 @@ use crate::cli::exit_code::ExitCode;
 use crate::cli::format::Format;
 use crate::cli::options::GlobalOptions;
 use crate::cli::output::Output;
+use crate::cli::output::cell;
 use crate::cli::output::table;
 use crate::model::clock::Timestamp;
 use crate::model::event::EventId;
@@ -141,7 +142,7 @@ fn row(stored: &StoredEvent) -> Vec<String> {
     let resource = resource.iter().find_map(|key| event.hash.text(key));
     vec![
         event.id.map(|id| id.0.to_string()).unwrap_or_default(),
-        event.hash.timestamp.unwrap_or(event.received_at).to_string(),
+        cell(event.hash.timestamp.unwrap_or(event.received_at)),
         event
             .ems
             .as_ref()

@@ -79,7 +79,7 @@ pub(crate) fn message(provider: &str, bytes: &[u8]) -> Result<SimulatedEvent, De
 pub(crate) fn unreadable(message: String) -> DeliveryError {
     DeliveryError {
         path: String::new(),
-        kind: "UnreadableLine".to_owned(),
+        kind: "InvalidInput".to_owned(),
         message,
         fatal: true,
     }

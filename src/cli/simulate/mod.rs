@@ -9,6 +9,7 @@ use std::io::BufReader;
 use std::io::Read;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::cli::document::Document;
 use crate::cli::error::CliError;
@@ -20,6 +21,7 @@ use crate::cli::simulate::input::Defaults;
 use crate::model::clock::Clock;
 use crate::model::delivery::DeliveryError;
 use crate::model::event::EventClass;
+use crate::switchboard::Records;
 use crate::switchboard::Switchboard;
 use crate::switchboard::simulation::SimulatedEvent;
 use crate::switchboard::simulation::Simulation;
@@ -77,12 +79,14 @@ impl Simulate {
     pub(crate) fn run(&self, options: &GlobalOptions, out: &mut Output) -> Result<ExitCode, CliError> {
         let input = self.input()?;
         let tree = options.source_tree()?;
-        let switchboard = Switchboard::load(&tree, None).switchboard;
+        let simulator = Simulator {
+            switchboard: Switchboard::load(&tree, None).switchboard,
+            records: options.records()?,
+        };
         match input {
-            Input::Lines(reader) => self.lines(reader, &switchboard, out)?,
+            Input::Lines(reader) => self.lines(reader, &simulator, out)?,
             Input::One(event) => {
-                let result =
-                    event.map(|event| switchboard.simulate(&self.request(event), Clock::System.now()));
+                let result = event.map(|event| simulator.simulate(&self.request(event)));
                 self.print(&result.unwrap_or_else(failed), out)?;
             }
         }
@@ -145,7 +149,7 @@ impl Simulate {
     fn lines(
         &self,
         mut reader: Box<dyn BufRead>,
-        switchboard: &Switchboard,
+        simulator: &Simulator,
         out: &mut Output,
     ) -> Result<(), CliError> {
         let defaults = Defaults {
@@ -174,7 +178,7 @@ impl Simulate {
             }
             let result = defaults
                 .request(&line)
-                .map(|request| switchboard.simulate(&request, Clock::System.now()));
+                .map(|request| simulator.simulate(&request));
             self.print(&result.unwrap_or_else(failed), out)?;
         }
     }
@@ -195,6 +199,25 @@ impl Simulate {
             Format::Json => out.json_line(simulation)?,
         }
         out.flush()
+    }
+}
+
+/// The rules, and where records are looked up.
+struct Simulator {
+    switchboard: Switchboard,
+    records: Option<Arc<dyn Records>>,
+}
+
+impl Simulator {
+    /// Records of the request stand in for those of the database.
+    fn simulate(&self, request: &SimulationRequest) -> Simulation {
+        let now = Clock::System.now();
+        match &self.records {
+            Some(records) if request.records.is_none() => {
+                self.switchboard.simulate_within(request, records.clone(), now)
+            }
+            _given_or_none => self.switchboard.simulate(request, now),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 CREATE TABLE appliance (
   id             INTEGER PRIMARY KEY CHECK (id = 1),
   created_at     INTEGER NOT NULL,
+  last_id        INTEGER NOT NULL,                  -- of the messages that are gone and became no event
   clean_shutdown INTEGER NOT NULL                   -- 1 only between an orderly end and the next start
 ) STRICT;
 
@@ -70,12 +71,28 @@ CREATE TABLE event_streams (
 ) STRICT;
 CREATE INDEX event_streams_chain ON event_streams (chain_id, ems_id) WHERE chain_id IS NOT NULL;
 
--- One event per manager and key: the digest of both leads to the event, whose row is compared.
+-- One event per manager and key: the digest of both leads to the event, whose row is compared. The latest
+-- digests stand here in the order in which they came; from time to time they are sorted into pages.
 CREATE TABLE event_keys (
-  digest   INTEGER NOT NULL,
+  id       INTEGER PRIMARY KEY,
   event_id INTEGER NOT NULL,
-  PRIMARY KEY (digest, event_id)
-) STRICT, WITHOUT ROWID;
+  digest   INTEGER NOT NULL
+) STRICT;
+CREATE TABLE event_key_pages (
+  id      INTEGER PRIMARY KEY,                      -- run * 256 + first byte of the digests
+  entries BLOB NOT NULL                             -- 8 bytes of digest, 8 of event_id, sorted
+) STRICT;
+
+-- Which events are about which object, by the digest of association and key; kept in the same way.
+CREATE TABLE event_refs (
+  id       INTEGER PRIMARY KEY,
+  event_id INTEGER NOT NULL,
+  digest   INTEGER NOT NULL
+) STRICT;
+CREATE TABLE event_ref_pages (
+  id      INTEGER PRIMARY KEY,
+  entries BLOB NOT NULL
+) STRICT;
 
 CREATE TABLE deliveries (
   id         INTEGER PRIMARY KEY,
@@ -83,10 +100,13 @@ CREATE TABLE deliveries (
   rules_id   BLOB NOT NULL,
   decided_at INTEGER NOT NULL,
   state      TEXT NOT NULL,                         -- delivered, failed or retry
-  trace      TEXT NOT NULL,                         -- uri, steps, actions
+  trace      TEXT NOT NULL,                         -- uri, steps, actions; a number stands for a trace step
   effects    TEXT,
-  targets    TEXT,
   errors     TEXT
+) STRICT;
+CREATE TABLE trace_steps (
+  id   INTEGER PRIMARY KEY,
+  step TEXT NOT NULL UNIQUE
 ) STRICT;
 CREATE INDEX deliveries_event ON deliveries (event_id);
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::catcher::Envelope;
+use crate::model::envelope::Envelope;
 use crate::model::event::EventKey;
 use crate::model::value::Value;
 use crate::model::value::ValueMap;
@@ -95,7 +95,7 @@ impl Attributes {
         Ok(Envelope {
             event_key,
             time,
-            attributes: self.0,
+            attributes: self.json(),
         })
     }
 

@@ -10,7 +10,6 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Map;
 use serde_json::value::RawValue;
 
-use crate::catcher::Arrival;
 use crate::model::event::NativeEvent;
 use crate::model::value::Value;
 use crate::web::cloud_events::Malformed;
@@ -23,7 +22,7 @@ use crate::web::cloud_events::mode::is_json;
 ///
 /// # Errors
 /// When it is no CloudEvent 1.0, or its data is not the JSON that it says it is.
-pub(crate) fn binary(headers: &HeaderMap, body: &[u8]) -> Result<Arrival, Malformed> {
+pub(crate) fn binary(headers: &HeaderMap, body: &[u8]) -> Result<NativeEvent, Malformed> {
     let mut attributes = Attributes::default();
     for (name, value) in headers {
         if let Some(name) = name.as_str().strip_prefix("ce-") {
@@ -67,8 +66,8 @@ pub(crate) fn binary(headers: &HeaderMap, body: &[u8]) -> Result<Arrival, Malfor
         || Arc::from(body),
         |map| Arc::from(serde_json::Value::Object(map).to_string()),
     );
-    Ok(Arrival {
-        native: NativeEvent { body },
+    Ok(NativeEvent {
+        body,
         envelope: Some(envelope),
     })
 }

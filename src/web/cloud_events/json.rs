@@ -15,7 +15,6 @@ use serde::de::SeqAccess;
 use serde::de::Visitor;
 use serde_json::value::RawValue;
 
-use crate::catcher::Arrival;
 use crate::model::event::NativeEvent;
 use crate::model::value::Value;
 use crate::web::cloud_events::Malformed;
@@ -30,7 +29,7 @@ const MOST_MEMBERS: usize = 256;
 ///
 /// # Errors
 /// When it is no CloudEvent 1.0.
-pub(crate) fn structured(text: &str) -> Result<Arrival, Malformed> {
+pub(crate) fn structured(text: &str) -> Result<NativeEvent, Malformed> {
     let members: Members<'_> = serde_json::from_str(text).map_err(|error| Malformed::json(&error))?;
     let mut attributes = Attributes::default();
     let (mut data, mut data_base64) = (None, None);
@@ -66,10 +65,8 @@ pub(crate) fn structured(text: &str) -> Result<Arrival, Malformed> {
             .filter(is_message)
             .map(|text| Arc::from(text.trim()))
     });
-    Ok(Arrival {
-        native: NativeEvent {
-            body: message.unwrap_or_else(|| Arc::from(text)),
-        },
+    Ok(NativeEvent {
+        body: message.unwrap_or_else(|| Arc::from(text)),
         envelope: Some(attributes.envelope()?),
     })
 }
@@ -78,7 +75,7 @@ pub(crate) fn structured(text: &str) -> Result<Arrival, Malformed> {
 ///
 /// # Errors
 /// When it is no list, or one of it is no CloudEvent 1.0.
-pub(crate) fn batch(text: &str, longest: usize) -> Result<Vec<Arrival>, Malformed> {
+pub(crate) fn batch(text: &str, longest: usize) -> Result<Vec<NativeEvent>, Malformed> {
     each(text, longest, |element| structured(element.get()))
 }
 
@@ -86,7 +83,7 @@ pub(crate) fn batch(text: &str, longest: usize) -> Result<Vec<Arrival>, Malforme
 ///
 /// # Errors
 /// When it is neither.
-pub(crate) fn plain(text: &str, longest: usize) -> Result<Vec<Arrival>, Malformed> {
+pub(crate) fn plain(text: &str, longest: usize) -> Result<Vec<NativeEvent>, Malformed> {
     if text.trim_ascii_start().starts_with('[') {
         return each(text, longest, message);
     }
@@ -99,26 +96,21 @@ pub(crate) fn is_object(text: &str) -> bool {
     text.trim_ascii_start().starts_with('{')
 }
 
-fn message(raw: &RawValue) -> Result<Arrival, Malformed> {
+fn message(raw: &RawValue) -> Result<NativeEvent, Malformed> {
     if !is_object(raw.get()) {
         return Err(Malformed::Json(
             "a JSON object, or a list of objects, is expected".to_owned(),
         ));
     }
-    Ok(Arrival {
-        native: NativeEvent {
-            body: Arc::from(raw.get()),
-        },
-        envelope: None,
-    })
+    Ok(NativeEvent::new(raw.get()))
 }
 
 /// Reads each element of a list of at most `longest`; one more is an error before it costs any memory.
 fn each(
     text: &str,
     longest: usize,
-    read: impl Fn(&RawValue) -> Result<Arrival, Malformed>,
-) -> Result<Vec<Arrival>, Malformed> {
+    read: impl Fn(&RawValue) -> Result<NativeEvent, Malformed>,
+) -> Result<Vec<NativeEvent>, Malformed> {
     let mut json = serde_json::Deserializer::from_str(text);
     let list = UpTo(longest).deserialize(&mut json);
     let elements = list.and_then(|elements| json.end().map(|()| elements));
@@ -312,9 +304,9 @@ mod tests {
             ("", None),
         ] {
             let text = whole(more);
-            let arrival = structured(&text).unwrap();
-            assert_eq!(&*arrival.native.body, expected.unwrap_or(&text), "{more}");
-            assert_eq!(&*arrival.envelope.unwrap().event_key.0, "/x 1");
+            let native = structured(&text).unwrap();
+            assert_eq!(&*native.body, expected.unwrap_or(&text), "{more}");
+            assert_eq!(&*native.envelope.unwrap().event_key.0, "/x 1");
         }
     }
 

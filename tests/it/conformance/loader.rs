@@ -145,11 +145,11 @@ fn what_is_wrong_is_told_and_left_out_alone() {
             "1.3",
             "other.yaml",
             "object:\n  attributes:\n    name: I\n",
-            "duplicate-instance",
+            "DuplicateInstance",
         ),
-        ("1.1", "n.yaml", "nothing: here\n", "object-missing"),
-        ("1.1", "n.yaml", "a: [\n", "yaml-syntax"),
-        ("1.2", "n.yaml", "object:\n  attributes: {}\n", "name-missing"),
+        ("1.1", "n.yaml", "nothing: here\n", "ObjectMissing"),
+        ("1.1", "n.yaml", "a: [\n", "YamlSyntax"),
+        ("1.2", "n.yaml", "object:\n  attributes: {}\n", "NameMissing"),
     ];
     for (number, name, body, code) in rows {
         let (_, diagnostics) = with_file(name, body).load();

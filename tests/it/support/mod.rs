@@ -1,6 +1,13 @@
 //! What many tests need: a temporary database, and events to put into it.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+pub(crate) mod catching;
+pub(crate) mod cloud;
+pub(crate) mod project;
+pub(crate) mod served;
+pub(crate) mod findings;
+pub(crate) mod told_rules;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -116,6 +123,7 @@ pub(crate) fn saved(message: Message, delivery: Delivery) -> Outcome {
             },
             decided: Box::new(decided(delivery)),
             completion: None,
+            inventory: 0,
         },
     }
 }

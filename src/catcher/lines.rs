@@ -1,0 +1,123 @@
+//! Messages out of bytes: one a line. A line that is no text or too long is kept as something broken, with the reason.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::catcher::Broken;
+use crate::model::event::NativeEvent;
+
+/// The longest line that is taken as a message, in bytes; as long as the longest event that can be pushed.
+pub(crate) const LONGEST_LINE: usize = 1 << 20;
+/// So much is kept of a longer one.
+const KEPT: usize = 64 << 10;
+
+/// What is in a piece of a stream of lines.
+#[derive(Debug, Default)]
+pub(crate) struct Split {
+    pub(crate) messages: Vec<NativeEvent>,
+    pub(crate) broken: Vec<Broken>,
+    /// How many bytes were used; the rest is the beginning of a line.
+    pub(crate) used: usize,
+    /// Whether the bytes that follow belong to a line which was too long.
+    pub(crate) in_long_line: bool,
+}
+
+/// Splits `bytes`. `in_long_line`: they begin within a line that is passed over. `is_last`: no more will come, so a
+/// line without an end counts too.
+pub(crate) fn split(bytes: &[u8], in_long_line: bool, is_last: bool) -> Split {
+    let mut split = Split {
+        in_long_line,
+        ..Split::default()
+    };
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let has_end = line.ends_with(b"\n");
+        if !has_end && !is_last {
+            // A line that is too long already is not waited for: its end may never come.
+            if split.in_long_line || LONGEST_LINE < line.len() {
+                split.take(line);
+                split.in_long_line = true;
+            }
+            break;
+        }
+        split.take(line);
+        split.in_long_line = false;
+    }
+    split
+}
+
+impl Split {
+    fn take(&mut self, line: &[u8]) {
+        self.used += line.len();
+        if self.in_long_line {
+            return;
+        }
+        let line = line.trim_ascii();
+        if line.is_empty() {
+            return;
+        }
+        let too_long = LONGEST_LINE < line.len();
+        let kept = if too_long {
+            line.get(..KEPT).unwrap_or(line)
+        } else {
+            line
+        };
+        match (too_long, str::from_utf8(kept)) {
+            (false, Ok(text)) => self.messages.push(NativeEvent::new(text)),
+            (true, _) => {
+                let reason =
+                    format!("the line is longer than {LONGEST_LINE} bytes; its first {KEPT} are kept");
+                self.broken.push(Broken {
+                    native: NativeEvent::new(String::from_utf8_lossy(kept)),
+                    reason,
+                });
+            }
+            (false, Err(error)) => self.broken.push(Broken {
+                // Base64 keeps every byte of what cannot be kept as text.
+                native: NativeEvent::new(format!("data:;base64,{}", STANDARD.encode(kept))),
+                reason: format!("the line is no UTF-8: {error}; its bytes are kept as base64"),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(split: &Split) -> Vec<&str> {
+        split.messages.iter().map(|message| &*message.body).collect()
+    }
+
+    #[test]
+    fn half_lines_wait_for_their_end() {
+        let halves = split(b"{\"a\":1}\r\n\n{\"b\":2}\n{\"c\"", false, false);
+        assert_eq!(texts(&halves), ["{\"a\":1}", "{\"b\":2}"]);
+        assert_eq!(halves.used, 18);
+        let whole = split(b"{\"c\":3}", false, true);
+        assert_eq!((texts(&whole), whole.used), (vec!["{\"c\":3}"], 7));
+    }
+
+    #[test]
+    fn what_is_no_text_is_kept_byte_by_byte() {
+        let bad = split(b"{\"a\":1}\n\xff\xfe\n{\"b\":2}\n", false, false);
+        assert_eq!(texts(&bad), ["{\"a\":1}", "{\"b\":2}"]);
+        assert_eq!(&*bad.broken[0].native.body, "data:;base64,//4=");
+    }
+
+    #[test]
+    fn a_line_without_end_is_kept_shortened_once_and_the_next_one_is_taken() {
+        let mut endless = vec![b'x'; LONGEST_LINE + 1];
+        let first = split(&endless, false, false);
+        assert_eq!(
+            (first.broken.len(), first.used, first.in_long_line),
+            (1, LONGEST_LINE + 1, true)
+        );
+        assert_eq!(first.broken[0].native.body.len(), KEPT);
+        endless.extend_from_slice(b"\n{}\n");
+        let rest = split(&endless, true, false);
+        assert_eq!(
+            (rest.broken.len(), texts(&rest), rest.in_long_line),
+            (0, vec!["{}"], false)
+        );
+    }
+}

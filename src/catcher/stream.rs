@@ -1,0 +1,132 @@
+//! What a stream promises, whatever it is made of: an events API, a file, one day a broker.
+//!
+//! Knows nothing of what becomes of a message.
+
+use std::future::Future;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::catcher::Broken;
+use crate::model::event::NativeEvent;
+use crate::switchboard::ParseError;
+
+/// The kinds of streams that a manager can have; events are pushed to any of them besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StreamKind {
+    /// Its events API is asked again and again.
+    Poll,
+    /// A file of JSON lines that grows.
+    File,
+}
+
+/// What a stream brought at once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Batch {
+    /// The messages, in their order.
+    pub(crate) messages: Vec<NativeEvent>,
+    /// What came and is no message, to be kept with its reason.
+    pub(crate) broken: Vec<Broken>,
+    /// Where the stream has got to with it: saved in the transaction that keeps the messages.
+    pub(crate) position: Option<serde_json::Value>,
+    /// Whether there is more to be had at once.
+    pub(crate) more: bool,
+}
+
+impl Batch {
+    /// How much came.
+    pub(crate) fn len(&self) -> usize {
+        self.messages.len() + self.broken.len()
+    }
+
+    /// Whether there is nothing to be kept.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0 && self.position.is_none()
+    }
+}
+
+/// Where the messages of one manager come from.
+///
+/// - Poll: asks again from its last durable position, so what was not acknowledged comes again; polls overlap.
+/// - File: reads again from its last durable position; a line counts once its end is there.
+/// - A broker would hand its messages over again until they are acknowledged.
+pub(crate) trait Stream: Send {
+    /// Under this name its position is kept.
+    fn name(&self) -> &str;
+
+    /// What came next: it answers within its own limits of time, with an empty batch where nothing came, which is
+    /// its sign of life. Whoever drops the future loses nothing: what was not acknowledged comes again.
+    fn next(&mut self) -> impl Future<Output = Result<Batch, StreamError>> + Send;
+
+    /// The disk has everything up to this position.
+    fn acknowledge(&mut self, _position: &serde_json::Value) {}
+
+    /// How long to wait where there is no more; `poll` is what the settings say.
+    fn pause(&self, poll: Duration) -> Duration {
+        poll
+    }
+}
+
+/// Why a stream broke off. None of this loses anything: it goes on from the last durable position.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum StreamError {
+    /// The manager's address or credentials cannot be used as they are.
+    #[error("{0}")]
+    Config(String),
+    /// The provider does not let us in.
+    #[error("the provider refused the credentials (HTTP {status})")]
+    Refused {
+        /// 401 or 403.
+        status: u16,
+    },
+    /// The provider asks for patience.
+    #[error("the provider asks to come later (HTTP {status})")]
+    RateLimited {
+        /// 429 or 503.
+        status: u16,
+        /// How much later, where it says so.
+        after: Option<Duration>,
+    },
+    /// No connection, or it broke, or it took too long.
+    #[error("cannot reach the provider: {0}")]
+    Unreachable(String),
+    /// An answer that is none.
+    #[error("the provider answered {0}")]
+    Answer(String),
+    /// The answer says that there is more, and brings the same again.
+    #[error("the provider says that there is more and brings the same page again and again")]
+    Repeats,
+    /// The provider's script failed over a request or an answer.
+    #[error(transparent)]
+    Script(#[from] ParseError),
+    /// The file cannot be read.
+    #[error("cannot read `{path}`: {reason}")]
+    File {
+        /// Its path.
+        path: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// It gave no sign of life.
+    #[error("it gave no sign of life for {} seconds", .0.as_secs())]
+    Silent(Duration),
+    /// The database cannot say where the stream had got to.
+    #[error("cannot read its last position: {0}")]
+    Position(String),
+}
+
+impl StreamError {
+    /// Whether trying again soon could harm: accounts are locked after too many wrong passwords (C11).
+    pub(crate) fn is_about_credentials(&self) -> bool {
+        matches!(self, Self::Refused { .. })
+    }
+
+    /// How long the provider wants to be left alone.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { after, .. } => *after,
+            _other => None,
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Digests: long ones that prove, short ones that find.
+
+use sha2::Digest;
+use sha2::Sha256;
+
+/// The digest that is kept beside `full_data`.
+pub(crate) fn whole(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}
+
+/// Enough of a digest to find something, where what is found is compared.
+pub(crate) fn short(parts: &[&[u8]]) -> u64 {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update(part.len().to_be_bytes());
+        digest.update(part);
+    }
+    let digest: [u8; 32] = digest.finalize().into();
+    digest.first_chunk().copied().map_or(0, u64::from_be_bytes)
+}
+
+/// Bytes as text.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

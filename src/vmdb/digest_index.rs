@@ -1,0 +1,297 @@
+//! An index on digests, which come in no order, that writes as little as one on numbers that ascend.
+//!
+//! A B-tree of scattered keys has every new key change a page of its own: with millions of events that doubles
+//! what is written. Here the latest entries stand in the order in which they came, in a small table and in
+//! memory. When there are enough they are sealed: sorted, and written once as pages of a run that never change.
+//! A look-up reads one page of each run; a filter says beforehand that most digests are in none.
+
+use std::collections::BTreeSet;
+
+use rusqlite::Connection;
+use rusqlite::OptionalExtension;
+use rusqlite::params;
+
+use crate::vmdb::VmdbError;
+use crate::vmdb::filter::Filter;
+
+/// How many entries make a run: 256 pages that each fit a page of the database.
+const RUN: usize = 48 * 1024;
+/// An entry of a sealed page: eight bytes of the digest, eight of the event.
+const ENTRY: usize = 16;
+
+/// The tables of one index.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tables {
+    /// `(event_id, digest)`, in the order in which they came.
+    pub(crate) recent: &'static str,
+    /// `(id, entries)`: the run's number and the first byte of the digests, and the entries, sorted.
+    pub(crate) sealed: &'static str,
+}
+
+/// The index, for the one who writes it.
+#[derive(Debug)]
+pub(crate) struct DigestIndex {
+    tables: Tables,
+    recent: BTreeSet<(u64, i64)>,
+    /// What was added since the transaction began.
+    pending: Vec<(u64, i64)>,
+    runs: i64,
+    filter: Filter,
+    /// What the transaction sealed.
+    sealing: bool,
+}
+
+impl DigestIndex {
+    /// Reads what is there.
+    pub(crate) fn load(connection: &Connection, tables: Tables) -> Result<Self, VmdbError> {
+        let mut index = Self {
+            tables,
+            recent: BTreeSet::new(),
+            pending: Vec::new(),
+            runs: runs(connection, tables)?,
+            filter: Filter::default(),
+            sealing: false,
+        };
+        let mut query = connection.prepare(&format!("SELECT digest, event_id FROM {}", tables.recent))?;
+        let rows = query.query_map([], |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?)))?;
+        for row in rows {
+            index.recent.insert(row?);
+        }
+        let mut query = connection.prepare(&format!("SELECT entries FROM {}", tables.sealed))?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            let page = row.get_ref(0)?.as_blob().unwrap_or_default();
+            entries(page).for_each(|(digest, _)| index.filter.insert(digest));
+        }
+        Ok(index)
+    }
+
+    /// Adds an entry.
+    pub(crate) fn insert(
+        &mut self,
+        connection: &Connection,
+        digest: u64,
+        event: i64,
+    ) -> Result<(), VmdbError> {
+        let sql = format!(
+            "INSERT INTO {} (event_id, digest) VALUES (?1, ?2)",
+            self.tables.recent
+        );
+        connection
+            .prepare_cached(&sql)?
+            .execute(params![event, digest.cast_signed()])?;
+        self.recent.insert((digest, event));
+        self.pending.push((digest, event));
+        Ok(())
+    }
+
+    /// The events with this digest, the latest first.
+    pub(crate) fn find(&self, connection: &Connection, digest: u64) -> Result<Vec<i64>, VmdbError> {
+        let recent = self.recent.range((digest, i64::MIN)..=(digest, i64::MAX));
+        let mut found: Vec<i64> = recent.rev().map(|(_, event)| *event).collect();
+        if self.filter.may_contain(digest) {
+            found.extend(find_sealed(connection, self.tables, self.runs, digest)?);
+        }
+        Ok(found)
+    }
+
+    /// How much was added until now, for [`DigestIndex::undo`].
+    pub(crate) fn mark(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Forgets what was added after `mark`, which the database has taken back.
+    pub(crate) fn undo(&mut self, mark: usize) {
+        self.sealing = false;
+        for entry in self.pending.drain(mark.min(self.pending.len())..) {
+            self.recent.remove(&entry);
+        }
+    }
+
+    /// Seals the latest entries where there are enough; within the transaction, at its end.
+    pub(crate) fn seal(&mut self, connection: &Connection) -> Result<(), VmdbError> {
+        if self.recent.len() < RUN {
+            return Ok(());
+        }
+        let sql = format!("INSERT INTO {} (id, entries) VALUES (?1, ?2)", self.tables.sealed);
+        let mut insert = connection.prepare_cached(&sql)?;
+        let mut rest = self.recent.iter().peekable();
+        let mut page = Vec::new();
+        for first in 0..=u8::MAX {
+            page.clear();
+            while let Some((digest, event)) =
+                rest.next_if(|(digest, _)| first_byte(*digest) == i64::from(first))
+            {
+                page.extend(digest.to_be_bytes());
+                page.extend(event.to_be_bytes());
+            }
+            if !page.is_empty() {
+                insert.execute(params![page_id(self.runs, first.into()), page])?;
+            }
+        }
+        connection
+            .prepare_cached(&format!("DELETE FROM {}", self.tables.recent))?
+            .execute([])?;
+        self.sealing = true;
+        Ok(())
+    }
+
+    /// Learns that the transaction is committed.
+    pub(crate) fn settle(&mut self) {
+        self.pending.clear();
+        if std::mem::take(&mut self.sealing) {
+            self.runs += 1;
+            for (digest, _) in std::mem::take(&mut self.recent) {
+                self.filter.insert(digest);
+            }
+        }
+    }
+}
+
+/// The events with this digest, the latest first, for those who only read.
+pub(crate) fn find(connection: &Connection, tables: Tables, digest: u64) -> Result<Vec<i64>, VmdbError> {
+    let sql = format!(
+        "SELECT event_id FROM {} WHERE digest = ?1 ORDER BY event_id DESC",
+        tables.recent
+    );
+    let mut query = connection.prepare_cached(&sql)?;
+    let rows = query.query_map([digest.cast_signed()], |row| row.get(0))?;
+    let mut found = rows.collect::<Result<Vec<i64>, _>>()?;
+    found.extend(find_sealed(
+        connection,
+        tables,
+        runs(connection, tables)?,
+        digest,
+    )?);
+    Ok(found)
+}
+
+fn find_sealed(
+    connection: &Connection,
+    tables: Tables,
+    runs: i64,
+    digest: u64,
+) -> Result<Vec<i64>, VmdbError> {
+    let sql = format!("SELECT entries FROM {} WHERE id = ?1", tables.sealed);
+    let mut query = connection.prepare_cached(&sql)?;
+    let mut found = Vec::new();
+    for run in (0..runs).rev() {
+        let page: Option<Vec<u8>> = query
+            .query_row([page_id(run, first_byte(digest))], |row| row.get(0))
+            .optional()?;
+        let page = page.unwrap_or_default();
+        let hits = entries(&page)
+            .filter(|(entry, _)| *entry == digest)
+            .map(|(_, event)| event);
+        let before = found.len();
+        found.extend(hits);
+        if let Some(of_run) = found.get_mut(before..) {
+            of_run.reverse();
+        }
+    }
+    Ok(found)
+}
+
+fn runs(connection: &Connection, tables: Tables) -> Result<i64, VmdbError> {
+    let sql = format!("SELECT max(id) FROM {}", tables.sealed);
+    let last: Option<i64> = connection.prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
+    Ok(last.map_or(0, |last| (last >> 8) + 1))
+}
+
+fn entries(page: &[u8]) -> impl Iterator<Item = (u64, i64)> {
+    page.chunks_exact(ENTRY).filter_map(|entry| {
+        let (digest, event) = entry.split_at_checked(ENTRY / 2)?;
+        Some((
+            u64::from_be_bytes(digest.try_into().ok()?),
+            i64::from_be_bytes(event.try_into().ok()?),
+        ))
+    })
+}
+
+fn first_byte(digest: u64) -> i64 {
+    (digest >> 56).cast_signed()
+}
+
+fn page_id(run: i64, first_byte: i64) -> i64 {
+    run << 8 | first_byte
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::DigestIndex;
+    use super::RUN;
+    use super::Tables;
+    use super::find;
+
+    const TABLES: Tables = Tables {
+        recent: "recent",
+        sealed: "sealed",
+    };
+
+    fn digest(number: i64) -> u64 {
+        number
+            .cast_unsigned()
+            .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            .rotate_left(31)
+            .wrapping_mul(0xBF58_476D_1CE4_E5B9)
+    }
+
+    #[test]
+    fn an_entry_is_found_recent_or_sealed_by_whoever_looks() {
+        let connection = Connection::open_in_memory().unwrap();
+        let schema = "CREATE TABLE recent (event_id INTEGER, digest INTEGER);
+                      CREATE TABLE sealed (id INTEGER PRIMARY KEY, entries BLOB)";
+        connection.execute_batch(schema).unwrap();
+        let mut index = DigestIndex::load(&connection, TABLES).unwrap();
+        let last = i64::try_from(RUN).unwrap() * 5 / 2;
+        connection.execute_batch("BEGIN").unwrap();
+        for event in 1..=last {
+            index.insert(&connection, digest(event), event).unwrap();
+            // Every thousandth digest leads to two events.
+            if event % 1_000 == 0 {
+                index.insert(&connection, digest(event / 1_000), event).unwrap();
+            }
+            index.seal(&connection).unwrap();
+            index.settle();
+        }
+        connection.execute_batch("COMMIT").unwrap();
+        assert_eq!(index.runs, 2);
+        let again = DigestIndex::load(&connection, TABLES).unwrap();
+        for event in [1, 2, 77, 4_567, last - 1, last] {
+            let mut expected = vec![event];
+            if event * 1_000 <= last {
+                expected.insert(0, event * 1_000);
+            }
+            for index in [&index, &again] {
+                assert_eq!(
+                    index.find(&connection, digest(event)).unwrap(),
+                    expected,
+                    "{event}"
+                );
+            }
+            assert_eq!(
+                find(&connection, TABLES, digest(event)).unwrap(),
+                expected,
+                "{event}"
+            );
+        }
+        assert!(index.find(&connection, digest(-1)).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_the_database_took_back_is_forgotten() {
+        let connection = Connection::open_in_memory().unwrap();
+        let schema = "CREATE TABLE recent (event_id INTEGER, digest INTEGER);
+                      CREATE TABLE sealed (id INTEGER PRIMARY KEY, entries BLOB)";
+        connection.execute_batch(schema).unwrap();
+        let mut index = DigestIndex::load(&connection, TABLES).unwrap();
+        index.insert(&connection, 1, 1).unwrap();
+        let mark = index.mark();
+        index.insert(&connection, 2, 2).unwrap();
+        index.undo(mark);
+        assert_eq!(index.find(&connection, 1).unwrap(), [1]);
+        assert!(index.find(&connection, 2).unwrap().is_empty());
+    }
+}

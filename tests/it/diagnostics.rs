@@ -1,0 +1,393 @@
+//! One small tree and one exact text for every code that a finding of rules or scripts may have.
+//!
+//! What is wrong between files is in `diagnostics_across_files`, findings of the disk are in `source_tree`, those of settings in `settings`.
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use expect_test::expect;
+use switchboard::source::Diagnostic;
+use switchboard::source::Root;
+use switchboard::source::RootKind;
+use switchboard::source::Severity;
+use switchboard::source::SourceTree;
+use switchboard::switchboard::Switchboard;
+
+use crate::support::findings::check;
+use crate::support::findings::check_lab;
+use crate::support::findings::instance;
+use crate::support::findings::method;
+
+#[test]
+fn nothing_is_wrong_in_the_shipped_tree() {
+    let root = |kind, name: &str| Root {
+        kind,
+        folder: Path::new(env!("CARGO_MANIFEST_DIR")).join(name),
+        required: true,
+    };
+    let roots = [
+        root(RootKind::Automate, "automate"),
+        root(RootKind::Scripts, "scripts"),
+    ];
+    let tree = SourceTree::from_disk(&roots).unwrap();
+    let loaded = Switchboard::load(&tree, None);
+    assert_eq!(loaded.diagnostics, []);
+    assert_eq!(loaded.switchboard.check(&tree), []);
+}
+
+#[test]
+fn the_real_tree_loads_without_an_error() {
+    let Some(corpus) = std::env::var_os("SWITCHBOARD_CORPUS") else {
+        return;
+    };
+    let root = Root {
+        kind: RootKind::Automate,
+        folder: Path::new(&corpus).join("automate"),
+        required: true,
+    };
+    let tree = SourceTree::from_disk(&[root]).unwrap();
+    let loaded = Switchboard::load(&tree, None);
+    let found = loaded.switchboard.check(&tree);
+    let errors = loaded.diagnostics.iter().chain(&found);
+    let errors: Vec<_> = errors
+        .filter(|finding| finding.severity == Severity::Error)
+        .collect();
+    assert_eq!(errors, Vec::<&Diagnostic>::new());
+}
+
+// Files that cannot be read as what they are.
+
+#[test]
+fn yaml_syntax() {
+    check_lab(
+        "//- automate/Base/Lab/Box.class/a.yaml\nobject:\n  attributes: {name: [a\n",
+        &expect![[r#"
+            automate/Base/Lab/Box.class/a.yaml:3:1: error[YamlSyntax]: did not find expected ',' or ']'
+        "#]],
+    );
+    check_lab(
+        "//- automate/Base/Lab/Box.class/a.yaml\nobject:\n  attributes:\n    name: a\n    name: b\n",
+        &expect![[r#"
+            automate/Base/Lab/Box.class/a.yaml:3:5: error[YamlSyntax]: object.attributes: duplicate key `name`
+        "#]],
+    );
+}
+
+#[test]
+fn object_missing() {
+    check_lab(
+        "//- automate/Base/Lab/Box.class/a.yaml\njust a text\n",
+        &expect![[r#"
+            automate/Base/Lab/Box.class/a.yaml:1:1: error[ObjectMissing]: the file holds a text without an `object`
+              help: every file of the datastore begins with `object_type:`, `version: 1.0` and `object:`
+        "#]],
+    );
+    check_lab(
+        "//- automate/Base/Lab/Box.class/a.yaml\n",
+        &expect![[r#"
+        automate/Base/Lab/Box.class/a.yaml:1:1: error[ObjectMissing]: the file holds nothing without an `object`
+          help: every file of the datastore begins with `object_type:`, `version: 1.0` and `object:`
+    "#]],
+    );
+}
+
+#[test]
+fn name_missing() {
+    check_lab(
+        "//- automate/Base/Lab/Box.class/a.yaml\nobject: {attributes: {}}\n\
+         //- automate/Base/Lab/Box.class/__methods__/m.yaml\nobject: {attributes: {location: builtin}}\n\
+         //- automate/Base/Lab/Other.class/__class__.yaml\nobject: {attributes: {}}\n\
+         //- automate/Other/__domain__.yaml\nobject: {attributes: {}}\n",
+        &expect![[r#"
+            automate/Base/Lab/Box.class/__methods__/m.yaml:1:1: error[NameMissing]: the method has no name; it is left out
+              help: write it under object: attributes: name:
+            automate/Base/Lab/Box.class/a.yaml:1:1: error[NameMissing]: the instance has no name; it is left out
+              help: write it under object: attributes: name:
+            automate/Base/Lab/Other.class/__class__.yaml:1:1: error[NameMissing]: the class has no name; it is left out
+              help: write it under object: attributes: name:
+            automate/Other/__domain__.yaml:1:1: error[NameMissing]: the domain has no name
+              help: write it under object: attributes: name:
+        "#]],
+    );
+}
+
+#[test]
+fn unknown_key() {
+    check_lab(
+        "//- automate/Base/Lab/Box.class/a.yaml\nobject:\n  attributes:\n    name: a\n    descriptoin: x\n",
+        &expect![[r#"
+            automate/Base/Lab/Box.class/a.yaml:4:5: warning[UnknownKey]: `descriptoin` is not read
+              help: did you mean `description`?
+        "#]],
+    );
+}
+
+#[test]
+fn fields_shape() {
+    check_lab(
+        "//- automate/Base/Lab/Box.class/a.yaml\nobject:\n  attributes:\n    name: a\n  fields:\n    note: x\n",
+        &expect![[r#"
+            automate/Base/Lab/Box.class/a.yaml:1:1: error[FieldsShape]: a list of `- field: {value: …}` was expected under `fields`, this is a map
+        "#]],
+    );
+}
+
+#[test]
+fn value_shape() {
+    check_lab(
+        &instance("a", "note", "[1, 2]"),
+        &expect![[r#"
+            automate/Base/Lab/Box.class/a.yaml:5:5: error[ValueShape]: the value of `note` is a list; a text is expected
+        "#]],
+    );
+}
+
+// Domains, namespaces and classes.
+
+#[test]
+fn duplicates() {
+    check_lab(
+        &[
+            "//- automate/Twin/__domain__.yaml\nobject: {attributes: {name: base}}\n",
+            "//- automate/Base/Lab/Twin.class/__class__.yaml\nobject: {attributes: {name: BOX}}\n",
+            &instance("a", "note", "x"),
+            "//- automate/Base/Lab/Box.class/twin.yaml\nobject:\n  attributes:\n    name: A\n",
+            &method("m", "    location: builtin\n    data: log_object\n"),
+            "//- automate/Base/Lab/Box.class/__methods__/twin.yaml\nobject: {attributes: {name: M, location: builtin, data: log_object}}\n",
+        ]
+        .concat(),
+        &expect![[r#"
+            automate/Base/Lab/Twin.class/__class__.yaml:1:1: error[DuplicateClass]: the class `/Base/Lab/BOX` stands in automate/Base/Lab/Box.class/__class__.yaml already; this one is left out
+            automate/Twin/__domain__.yaml:1:1: error[DuplicateDomain]: there is a domain `base` already; this one is left out
+            automate/Base/Lab/Box.class/twin.yaml:3:1: error[DuplicateInstance]: the class has an instance `a` already, in automate/Base/Lab/Box.class/a.yaml; this one is left out
+            automate/Base/Lab/Box.class/__methods__/twin.yaml:1:1: error[DuplicateMethod]: the class has a method `M` already; this one is left out
+        "#]],
+    );
+}
+
+#[test]
+fn domain_missing() {
+    check(
+        "//- automate/Base/Lab/__namespace__.yaml\nobject: {attributes: {name: Lab}}\n\
+         //- automate/Base/Lab/Box.class/__class__.yaml\nobject: {attributes: {name: Box}}\n\
+         //- automate/Base/Lab/Other.class/__class__.yaml\nobject: {attributes: {name: Other}}\n",
+        &expect![[r#"
+            automate/Base/Lab/Box.class/__class__.yaml:1:1: error[DomainMissing]: `automate/Base` has no usable __domain__.yaml, so everything below it is left out
+        "#]],
+    );
+}
+
+#[test]
+fn hidden_class_and_namespace() {
+    check(
+        "//- automate/Base/__domain__.yaml\nobject: {attributes: {name: Base}}\n\
+         //- automate/Base/Box.class/__class__.yaml\nobject: {attributes: {name: Box}}\n\
+         //- automate/Base/Lab/Box.class/__class__.yaml\nobject: {attributes: {name: Box}}\n",
+        &expect![[r#"
+            automate/Base/Box.class/__class__.yaml:1:1: warning[HiddenClass]: a class directly below a domain is not loaded
+              help: move it into a namespace
+            automate/Base/Lab/Box.class/__class__.yaml:1:1: warning[HiddenNamespace]: `automate/Base/Lab` has no __namespace__.yaml, so everything below it is left out
+              help: add automate/Base/Lab/__namespace__.yaml
+        "#]],
+    );
+}
+
+#[test]
+fn inheritance() {
+    check_lab(
+        "//- automate/Base/Lab/A.class/__class__.yaml\nobject: {attributes: {name: A, inherits: /Lab/B}}\n\
+         //- automate/Base/Lab/B.class/__class__.yaml\nobject: {attributes: {name: B, inherits: /Lab/A}}\n\
+         //- automate/Base/Lab/C.class/__class__.yaml\nobject: {attributes: {name: C, inherits: /Lab/Bxo}}\n\
+         //- automate/Base/Lab/Box.class/a.yaml\nobject: {attributes: {name: a, inherits: b}}\n\
+         //- automate/Base/Lab/Box.class/b.yaml\nobject: {attributes: {name: b, inherits: a}}\n\
+         //- automate/Base/Lab/Box.class/c.yaml\nobject: {attributes: {name: c, inherits: elsewhere}}\n",
+        &expect![[r#"
+            automate/Base/Lab/A.class/__class__.yaml:1:1: error[InheritanceCircle]: `A` inherits from itself by way of `/Lab/B`
+            automate/Base/Lab/B.class/__class__.yaml:1:1: error[InheritanceCircle]: `B` inherits from itself by way of `/Lab/A`
+            automate/Base/Lab/Box.class/a.yaml:1:1: error[InheritanceCircle]: `a` inherits from itself by way of `b`
+            automate/Base/Lab/Box.class/b.yaml:1:1: error[InheritanceCircle]: `b` inherits from itself by way of `a`
+            automate/Base/Lab/Box.class/c.yaml:1:1: error[InstanceNotFound]: `c` inherits from `elsewhere`, which this class does not have
+            automate/Base/Lab/C.class/__class__.yaml:1:1: warning[ClassNotFound]: `C` inherits from `/Lab/Bxo`, which does not exist
+        "#]],
+    );
+}
+
+#[test]
+fn invalid_priority() {
+    check_lab(
+        "//- automate/Other/__domain__.yaml\nobject: {attributes: {name: Other, priority: high}}\n",
+        &expect![[r#"
+            automate/Other/__domain__.yaml:1:1: error[InvalidPriority]: the priority `high` is no whole number
+        "#]],
+    );
+}
+
+// Fields.
+
+#[test]
+fn fields_of_a_class() {
+    check(
+        "//- automate/Base/__domain__.yaml\nobject: {attributes: {name: Base}}\n\
+         //- automate/Base/Lab/__namespace__.yaml\nobject: {attributes: {name: Lab}}\n\
+         //- automate/Base/Lab/Box.class/__class__.yaml\n\
+         object:\n  attributes:\n    name: Box\n  schema:\n\
+         \x20 - field: {name: one two, aetype: attribute}\n\
+         \x20 - field: {name: a, aetype: attribut}\n\
+         \x20 - field: {name: A, aetype: attribute}\n\
+         \x20 - field: {name: b, aetype: attribute, datatype: sting, priority: first}\n\
+         \x20 - field: {name: c, aetype: attribute, collect: '{a => b => c}'}\n",
+        &expect![[r#"
+            automate/Base/Lab/Box.class/__class__.yaml:7:13: error[DuplicateField]: there is a field `A` already; this one is left out
+            automate/Base/Lab/Box.class/__class__.yaml:6:13: error[InvalidAetype]: `attribut` is no aetype; the field `a` does nothing
+              help: did you mean `attribute`?
+            automate/Base/Lab/Box.class/__class__.yaml:8:13: error[InvalidClass]: `sting` is no datatype
+              help: did you mean `string`?
+            automate/Base/Lab/Box.class/__class__.yaml:9:13: error[InvalidCollection]: `{a => b => c}` is no collect expression: each entry of a hash needs exactly one `=>`
+            automate/Base/Lab/Box.class/__class__.yaml:5:13: error[InvalidName]: `one two` is no name of a field; letters, digits and `_` are expected
+            automate/Base/Lab/Box.class/__class__.yaml:8:13: error[InvalidPriority]: the priority `first` is no whole number
+        "#]],
+    );
+}
+
+#[test]
+fn field_not_found() {
+    check_lab(
+        &instance("a", "rel3", "/Lab/Box/b"),
+        &expect![[r#"
+        automate/Base/Lab/Box.class/a.yaml:5:5: error[FieldNotFound]: the class has no field `rel3`; the value is left out
+          help: did you mean `rel1`?
+    "#]],
+    );
+}
+
+#[test]
+fn invalid_path_format() {
+    check_lab(
+        &instance("a", "rel1", "/Lab/Box/my item"),
+        &expect![[r#"
+            automate/Base/Lab/Box.class/a.yaml:5:5: error[InvalidPathFormat]: `/Lab/Box/my item` is not a valid path: ` ` is not allowed there
+        "#]],
+    );
+}
+
+#[test]
+fn invalid_method() {
+    check_lab(
+        &instance("a", "meth1", "not a call!"),
+        &expect![[r#"
+            automate/Base/Lab/Box.class/a.yaml:5:5: error[InvalidMethod]: `not a call!` is no method call; `name`, `Class.name` or `/Namespace/Class.name(key => value)` is expected, of letters, digits and `_`
+        "#]],
+    );
+}
+
+#[test]
+fn assertion_syntax() {
+    check_lab(
+        &instance("a", "guard", "'event.full_data.vm ==='"),
+        &expect![[r#"
+            automate/Base/Lab/Box.class/a.yaml:5:5: error[AssertionSyntax]: the condition `event.full_data.vm ===` cannot be understood: Unexpected ''===' is not a valid operator. This is not JavaScript! Should it be '=='?'
+              help: a condition is a Rhai expression, such as event.full_data.vm.name == "web"
+        "#]],
+    );
+}
+
+// Methods and scripts.
+
+#[test]
+fn methods() {
+    check_lab(
+        &[
+            method("unknown", "    location: builtin\n    data: refesh\n"),
+            method("elsewhere", "    location: playbook\n"),
+            method("odd", "    location: inlien\n"),
+            method("ruby", "    location: inline\n    language: ruby\n"),
+            method("bodiless", "    location: inline\n    language: rhai\n"),
+            method("broken", "    location: inline\n    language: rhai\n"),
+            "//- automate/Base/Lab/Box.class/__methods__/broken.rhai\nlet x = ;\n".to_owned(),
+            method(
+                "inside",
+                "    location: inline\n    language: rhai\n    data: 'let x = ;'\n",
+            ),
+        ]
+        .concat(),
+        &expect![[r#"
+            automate/Base/Lab/Box.class/__methods__/unknown.yaml:3:1: error[MethodNotFound]: there is no builtin `refesh`; a call of `unknown` fails
+              help: did you mean `refresh`?
+            automate/Base/Lab/Box.class/__methods__/broken.rhai:1:9: error[ScriptSyntax]: Unexpected ';'
+            automate/Base/Lab/Box.class/__methods__/inside.yaml:3:9: error[ScriptSyntax]: line 1 of `data`: Unexpected ';'
+            automate/Base/Lab/Box.class/__methods__/ruby.yaml:3:1: warning[MethodLanguage]: the method is written in ruby; a call of it fails with InvalidMethod
+              help: write it in Rhai here, or in a domain of higher priority
+            automate/Base/Lab/Box.class/__methods__/elsewhere.yaml:3:1: warning[MethodLocation]: a method with the location `playbook` does not run here; a call of `elsewhere` fails
+            automate/Base/Lab/Box.class/__methods__/odd.yaml:3:1: warning[MethodLocation]: a method with the location `inlien` does not run here; a call of `odd` returns nothing
+              help: did you mean `inline`?
+            automate/Base/Lab/Box.class/__methods__/bodiless.yaml:3:1: warning[MethodWithoutBody]: the method has no body: neither automate/Base/Lab/Box.class/__methods__/bodiless.rhai nor `data`; a call of it does nothing
+        "#]],
+    );
+}
+
+#[test]
+fn scripts_of_providers() {
+    check(
+        "//- scripts/cloud/event_parser.rhai\nfn event_to_has(event, ems_id) { #{} }\n\
+         //- scripts/lib/times.rhai\nfn broken( {\n\
+         //- scripts/silent/stream.rhai\nfn native_event(message) { message }\n",
+        &expect![[r#"
+            scripts/cloud/event_parser.rhai:1:1: error[ScriptFunction]: the script defines none of the functions it is called for: `event_to_hash` with 2 parameters
+            scripts/lib/times.rhai:1:12: error[ScriptSyntax]: Expecting ')' to close the parameters list of function 'broken'
+            scripts/silent/stream.rhai:1:1: warning[EventParserMissing]: `silent` is no provider: there is no event_parser.rhai beside this script
+              help: add silent/event_parser.rhai with `fn event_to_hash(event, ems_id)`; until then its events are not parsed
+        "#]],
+    );
+}
+
+/// It would take 200,000 files.
+const UNTESTED: &str = "TooMuch";
+
+/// Every code that stands in the source beside what makes a finding is in the text of a test.
+#[test]
+fn every_code_is_tested() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut codes = BTreeSet::new();
+    let mut folders = vec![root.join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(path).unwrap();
+            for maker in [
+                "Diagnostic::error(",
+                "Diagnostic::warning(",
+                "problem(",
+                "at_key(",
+                "code: ",
+            ] {
+                let codes_here = text.split(maker).skip(1).filter_map(|after| {
+                    let word = after.trim_start().strip_prefix('"')?.split('"').next()?;
+                    let is_code =
+                        word.starts_with(char::is_uppercase) && word.chars().all(char::is_alphanumeric);
+                    is_code.then(|| word.to_owned())
+                });
+                codes.extend(codes_here);
+            }
+        }
+    }
+    assert!(codes.len() > 30, "{codes:?}");
+    let tests = [
+        "diagnostics.rs",
+        "diagnostics_across_files.rs",
+        "settings.rs",
+        "source_tree.rs",
+        "reload_watch.rs",
+    ];
+    let tests = tests.map(|name| fs::read_to_string(root.join("tests/it").join(name)).unwrap());
+    codes.retain(|code| {
+        !tests
+            .iter()
+            .any(|text| text.contains(&format!("[{code}]")) || text.contains(&format!("\"{code}\"")))
+    });
+    codes.remove(UNTESTED);
+    assert_eq!(codes, BTreeSet::new(), "codes without a test");
+}
