@@ -173,18 +173,6 @@ impl Datastore {
     pub(crate) fn class(&self, key: &str) -> Option<&Arc<Class>> {
         self.by_full_path.get(key)
     }
-
-    /// Domain-less paths of classes of enabled domains as they are spelled; for suggestions.
-    pub(crate) fn class_names(&self) -> impl Iterator<Item = String> {
-        let first = self.by_path.values().filter_map(|classes| classes.first());
-        first.map(|class| {
-            let full = class.full_name();
-            full.get(class.domain.name.len() + 1..)
-                .unwrap_or(&full)
-                .to_owned()
-        })
-    }
-
     /// Domain-less lower-case paths of classes of enabled domains; for wildcards.
     pub(crate) fn class_paths(&self) -> impl Iterator<Item = (&Arc<str>, &Vec<Arc<Class>>)> {
         self.by_path.iter()

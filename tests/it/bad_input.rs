@@ -317,9 +317,9 @@ fn what_rules_fail_on_is_saved_with_the_error_and_without_effects() {
         TROUBLE condition: delivered, []
           "failed": "`event.full_data.vm.name == \"x\"` cannot be evaluated: automate/Site/System/Event/EmsEvent/TROUBLE.class/condition.yaml:1:20: Unknown property 'name' - a getter is not registered for type '()'"
         BARE unknown: delivered, []
-          ClassNotFound: no enabled domain has an instance `unknown` of `/System/Event/EmsEvent/BARE`, nor one named `.missing`; did you mean `known`? (field `rel5`, automate/Site/System/Process.class/Event.yaml:4)
+          ClassNotFound: `/System/Event/EmsEvent/BARE` has neither an instance `unknown` nor a `.missing` in any enabled domain, so no domain is chosen; `/Site/System/Event/EmsEvent/BARE` would be found with its domain; did you mean `known`? (field `rel5`, automate/Site/System/Process.class/Event.yaml:4)
         NOWHERE known: delivered, []
-          ClassNotFound: there is no class `/System/Event/EmsEvent/NOWHERE` in an enabled domain; did you mean `/System/Event/EmsEvent/BARE`? (field `rel5`, automate/Site/System/Process.class/Event.yaml:4)
+          ClassNotFound: there is no class `/System/Event/EmsEvent/NOWHERE` in an enabled domain (field `rel5`, automate/Site/System/Process.class/Event.yaml:4)
         ../TROUBLE known: delivered, []
           ClassNotFound: there is no class `/System/Event/EmsEvent/../TROUBLE` in an enabled domain; did you mean `/System/Event/EmsEvent/TROUBLE`? (field `rel5`, automate/Site/System/Process.class/Event.yaml:4)
     "#]].assert_eq(&told);

@@ -96,9 +96,9 @@ fn every_exception_says_what_where_and_what_to_do() {
             "r=/Lab/Leaf/two",
             "",
             expect![[r#"
-                ClassNotFound, no .missing
-                error[ClassNotFound] /Lab/Leaf/two: no enabled domain has an instance `two` of `/Lab/Leaf`, nor one named `.missing` (field `r`, automate/Base/Lab/T.class/x.yaml:5)
-            "#]],
+            ClassNotFound, no .missing
+            error[ClassNotFound] /Lab/Leaf/two: `/Lab/Leaf` has neither an instance `two` nor a `.missing` in any enabled domain, so no domain is chosen; `/Base/Lab/Leaf` would be found with its domain (field `r`, automate/Base/Lab/T.class/x.yaml:5)
+        "#]],
         ),
         (
             "InstanceNotFound",
@@ -447,9 +447,9 @@ fn every_exception_says_what_where_and_what_to_do() {
             "s=/Lab/Leaf/two",
             "",
             expect![[r#"
-                a state that leads nowhere
-                error[ClassNotFound] /Lab/Leaf/two: no enabled domain has an instance `two` of `/Lab/Leaf`, nor one named `.missing` (field `s`, automate/Base/Lab/T.class/x.yaml:5)
-            "#]],
+            a state that leads nowhere
+            error[ClassNotFound] /Lab/Leaf/two: `/Lab/Leaf` has neither an instance `two` nor a `.missing` in any enabled domain, so no domain is chosen; `/Base/Lab/Leaf` would be found with its domain (field `s`, automate/Base/Lab/T.class/x.yaml:5)
+        "#]],
         ),
     ];
     for (name, values, uri, expected) in rows {

@@ -19,6 +19,7 @@ mod incremental_load;
 mod properties;
 mod queue_model;
 mod reference;
+mod reload;
 mod reload_watch;
 mod sandbox;
 mod script_calls;
