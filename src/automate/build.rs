@@ -29,12 +29,21 @@ impl Workspace {
             return Ok(index);
         }
         let Some(found) = store.search_instance(&path.key, wanted) else {
-            let message = not_found(&store, path, &class_name);
-            let name = format!(
-                "/{}/{class_name}/{}",
-                path.namespace,
-                path.instance.as_deref().unwrap_or("")
-            );
+            let message = class_not_found(&store, path);
+            let parts = [
+                &*path.namespace,
+                &*class_name,
+                path.instance.as_deref().unwrap_or(""),
+            ];
+            let name = parts
+                .map(|part| {
+                    if part.is_empty() {
+                        String::new()
+                    } else {
+                        format!("/{part}")
+                    }
+                })
+                .concat();
             return Err(self.missing("ClassNotFound", message, name));
         };
         let class = found.class.clone();
@@ -166,34 +175,40 @@ pub(crate) fn is_event_handlers(key: &str) -> bool {
         .is_some_and(|domain| domain.is_empty() || domain.ends_with('/'))
 }
 
-/// The reference's ClassNotFound has two causes (3.2): no such class, or one that nothing of it answers to.
-fn not_found(store: &Datastore, path: &DatastorePath, class_name: &str) -> String {
-    let instance = path.instance.as_deref().unwrap_or("");
-    match store.candidates(&path.key).first() {
-        Some(_) if instance.is_empty() => {
-            format!(
-                "`/{}/{class_name}/` is the class alone, which needs its domain in front or an instance `.missing`",
-                path.namespace
-            )
-        }
-        Some(class) => {
-            let near = nearest_instance(class, instance);
-            format!(
-                "no enabled domain has an instance `{instance}` of `/{}/{class_name}`, nor one named `.missing`{near}",
-                path.namespace
-            )
-        }
-        None => format!(
-            "there is no class `/{}/{class_name}` in an enabled domain{}",
-            path.namespace,
-            nearest_class(store, path)
-        ),
+fn class_not_found(store: &Datastore, path: &DatastorePath) -> String {
+    let class = format!("/{}/{}", path.namespace, path.class.as_deref().unwrap_or(""));
+    if let [first, ..] = store.candidates(&path.key) {
+        let what = match &path.instance {
+            Some(instance) => format!("has neither an instance `{instance}` nor a `.missing`"),
+            None => "has no `.missing`".to_owned(),
+        };
+        let near = path
+            .instance
+            .as_deref()
+            .map(|instance| nearest_instance(first, instance));
+        return format!(
+            "`{class}` {what} in any enabled domain, so no domain is chosen; `{}` would be found with its domain{}",
+            first.full_name(),
+            near.unwrap_or_default()
+        );
     }
+    let near = nearest_class(store, path);
+    format!("there is no class `{class}` in an enabled domain{near}")
 }
 
+/// A class of the same namespace whose name is near.
 fn nearest_class(store: &Datastore, path: &DatastorePath) -> String {
-    let near = crate::source::suggest::nearest(&path.key, store.class_paths().map(|(key, _)| &**key));
-    near.map(|near| format!("; did you mean `/{near}`?"))
+    let Some((namespace, wanted)) = path.key.rsplit_once('/') else {
+        return String::new();
+    };
+    let beside = store
+        .class_paths()
+        .filter(|(key, _)| key.rsplit_once('/').is_some_and(|(other, _)| other == namespace));
+    let names: Vec<&str> = beside
+        .filter_map(|(_, classes)| Some(&*classes.first()?.name))
+        .collect();
+    let near = crate::source::suggest::nearest(wanted, names);
+    near.map(|near| format!("; did you mean `/{}/{near}`?", path.namespace))
         .unwrap_or_default()
 }
 

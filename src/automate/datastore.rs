@@ -173,8 +173,7 @@ impl Datastore {
     pub(crate) fn class(&self, key: &str) -> Option<&Arc<Class>> {
         self.by_full_path.get(key)
     }
-
-    /// Domain-less lower-case paths of classes of enabled domains; for wildcards and suggestions.
+    /// Domain-less lower-case paths of classes of enabled domains; for wildcards.
     pub(crate) fn class_paths(&self) -> impl Iterator<Item = (&Arc<str>, &Vec<Arc<Class>>)> {
         self.by_path.iter()
     }

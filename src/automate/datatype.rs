@@ -92,7 +92,9 @@ impl Datatype {
             Self::Unknown(name) => {
                 return Err(AeError::datastore(
                     "InvalidClass",
-                    format!("`{name}` is neither a datatype nor a class of records"),
+                    format!(
+                        "`{name}` is neither a datatype, such as integer, float, boolean, array or time, nor a class of records, such as Vm"
+                    ),
                 ));
             }
         })

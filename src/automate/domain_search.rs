@@ -57,22 +57,19 @@ impl Datastore {
                 .iter()
                 .position(|domain| domain.name == class.domain.name)
         };
-        let mut hits: Vec<(Option<usize>, String, Arc<Class>, Arc<str>)> = Vec::new();
+        let mut hits = Vec::new();
         for (key, classes) in self.class_paths() {
             for class in classes {
                 for instance in &class.instances {
                     if format!("{key}/{}", instance.name.to_lowercase()).starts_with(pattern) {
-                        let full = format!("{}/{}", class.full_name(), instance.name);
-                        hits.push((rank(class), full, class.clone(), instance.name.clone()));
+                        hits.push((class.clone(), instance.name.clone()));
                     }
                 }
             }
         }
-        let best = hits.iter().map(|(rank, ..)| *rank).min();
-        hits.retain(|(rank, ..)| Some(*rank) == best);
-        hits.sort_by(|(_, a, ..), (_, b, ..)| a.cmp(b));
-        hits.into_iter()
-            .map(|(_, _, class, name)| (class, name))
-            .collect()
+        let best = hits.iter().map(|(class, _)| rank(class)).min();
+        hits.retain(|(class, _)| Some(rank(class)) == best);
+        hits.sort_by_cached_key(|(class, name)| format!("{}/{name}", class.full_name()));
+        hits
     }
 }

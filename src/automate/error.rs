@@ -27,6 +27,8 @@ pub(crate) struct AeError {
     pub(crate) message: String,
     /// The object where it arose.
     pub(crate) path: String,
+    /// The field, file and line whose text led here; empty where it is written nowhere.
+    pub(crate) place: String,
     /// Whether the list of errors holds it already.
     pub(crate) is_listed: bool,
 }
@@ -40,6 +42,7 @@ impl AeError {
             kind,
             message,
             path: String::new(),
+            place: String::new(),
             is_listed: false,
         })
     }

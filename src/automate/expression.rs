@@ -79,7 +79,15 @@ pub(crate) fn run(workspace: &mut Workspace, text: &str, inputs: &[(Arc<str>, Va
             let help = crate::source::suggest::did_you_mean(other, known);
             return Err(AeError::engine(
                 "MethodExpressionResultTypeInvalid",
-                format!("`{other}` is no result_type; {} are; {help}", known.join(", ")),
+                format!(
+                    "`{other}` is no result_type; {} are{}",
+                    known.join(", "),
+                    if help.is_empty() {
+                        help
+                    } else {
+                        format!("; {help}")
+                    }
+                ),
             ));
         }
     };
@@ -127,7 +135,10 @@ fn column(record: &dyn Record, name: &str) -> Ae<Value> {
     let missing = || {
         AeError::engine(
             "MethodNotDefined",
-            format!("{} has no column `{name}`", record.class()),
+            format!(
+                "{} has no column `{name}`; look at the names in the filter and in `attributes`",
+                record.class()
+            ),
         )
     };
     record

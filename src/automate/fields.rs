@@ -52,7 +52,8 @@ impl Workspace {
                 continue;
             }
             let step = self.begin_step(index, StepKind::Assertion, field, entry);
-            if let Err(error) = self.assert(entry, step) {
+            if let Err(mut error) = self.assert(entry, step) {
+                self.keep_place(&mut error, Some(step));
                 self.end_step(step, Outcome::Failed, None, Some(error.message.clone().into()));
                 self.not_reached(index, message, at + 1);
                 return Err(error);

@@ -367,7 +367,10 @@ impl Workspace {
         let not_found = || {
             AeError::engine(
                 "MethodNotFound",
-                format!("`{}` embeds `{path}`, which does not exist", top.name),
+                format!(
+                    "`{}` embeds `{path}`, which does not exist; /Namespace/Class/method is expected, in the same letter case",
+                    top.name
+                ),
             )
         };
         let (class, name) = path.trim_matches('/').rsplit_once('/').ok_or_else(not_found)?;

@@ -188,14 +188,14 @@ fn inline(
 ) -> Body {
     let language = language.map_or_else(|| "rhai".to_owned(), str::to_lowercase);
     if language != "rhai" {
-        let message = format!("the method is written in {language}; a call of it fails with InvalidMethod");
         let help = "write it in Rhai here, or in a domain of higher priority";
+        let message = format!("the method is written in {language}; a call of it fails with InvalidMethod");
         found.push(
-            Diagnostic::warning("MethodLanguage", &file.path, message.clone())
+            Diagnostic::warning("MethodLanguage", &file.path, message)
                 .at(line, 1)
                 .help(help),
         );
-        return Body::Unusable(message);
+        return Body::Unusable(format!("it is written in {language}; {help}"));
     }
     let compiled = match (script, data) {
         (Some(script), _) if script.text.trim().is_empty() => return Body::Empty,

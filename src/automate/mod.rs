@@ -128,6 +128,7 @@ fn finish(workspace: &mut Workspace, entry: &Entry<'_>, delivery: &mut Delivery)
     };
     let attribute = |key: &str| root.attribute(key).cloned().unwrap_or_default();
     let result = attribute("ae_result").to_string();
+    let root_name = root.name.to_string();
     if result.eq_ignore_ascii_case("retry") {
         let kept = [
             "ae_state",
@@ -152,6 +153,8 @@ fn finish(workspace: &mut Workspace, entry: &Entry<'_>, delivery: &mut Delivery)
                 });
             }
             Err(mut error) => {
+                error.path = root_name;
+                error.message = format!("the root's `ae_retry_interval`: {}", error.message);
                 workspace.list(&mut error, true);
                 delivery.errors.append(&mut workspace.state.errors);
             }

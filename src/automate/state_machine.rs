@@ -144,18 +144,21 @@ impl Workspace {
             self.end_step(step, Outcome::Skipped, None, Some(why.into()));
             return Ok(());
         }
-        let result = self.run_state_steps(index, field, entry, message, step);
-        self.tell_state(step, &result);
+        let mut result = self.run_state_steps(index, field, entry, message, step);
+        self.tell_state(step, &mut result);
         result
     }
 
-    fn tell_state(&mut self, step: StepIndex, result: &Ae<()>) {
+    fn tell_state(&mut self, step: StepIndex, result: &mut Ae<()>) {
         let ended = self.text_of("ae_result");
         if ended != "ok" {
             self.state.note = None;
         }
         match (result, ended.as_str()) {
-            (Err(error), _) => self.end_step(step, Outcome::Failed, None, Some(error.message.clone().into())),
+            (Err(error), _) => {
+                self.keep_place(error, Some(step));
+                self.end_step(step, Outcome::Failed, None, Some(error.message.clone().into()));
+            }
             (Ok(()), "error") => {
                 let reason = self.text_of("ae_reason");
                 let why = if reason.is_empty() {

@@ -16,7 +16,7 @@ use crate::model::value::MASKED;
 use crate::model::value::Value;
 
 /// Where a step stands in the trace, to say later how it ended.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StepIndex(usize);
 
 impl Workspace {
@@ -54,7 +54,9 @@ impl Workspace {
             why: None,
         };
         self.state.trace.steps.push(step);
-        StepIndex(self.state.trace.steps.len() - 1)
+        let step = StepIndex(self.state.trace.steps.len() - 1);
+        self.state.open_steps.push(step);
+        step
     }
 
     /// Says how a step ended; a value that is none leaves the one that was set before.
@@ -65,6 +67,9 @@ impl Workspace {
         value: Option<Value>,
         why: Option<Cow<'static, str>>,
     ) {
+        if self.state.open_steps.last() == Some(&step) {
+            self.state.open_steps.pop();
+        }
         if let Some(step) = self.state.trace.steps.get_mut(step.0) {
             step.outcome = outcome;
             step.why = why;
@@ -80,7 +85,18 @@ impl Workspace {
         }
     }
 
-    pub(crate) fn failed(&mut self, step: StepIndex, error: Box<AeError>) -> Ae<()> {
+    /// Tells an error where the text stands that led to it, the first time it passes a step.
+    pub(crate) fn keep_place(&self, error: &mut AeError, step: Option<StepIndex>) {
+        let step = step.and_then(|step| self.state.trace.steps.get(step.0));
+        if let (true, Some(step)) = (error.place.is_empty(), step) {
+            let field = step.field.iter().map(|field| format!("field `{field}`, "));
+            let file = step.file.as_deref().unwrap_or("");
+            error.place = format!("{}{file}:{}", field.collect::<String>(), step.line.unwrap_or(0));
+        }
+    }
+
+    pub(crate) fn failed(&mut self, step: StepIndex, mut error: Box<AeError>) -> Ae<()> {
+        self.keep_place(&mut error, Some(step));
         self.end_step(step, Outcome::Failed, None, Some(error.message.clone().into()));
         Err(error)
     }

@@ -15,6 +15,7 @@ use crate::automate::template::Part;
 use crate::automate::template::Reference;
 use crate::automate::template::ReferenceKind;
 use crate::automate::template::Template;
+use crate::automate::workspace::WORKSPACE_PATHS;
 use crate::automate::workspace::Workspace;
 use crate::model::ae_path::AePath;
 use crate::model::value::Value;
@@ -104,7 +105,7 @@ impl Workspace {
                     AeError::engine(
                         "ObjectNotFound",
                         format!(
-                            "`{}`: no object of this run is found at `{object}`",
+                            "`{}`: no object of this run is found at `{object}`; {WORKSPACE_PATHS} is expected",
                             reference.written
                         ),
                     )
@@ -118,7 +119,10 @@ impl Workspace {
                         .object(index)
                         .map(|object| object.name.to_string())
                         .unwrap_or_default();
-                    let why = format!("`{}`: `{name}` has no attribute `{attribute}`", reference.written);
+                    let why = format!(
+                        "`{}`: `{name}` has no attribute `{attribute}`; conditions run before the arguments and attributes of their own object are set",
+                        reference.written
+                    );
                     return Err(AeError::engine("AttributeNotFound", why));
                 }
                 let value = found.unwrap_or_default();

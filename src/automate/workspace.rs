@@ -14,6 +14,7 @@ use crate::automate::relationship::DatastorePath;
 use crate::automate::relationship::PreparedUri;
 use crate::automate::relationship::Scheme;
 use crate::automate::state_machine::Machines;
+use crate::automate::steps::StepIndex;
 use crate::model::clock::Timestamp;
 use crate::model::delivery::DeliveryError;
 use crate::model::delivery::Effect;
@@ -25,6 +26,8 @@ use crate::provider::Provider;
 use crate::script::ScriptHost;
 use crate::script::evm::EventView;
 
+/// What leads to an object of a run, for messages.
+pub(crate) const WORKSPACE_PATHS: &str = "`/`, `..`, the class of an ancestor or Namespace/Class/instance";
 /// How deep objects may lead to each other: what the cycle test cannot see ends here.
 const MAX_DEPTH: usize = 48;
 /// Bytes of stack that one level may need, and how many are added when fewer are left.
@@ -56,6 +59,8 @@ pub(crate) struct State {
     pub(crate) effects: Vec<Effect>,
     /// What the entry gives the first object besides its arguments: the event, and what a retry brings back.
     pub(crate) entry_attributes: Vec<(Arc<str>, Value)>,
+    /// Steps whose end is not known yet, the innermost last.
+    pub(crate) open_steps: Vec<StepIndex>,
     /// What the method that just ran wants to be read in its step.
     pub(crate) note: Option<String>,
     /// Instantiations in progress, those within substitutions included.
@@ -239,10 +244,16 @@ impl Workspace {
                 error.path.clone()
             };
             error.is_listed = true;
+            self.keep_place(error, self.state.open_steps.last().copied());
+            let place = if error.place.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", error.place)
+            };
             self.state.errors.push(DeliveryError {
                 path,
                 kind: error.kind.to_owned(),
-                message: error.message.clone(),
+                message: format!("{}{place}", error.message),
                 fatal,
             });
         } else if fatal
@@ -250,7 +261,7 @@ impl Workspace {
                 .state
                 .errors
                 .iter_mut()
-                .rfind(|listed| listed.message == error.message)
+                .rfind(|listed| listed.message.starts_with(&error.message))
         {
             listed.fatal = true;
         }
@@ -297,10 +308,17 @@ impl Workspace {
         parent: Option<usize>,
     ) -> Ae<Related> {
         if self.is_in_progress(path, message) {
-            let name = format!("/{}/{}", path.key, path.instance.as_deref().unwrap_or(""));
+            let class = path.class.as_deref().unwrap_or("");
+            let name = format!(
+                "/{}/{class}/{}",
+                path.namespace,
+                path.instance.as_deref().unwrap_or("")
+            );
             return Err(AeError::engine(
                 "CyclicalRelationship",
-                format!("`{name}#{message}` is being instantiated already: a circle of relationships"),
+                format!(
+                    "`{name}#{message}` is being instantiated already: a circle of relationships; let one of them lead elsewhere, or give it another message"
+                ),
             ));
         }
         let index = match self.build(path, parent) {
@@ -417,7 +435,7 @@ impl Workspace {
         let index = self.lookup(path)?.ok_or_else(|| {
             AeError::engine(
                 "ObjectNotFound",
-                format!("no object of this run is found at `{path}`"),
+                format!("no object of this run is found at `{path}`; {WORKSPACE_PATHS} is expected"),
             )
         })?;
         let result = self.run_fields(index, message);

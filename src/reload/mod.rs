@@ -52,6 +52,8 @@ pub enum ReloadOutcome {
         /// How long it took.
         took: Duration,
     },
+    /// More changed while it was read, so that it may be half of before and half of after: it is read again.
+    Outdated,
     /// The rules in force stay.
     Kept {
         /// What is wrong.
@@ -66,6 +68,8 @@ pub struct Reloader {
     clock: Clock,
     /// The files as last read.
     latest: SourceTree,
+    /// Whether nothing was made of them, because they were outdated.
+    is_undecided: bool,
     /// The files that the rules in force were made of, and the errors that were left out of them.
     running: SourceTree,
     left_out: BTreeSet<Diagnostic>,
@@ -84,6 +88,7 @@ impl Reloader {
             active,
             clock,
             latest: tree.clone(),
+            is_undecided: false,
             running: tree,
             left_out,
             state: watch::Sender::new(state),
@@ -110,14 +115,21 @@ impl Reloader {
 
     /// Looks at what changed and brings it into force, or keeps what is.
     pub fn reload(&mut self, changed: &Changed) -> ReloadOutcome {
+        self.reload_unless(changed, || false)
+    }
+
+    /// The same, but what was read is not brought into force where `is_outdated` says that more changed meanwhile:
+    /// no event is to see half a change.
+    pub fn reload_unless(&mut self, changed: &Changed, is_outdated: impl Fn() -> bool) -> ReloadOutcome {
         let start = Instant::now();
         let tree = if changed.rescan {
             self.latest.reread()
         } else {
             self.latest.updated(&changed.paths)
         };
-        let is_seen = is_same(&tree, &self.latest);
+        let is_seen = !self.is_undecided && is_same(&tree, &self.latest);
         self.latest = tree;
+        self.is_undecided = false;
         if is_seen {
             self.state.send_modify(|state| state.unchanged += 1);
             return ReloadOutcome::Unchanged;
@@ -130,6 +142,10 @@ impl Reloader {
             return ReloadOutcome::Unchanged;
         }
         let loaded = Switchboard::load_within(&self.latest, Some(&self.active.take()), &self.limits());
+        if is_outdated() {
+            self.is_undecided = true;
+            return ReloadOutcome::Outdated;
+        }
         let changes = self.latest.changes_since(&self.running);
         let errors = errors(&self.latest, &loaded.diagnostics);
         let is_old = |error: &Diagnostic| self.left_out.contains(error) && !changes.contains(&error.file);

@@ -77,6 +77,12 @@ impl Pending {
         gathered.last = Some(Instant::now());
     }
 
+    /// Whether rules or scripts changed that were not told yet.
+    pub(crate) fn is_restless(&self) -> bool {
+        let gathered = self.gathered.lock();
+        !gathered.paths.is_empty() || gathered.way_to_root || gathered.lost || gathered.rescan
+    }
+
     /// Sets why changes may go unseen; none where they are seen.
     pub(crate) fn set_problem(&self, problem: Option<String>) {
         *self.problem.lock() = problem;

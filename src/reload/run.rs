@@ -1,6 +1,8 @@
 //! The loop around reloading: waits for changes until it is told to end, and logs what became of them.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 
 use parking_lot::Mutex;
 use tracing::error;
@@ -15,12 +17,16 @@ use crate::reload::Watcher;
 use crate::reload::settings_file::SettingsOutcome;
 use crate::source::Diagnostic;
 
+/// How often in a row what was read is read again because more changed meanwhile.
+const MAX_OUTDATED: u32 = 3;
 /// How many findings of one load are logged.
 const MAX_LOGGED: usize = 20;
 
 /// Brings every change into force until `shutdown` is done.
 pub async fn run(mut watcher: Watcher, reloader: Reloader, shutdown: impl Future<Output = ()>) {
     let reloader = Arc::new(Mutex::new(reloader));
+    let restless = Arc::new(watcher.restless());
+    let outdated = Arc::new(AtomicU32::new(0));
     tokio::pin!(shutdown);
     loop {
         reloader.lock().note_problem(watcher.problem());
@@ -29,23 +35,35 @@ pub async fn run(mut watcher: Watcher, reloader: Reloader, shutdown: impl Future
             changed = watcher.changed() => changed,
         };
         let reloader = reloader.clone();
+        let (restless, outdated) = (restless.clone(), outdated.clone());
+        let work = move || {
+            // Where it is never quiet, what there is comes into force all the same.
+            let is_outdated = || outdated.load(Relaxed) < MAX_OUTDATED && restless();
+            if reloader.lock().apply(&changed, is_outdated) {
+                outdated.store(0, Relaxed);
+            } else {
+                outdated.fetch_add(1, Relaxed);
+            }
+        };
         // Reading and compiling block, so they have a thread of their own; a panic there ends that load alone.
-        if let Err(error) = tokio::task::spawn_blocking(move || reloader.lock().apply(&changed)).await {
+        if let Err(error) = tokio::task::spawn_blocking(work).await {
             error!(%error, "A reload broke off, kept the old rules.");
         }
     }
 }
 
 impl Reloader {
-    fn apply(&mut self, changed: &Changed) {
+    /// Says whether anything was decided.
+    fn apply(&mut self, changed: &Changed, is_outdated: impl Fn() -> bool) -> bool {
         if changed.settings {
             self.reload_settings();
         }
         if !changed.rescan && changed.paths.is_empty() {
-            return;
+            return true;
         }
-        match self.reload(changed) {
+        match self.reload_unless(changed, is_outdated) {
             ReloadOutcome::Unchanged => (),
+            ReloadOutcome::Outdated => return false,
             ReloadOutcome::Replaced {
                 id,
                 changes,
@@ -63,6 +81,7 @@ impl Reloader {
                 log(&diagnostics);
             }
         }
+        true
     }
 
     fn reload_settings(&mut self) {

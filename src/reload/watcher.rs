@@ -115,6 +115,12 @@ impl Watcher {
         }
     }
 
+    /// Tells at any later time whether something changed that was not told yet.
+    pub fn restless(&self) -> impl Fn() -> bool + Send + use<> {
+        let pending = self.pending.clone();
+        move || pending.is_restless()
+    }
+
     /// Why some changes may go unseen, if so.
     pub fn problem(&self) -> Option<String> {
         self.pending.problem()

@@ -84,6 +84,11 @@ impl Origin {
         (updated, merged(kept, found.files))
     }
 
+    /// Whether the way to this root still leads where it was read.
+    pub(crate) fn stands(&self) -> bool {
+        self.root.folder.canonicalize().ok() == self.canonical
+    }
+
     /// This root after its folder could not be opened.
     fn closed(&self, error: &io::Error) -> Self {
         let mut closed = Self::empty(&self.root);

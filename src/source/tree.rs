@@ -13,6 +13,10 @@ use crate::source::file::RootKind;
 use crate::source::file::SourceFile;
 use crate::source::origin::Origin;
 
+/// How often a tree is read again because the way to a root changed meanwhile; then it is taken as it is, and the
+/// next change comes anyway.
+const MAX_SWAPS: usize = 3;
+
 /// All files of all roots at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct SourceTree {
@@ -68,6 +72,23 @@ impl SourceTree {
     /// A root folder that was there and is gone, or cannot be read any more, is an error among the diagnostics.
     #[must_use]
     pub fn updated(&self, changed: &[PathBuf]) -> Self {
+        let mut tree = self.updated_once(changed);
+        // Of two roots behind one link that was swapped meanwhile, one may be of before and one of after.
+        for _swap in 0..MAX_SWAPS {
+            if tree.origins.iter().all(Origin::stands) {
+                break;
+            }
+            tree = self.updated_once(&self.folders());
+        }
+        tree
+    }
+
+    fn folders(&self) -> Vec<PathBuf> {
+        let folders = self.origins.iter().map(|origin| origin.root.folder.clone());
+        folders.collect()
+    }
+
+    fn updated_once(&self, changed: &[PathBuf]) -> Self {
         let mut tree = Self::default();
         for (origin, files) in self.parts() {
             let (origin, files) = origin.updated(files, changed);
@@ -79,12 +100,7 @@ impl SourceTree {
     /// The tree read anew from the same roots; files whose text is the same are shared.
     #[must_use]
     pub fn reread(&self) -> Self {
-        let folders: Vec<PathBuf> = self
-            .origins
-            .iter()
-            .map(|origin| origin.root.folder.clone())
-            .collect();
-        self.updated(&folders)
+        self.updated(&self.folders())
     }
 
     /// A tree from one text, for tests: `//- automate/Dom/__domain__.yaml` begins a file; the first folder is the root.

@@ -319,9 +319,9 @@ fn what_rules_fail_on_is_saved_with_the_error_and_without_effects() {
         BARE unknown: delivered, []
           ClassNotFound: no enabled domain has an instance `unknown` of `/System/Event/EmsEvent/BARE`, nor one named `.missing`; did you mean `known`?
         NOWHERE known: delivered, []
-          ClassNotFound: there is no class `/System/Event/EmsEvent/NOWHERE` in an enabled domain; did you mean `/system/event/emsevent/bare`?
+          ClassNotFound: there is no class `/System/Event/EmsEvent/NOWHERE` in an enabled domain
         ../TROUBLE known: delivered, []
-          ClassNotFound: there is no class `/System/Event/EmsEvent/../TROUBLE` in an enabled domain; did you mean `/system/event/emsevent/trouble`?
+          ClassNotFound: there is no class `/System/Event/EmsEvent/../TROUBLE` in an enabled domain; did you mean `/System/Event/EmsEvent/TROUBLE`?
     "#]].assert_eq(&told);
 }
 

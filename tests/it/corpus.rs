@@ -1,6 +1,8 @@
 //! Where the real trees and events are: the folder that `SWITCHBOARD_CORPUS` names. Without it such tests say so.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::io;
+use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -11,7 +13,10 @@ use switchboard::source::SourceTree;
 /// A part of the corpus, or nothing where there is none.
 pub(crate) fn part(name: &str) -> Option<PathBuf> {
     let Some(folder) = std::env::var_os("SWITCHBOARD_CORPUS") else {
-        eprintln!("skipped: SWITCHBOARD_CORPUS names no folder with `{name}`");
+        let _shown = writeln!(
+            io::stderr(),
+            "skipped: SWITCHBOARD_CORPUS names no folder with `{name}`"
+        );
         return None;
     };
     Some(Path::new(&folder).join(name))

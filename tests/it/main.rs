@@ -1,5 +1,6 @@
 //! Every test that needs more than one module: one binary, so that it links once.
 
+mod aws_events;
 mod bad_input;
 mod catcher;
 mod catcher_files;
@@ -10,11 +11,15 @@ mod diagnostics;
 mod diagnostics_across_files;
 mod docs;
 mod engine_corpus;
+mod exceptions;
+mod findings;
 mod handler;
 mod handler_relations;
 mod incremental_load;
+mod properties;
 mod queue_model;
 mod reference;
+mod reload;
 mod reload_watch;
 mod sandbox;
 mod script_calls;

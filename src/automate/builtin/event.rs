@@ -25,7 +25,9 @@ fn event(workspace: &Workspace, name: &str) -> Ae<Arc<EmsEvent>> {
     let missing = || {
         AeError::engine(
             "MethodParmMissing",
-            format!("`{name}` needs an event, and the root has no `event_stream`"),
+            format!(
+                "`{name}` needs an event, and the root has no `event_stream`; it is reached through /System/Process/Event"
+            ),
         )
     };
     if workspace.root_attribute("event_stream").is_null() {
@@ -144,8 +146,13 @@ fn wanted(event: &EmsEvent, word: &str) -> Ae<Wanted> {
             return Err(AeError::engine(
                 "AbortInstantiation",
                 format!(
-                    "`{other}` is no target of a refresh; {} are; {help}",
-                    known.join(", ")
+                    "`{other}` is no target of a refresh; {} are{}",
+                    known.join(", "),
+                    if help.is_empty() {
+                        help
+                    } else {
+                        format!("; {help}")
+                    }
                 ),
             ));
         }

@@ -94,7 +94,12 @@ pub(crate) fn call(
 ) -> Ae<Value> {
     let row = find(name).ok_or_else(|| {
         let help = crate::source::suggest::did_you_mean(name, names());
-        AeError::engine("MethodNotFound", format!("there is no builtin `{name}`; {help}"))
+        let help = if help.is_empty() {
+            help
+        } else {
+            format!("; {help}")
+        };
+        AeError::engine("MethodNotFound", format!("there is no builtin `{name}`{help}"))
     })?;
     let inputs: ValueMap = inputs.iter().cloned().collect();
     (row.run)(workspace, object, name, &inputs)

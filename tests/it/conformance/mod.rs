@@ -7,6 +7,7 @@ mod collects;
 mod domains;
 mod loader;
 mod machines;
+mod maxima;
 mod messages;
 mod methods;
 mod nested_machines;
@@ -133,6 +134,16 @@ impl Tree {
             self.text.push('\n');
         }
         self
+    }
+
+    /// Writes its domains below a folder.
+    pub(crate) fn write_to(&self, folder: &std::path::Path) {
+        for part in self.text.split("//- automate/").skip(1) {
+            let (path, body) = part.split_once('\n').unwrap();
+            let path = folder.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, body).unwrap();
+        }
     }
 
     /// Loads it.

@@ -177,7 +177,7 @@ fn three(leaf: &str, settings: &[&str]) -> Tree {
         let name = level.to_lowercase();
         tree = methods(
             tree.class(&format!("Lab/{level}"), &fields)
-                .instance(&name[..1], &[]),
+                .instance(name.split_at(1).0, &[]),
         );
     }
     tree
