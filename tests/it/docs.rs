@@ -1,4 +1,5 @@
 //! What the guide for writing rules shows is loaded and run.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -62,8 +63,7 @@ fn the_examples_of_writing_rules_load_and_do_what_is_said() {
     let findings: Vec<String> = loaded.diagnostics.iter().map(ToString::to_string).collect();
     assert_eq!(findings, [""; 0]);
     let mut tried = 0;
-    for pair in blocks.windows(2) {
-        let [command, expected] = pair else { unreachable!() };
+    for (command, expected) in blocks.iter().zip(blocks.iter().skip(1)) {
         if command.language != "sh" {
             continue;
         }

@@ -1,4 +1,5 @@
 //! The reference of what scripts may call is generated from the doc comments, and this says when it went stale.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fmt::Write;
 
