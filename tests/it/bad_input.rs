@@ -299,29 +299,29 @@ fn what_rules_fail_on_is_saved_with_the_error_and_without_effects() {
     }
     expect![[r#"
         TROUBLE throw: failed, ["throws"]
-          UnknownMethodRc, fatal: scripts/actions/throws.rhai:2:1: {"what":"no quota"}
+          UnknownMethodRc, fatal: scripts/actions/throws.rhai:2:1: {"what":"no quota"} (field `meth1`, automate/Site/System/Event/EmsEvent/TROUBLE.class/throw.yaml:1)
         TROUBLE loop: failed, ["loops"]
-          UnknownMethodRc, fatal: scripts/actions/loops.rhai:1:12: stopped: more than 1000000 operations; is there a loop without an end?
+          UnknownMethodRc, fatal: scripts/actions/loops.rhai:1:12: stopped: more than 1000000 operations; is there a loop without an end? (field `meth1`, automate/Site/System/Event/EmsEvent/TROUBLE.class/loop.yaml:1)
         TROUBLE eat: failed, ["eats"]
-          UnknownMethodRc, fatal: scripts/actions/eats.rhai:1:31: stopped: a list grew beyond 100000 items, nested ones included
+          UnknownMethodRc, fatal: scripts/actions/eats.rhai:1:31: stopped: a list grew beyond 100000 items, nested ones included (field `meth1`, automate/Site/System/Event/EmsEvent/TROUBLE.class/eat.yaml:1)
         TROUBLE sleep: failed, ["sleeps"]
-          UnknownMethodRc, fatal: scripts/actions/sleeps.rhai:1:1: a script cannot sleep; let the state machine retry, with `ae_retry_interval` (sleep 3600)
+          UnknownMethodRc, fatal: scripts/actions/sleeps.rhai:1:1: a script cannot sleep; let the state machine retry, with `ae_retry_interval` (sleep 3600) (field `meth1`, automate/Site/System/Event/EmsEvent/TROUBLE.class/sleep.yaml:1)
         TROUBLE code: failed, ["exits"]
-          UnknownMethodRc, fatal: `exits` ended with the unknown code 99; MIQ_OK, MIQ_WARN, MIQ_STOP or MIQ_ABORT is expected
+          UnknownMethodRc, fatal: `exits` ended with the unknown code 99; MIQ_OK, MIQ_WARN, MIQ_STOP or MIQ_ABORT is expected (field `meth1`, automate/Site/System/Event/EmsEvent/TROUBLE.class/code.yaml:1)
         TROUBLE nobody: failed, []
-          MethodNotFound, fatal: `/Site/System/Event/EmsEvent/TROUBLE` has no method `does_it`, and there is no scripts/actions/does_it.rhai
+          MethodNotFound, fatal: `/Site/System/Event/EmsEvent/TROUBLE` has no method `does_it`, and there is no scripts/actions/does_it.rhai (field `meth1`, automate/Site/System/Event/EmsEvent/TROUBLE.class/nobody.yaml:1)
         TROUBLE circle: failed, []
-          CyclicalRelationship, fatal: `/system/event/emsevent/trouble/circle#create` is being instantiated already: a circle of relationships
+          CyclicalRelationship, fatal: `/System/Event/EmsEvent/TROUBLE/circle#create` is being instantiated already: a circle of relationships; let one of them lead elsewhere, or give it another message (field `rel1`, automate/Site/System/Event/EmsEvent/TROUBLE.class/elcric.yaml:1)
         TROUBLE dangling: delivered, ["note"]
-          ClassNotFound: there is no class `/System/No` in an enabled domain
+          ClassNotFound: there is no class `/System/No` in an enabled domain (field `rel1`, automate/Site/System/Event/EmsEvent/TROUBLE.class/dangling.yaml:1)
         TROUBLE condition: delivered, []
           "failed": "`event.full_data.vm.name == \"x\"` cannot be evaluated: automate/Site/System/Event/EmsEvent/TROUBLE.class/condition.yaml:1:20: Unknown property 'name' - a getter is not registered for type '()'"
         BARE unknown: delivered, []
-          ClassNotFound: no enabled domain has an instance `unknown` of `/System/Event/EmsEvent/BARE`, nor one named `.missing`; did you mean `known`?
+          ClassNotFound: `/System/Event/EmsEvent/BARE` has neither an instance `unknown` nor a `.missing` in any enabled domain, so no domain is chosen; `/Site/System/Event/EmsEvent/BARE` would be found with its domain; did you mean `known`? (field `rel5`, automate/Site/System/Process.class/Event.yaml:4)
         NOWHERE known: delivered, []
-          ClassNotFound: there is no class `/System/Event/EmsEvent/NOWHERE` in an enabled domain
+          ClassNotFound: there is no class `/System/Event/EmsEvent/NOWHERE` in an enabled domain (field `rel5`, automate/Site/System/Process.class/Event.yaml:4)
         ../TROUBLE known: delivered, []
-          ClassNotFound: there is no class `/System/Event/EmsEvent/../TROUBLE` in an enabled domain; did you mean `/System/Event/EmsEvent/TROUBLE`?
+          ClassNotFound: there is no class `/System/Event/EmsEvent/../TROUBLE` in an enabled domain; did you mean `/System/Event/EmsEvent/TROUBLE`? (field `rel5`, automate/Site/System/Process.class/Event.yaml:4)
     "#]].assert_eq(&told);
 }
 
