@@ -57,6 +57,8 @@ pub(crate) fn new(limits: &Limits) -> Engine {
     api::register(&mut functions);
     evm::register(&mut engine, &mut functions);
     targets::register(&mut engine, &mut functions);
+    // What is left to be looked up when it is called would be looked up in every call.
+    functions.register_lazy_functions();
     engine.register_global_module(functions.into());
     engine
 }
