@@ -2,7 +2,13 @@
 //!
 //! `cargo bench --bench decision`; with `SWITCHBOARD_CORPUS` set to a folder that holds the tree `automate`, the
 //! time to load that too.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a bench"
+)]
 
 mod floor;
 mod measure;

@@ -53,7 +53,7 @@ fn main() {
     let call = || {
         drop(black_box(
             engine.eval_ast_with_scope::<()>(&mut Scope::new(), &script),
-        ))
+        ));
     };
     let [ten_states, ten_calls, mixed_run, five_calls] = measure::in_turns([
         &mut || drop(black_box(machine.deliver(&event))),

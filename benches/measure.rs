@@ -46,10 +46,7 @@ pub(crate) fn allocations(mut work: impl FnMut()) -> u64 {
 pub(crate) fn kept_bytes<T>(work: impl FnOnce() -> T) -> (i64, T) {
     let mut result = None;
     let info = allocation_counter::measure(|| result = Some(work()));
-    match result {
-        Some(result) => (info.bytes_current, result),
-        None => unreachable!("the work ran"),
-    }
+    (info.bytes_current, result.unwrap())
 }
 
 /// One line: what, how long, its floor, and how many times the floor it is.

@@ -23,7 +23,7 @@ use crate::model::value::Value;
 use crate::settings::ActiveSettings;
 
 /// So long marked events gather before they are decided.
-const GATHER: SignedDuration = SignedDuration::from_secs(5);
+const GATHER: SignedDuration = SignedDuration::from_secs(1);
 /// The span that the rate is told for.
 const MINUTE: Duration = Duration::from_secs(60);
 /// So many kinds of events are watched at once; of a storm of ever new kinds the rest passes unmarked.
