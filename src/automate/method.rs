@@ -16,9 +16,7 @@ use crate::automate::error::AeError;
 use crate::automate::error::Family;
 use crate::automate::evm;
 use crate::automate::expression;
-use crate::automate::field;
 use crate::automate::lookup::without_domain;
-use crate::automate::records;
 use crate::automate::relationship::lower_case;
 use crate::automate::workspace::Frame;
 use crate::automate::workspace::Workspace;
@@ -195,97 +193,6 @@ impl Workspace {
         result
     }
 
-    /// An action declares no inputs: it gets what the call gives, and the attributes of its object.
-    fn action_inputs(&self, index: usize, call: &MethodCall) -> Inputs {
-        let given = call
-            .arguments
-            .iter()
-            .map(|(key, argument)| (key.clone(), self.argument(index, argument)));
-        let mut inputs: Inputs = self
-            .object(index)
-            .map(|object| object.attributes.clone())
-            .unwrap_or_default();
-        for (key, value) in given {
-            match inputs.iter_mut().find(|(known, _)| *known == key) {
-                Some((_, known)) => *known = value,
-                None => inputs.push((key, value)),
-            }
-        }
-        inputs
-    }
-
-    fn argument(&self, index: usize, argument: &Argument) -> Value {
-        match argument {
-            Argument::Literal(value) => value.clone(),
-            Argument::Attribute(name) => {
-                let found = self
-                    .object(index)
-                    .and_then(|object| object.attribute(&name.to_lowercase()));
-                found.cloned().unwrap_or_default()
-            }
-        }
-    }
-
-    /// The inputs of a call (6.3): argument, else attribute, else default; converted, and never nothing.
-    fn inputs(&mut self, index: usize, method: &Method, call: &MethodCall) -> Ae<Inputs> {
-        let mut declared: Vec<_> = method.inputs.iter().collect();
-        declared.sort_by_key(|field| (field.priority.is_none(), field.priority));
-        let mut inputs = Vec::with_capacity(declared.len());
-        for field in declared {
-            let datatype = field::datatype(field.datatype.as_ref(), |class| {
-                records::is_class(&*self.env.records, class)
-            });
-            let convert = |value: Value, records: &dyn records::Records| match &datatype {
-                Some(datatype) => datatype.convert(value, records),
-                None => Ok(value),
-            };
-            let records = self.env.records.clone();
-            let argument = call.arguments.iter().find(|(key, _)| *key == field.name);
-            let mut value = argument
-                .map(|(_, argument)| self.argument(index, argument))
-                .unwrap_or_default();
-            // Keys are lower case, so an input with capitals never meets an attribute (G42).
-            let attribute = self
-                .object(index)
-                .and_then(|object| object.attribute(&field.name))
-                .cloned()
-                .unwrap_or_default();
-            if value.is_null() {
-                value = attribute.clone();
-                if !value.is_truthy() {
-                    value = self.default_of(field)?;
-                }
-            }
-            let value = convert(value, &*records)?;
-            if attribute.is_truthy() && field.datatype.as_deref() != Some("string") {
-                let converted = convert(attribute, &*records)?;
-                if let Some(object) = self.object_mut(index) {
-                    object.set(&field.name, converted);
-                }
-            }
-            if value.is_null() {
-                let why = format!(
-                    "`{}` needs an input `{}`; give it as an argument, an attribute or a default",
-                    method.name, field.name
-                );
-                return Err(AeError::engine("MethodParmMissing", why));
-            }
-            inputs.push((field.name.clone(), value));
-        }
-        Ok(inputs)
-    }
-
-    fn default_of(&mut self, field: &crate::automate::field::SchemaField) -> Ae<Value> {
-        let Some(text) = field.default.clone() else {
-            return Ok(Value::Null);
-        };
-        let untyped = crate::automate::field::SchemaField {
-            datatype: None,
-            ..field.clone()
-        };
-        self.attribute_value(&untyped, Some(&text))
-    }
-
     fn run_body(&mut self, index: usize, method: &Arc<Method>, inputs: Inputs) -> Ae<Value> {
         match &method.body {
             Body::Empty => Ok(Value::Null),
@@ -337,64 +244,6 @@ impl Workspace {
                 Err(AeError::engine("UnknownMethodRc", failed.to_string()))
             }
         }
-    }
-
-    /// The script with what it embeds before it (6.5): each text once, circles are harmless.
-    fn with_embedded(&self, script: &Script, method: &Arc<Method>) -> Ae<Script> {
-        if method.embedded.is_empty() {
-            return Ok(script.clone());
-        }
-        let mut seen = BTreeSet::new();
-        let mut scripts = Vec::new();
-        for path in &method.embedded {
-            self.embed(path, method, &mut seen, &mut scripts)?;
-        }
-        Ok(scripts
-            .into_iter()
-            .rev()
-            .fold(script.clone(), |script, earlier| script.after(&earlier)))
-    }
-
-    fn embed(
-        &self,
-        path: &str,
-        top: &Arc<Method>,
-        seen: &mut BTreeSet<String>,
-        scripts: &mut Vec<Script>,
-    ) -> Ae<()> {
-        if !seen.insert(path.to_lowercase()) {
-            return Ok(());
-        }
-        let not_found = || {
-            AeError::engine(
-                "MethodNotFound",
-                format!(
-                    "`{}` embeds `{path}`, which does not exist; /Namespace/Class/method is expected, in the same letter case",
-                    top.name
-                ),
-            )
-        };
-        let (class, name) = path.trim_matches('/').rsplit_once('/').ok_or_else(not_found)?;
-        let key = class.to_lowercase();
-        let found = self
-            .env
-            .datastore
-            .search_method(&key, &name.to_lowercase())
-            .or_else(|| self.env.datastore.class(&key));
-        let method = found
-            .and_then(|class| class.method(&name.to_lowercase()))
-            .filter(|method| *method.name == *name)
-            .ok_or_else(not_found)?;
-        if Arc::ptr_eq(method, top) {
-            return Ok(());
-        }
-        if let Body::Script(script) = &method.body {
-            scripts.push(script.clone());
-        }
-        method
-            .embedded
-            .iter()
-            .try_for_each(|inner| self.embed(inner, top, seen, scripts))
     }
 }
 
