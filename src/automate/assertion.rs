@@ -1,13 +1,18 @@
 //! Assertions: conditions as Rhai expressions, compiled at load. What stands in `${…}` is a bound variable and
 //! never becomes text of the expression (docs/differences.md).
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::Arc;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use crate::automate::template::Part;
 use crate::automate::template::Template;
 use crate::model::value::Value;
 use crate::script::ScriptHost;
+use crate::script::evm::EventView;
 use crate::script::expression::Expression;
 
 /// A compiled condition.
@@ -17,7 +22,16 @@ pub(crate) struct Assertion {
     pub(crate) template: Template,
     /// The expression, or why there is none: then the assertion fails, and `check` has told so.
     pub(crate) expression: Result<Expression, String>,
+    /// What of the event the condition looks at, as written, each compiled by itself.
+    looks: Box<[(Arc<str>, Expression)]>,
 }
+
+/// A place of the event within a condition.
+#[expect(clippy::unwrap_used, reason = "a literal, compiled by every test run")]
+static LOOKS: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"\bevent(?:\??\.[A-Za-z_]\w*\b|\["[^"]*"\])+"#).unwrap());
+/// So much of a value is shown.
+const SHOWN: usize = 100;
 
 impl Assertion {
     /// Compiles a condition. On failure the second value holds message, line and column for the diagnostic.
@@ -27,16 +41,45 @@ impl Assertion {
         text: &str,
     ) -> (Self, Option<(String, u32, u32)>) {
         let template = Template::parse(text);
-        let compiled = host.compile_expression(path, &rewrite(&template));
+        let rewritten = rewrite(&template);
+        let compiled = host.compile_expression(path, &rewritten);
+        // A call at the end of a place is none of the event's own.
+        let places = LOOKS
+            .find_iter(&rewritten)
+            .filter(|place| !rewritten.get(place.end()..).unwrap_or("").starts_with('('));
+        let places: BTreeSet<&str> = places.map(|place| place.as_str()).collect();
+        let look = |place: &str| {
+            Some((
+                Arc::from(place),
+                Expression::new(host.compile_expression(path, place).ok()?, 0),
+            ))
+        };
+        let looks = places.into_iter().filter_map(look).collect();
         let problem = compiled.as_ref().err().cloned();
         let expression = compiled.map(|script| Expression::new(script, template.references().count()));
         (
             Self {
                 template,
                 expression: expression.map_err(|(message, _, _)| message),
+                looks,
             },
             problem,
         )
+    }
+
+    /// What the condition saw of the event, for the one who asks why it was not true: `event.x is 1, event.y is ()`.
+    pub(crate) fn seen(&self, host: &ScriptHost, event: Option<&Arc<EventView>>) -> String {
+        let Some(event) = event else { return String::new() };
+        let told = self.looks.iter().filter_map(|(place, look)| {
+            let value = match look.seen(host, event)? {
+                Value::Null => "()".to_owned(),
+                other => serde_json::to_string(&other).unwrap_or_default(),
+            };
+            let short: String = value.chars().take(SHOWN).collect();
+            let more = if short.len() < value.len() { "…" } else { "" };
+            Some(format!("{place} is {short}{more}"))
+        });
+        told.collect::<Vec<_>>().join(", ")
     }
 }
 

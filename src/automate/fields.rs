@@ -103,7 +103,15 @@ impl Workspace {
                 self.end_step(step, Outcome::Ok, None, None);
                 Ok(())
             }
-            Ok(false) => Err(AeError::assertion(format!("`{shown}` is not true"))),
+            Ok(false) => {
+                let seen = assertion.seen(&env.host, env.event.as_ref());
+                let seen = if seen.is_empty() {
+                    seen
+                } else {
+                    format!("; {seen}")
+                };
+                Err(AeError::assertion(format!("`{shown}` is not true{seen}")))
+            }
             Err(fault) => Err(AeError::assertion(format!(
                 "`{shown}` cannot be evaluated: {fault}"
             ))),

@@ -133,6 +133,7 @@ impl List {
 fn row(refresh: &Refresh) -> Vec<String> {
     let what = match &refresh.full {
         Some(reason) => format!("everything: {reason}"),
+        None if refresh.targets == 1 => "1 target".to_owned(),
         None => format!("{} targets", refresh.targets),
     };
     vec![

@@ -86,4 +86,13 @@ impl Expression {
         let result = host.run(&self.script, scope)?;
         Ok(!(result.is_unit() || matches!(result.as_bool(), Ok(false))))
     }
+
+    /// The value of an expression that looks at the event alone, for the trace; nothing where it has none.
+    pub(crate) fn seen(&self, host: &ScriptHost, event: &Arc<EventView>) -> Option<Value> {
+        let mut scope = Scope::new();
+        scope.push_constant_dynamic("event", Dynamic::from(EventHandle(event.clone())));
+        host.run(&self.script, scope)
+            .ok()
+            .map(|value| convert::to_value(&value))
+    }
 }
