@@ -95,6 +95,14 @@ fn message(limits: &Limits, error: &EvalAltResult) -> String {
             if let Some(place) = message.rfind(" (line ") {
                 message.truncate(place);
             }
+            // Reading on from a field that is not there is the commonest slip of a script; rhai tells it in its own terms.
+            let of_nothing = message
+                .strip_prefix("Unknown property '")
+                .and_then(|rest| rest.strip_suffix("' - a getter is not registered for type '()'"));
+            if let Some(name) = of_nothing {
+                message =
+                    format!("what should have `{name}` is not there; write `?.{name}` to read on as `()`");
+            }
             message
         }
     }

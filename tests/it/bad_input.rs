@@ -260,7 +260,7 @@ fn what_a_parser_fails_on_is_kept_with_the_reason() {
         number, dead: scripts/trouble/event_parser.rhai: `event_to_hash`: a map was expected, it returned i64
         typeless, dead: scripts/trouble/event_parser.rhai: `event_to_hash`: it returned no `event_type`; a text was expected
         types, dead: scripts/trouble/event_parser.rhai: `event_to_hash`: `event_type` has to be a text, it returned `{"a"=>1}`
-        field, dead: scripts/trouble/event_parser.rhai:11:44: Unknown property 'name' - a getter is not registered for type '()'
+        field, dead: scripts/trouble/event_parser.rhai:11:44: what should have `name` is not there; write `?.name` to read on as `()`
         type, dead: scripts/trouble/event_parser.rhai: `event_to_hash`: it returned no `event_type`; a text was expected
         stranger: there is no provider `truoble`: no folder `truoble` with an event_parser.rhai under the scripts; did you mean `trouble`?
     "#]].assert_eq(&told);
@@ -315,7 +315,7 @@ fn what_rules_fail_on_is_saved_with_the_error_and_without_effects() {
         TROUBLE dangling: delivered, ["note"]
           ClassNotFound: there is no class `/System/No` in an enabled domain (field `rel1`, automate/Site/System/Event/EmsEvent/TROUBLE.class/dangling.yaml:1)
         TROUBLE condition: delivered, []
-          "failed": "`event.full_data.vm.name == \"x\"` cannot be evaluated: automate/Site/System/Event/EmsEvent/TROUBLE.class/condition.yaml:1:20: Unknown property 'name' - a getter is not registered for type '()'"
+          "failed": "`event.full_data.vm.name == \"x\"` cannot be evaluated: automate/Site/System/Event/EmsEvent/TROUBLE.class/condition.yaml:1:20: what should have `name` is not there; write `?.name` to read on as `()`"
         BARE unknown: delivered, []
           ClassNotFound: `/System/Event/EmsEvent/BARE` has neither an instance `unknown` nor a `.missing` in any enabled domain, so no domain is chosen; `/Site/System/Event/EmsEvent/BARE` would be found with its domain; did you mean `known`? (field `rel5`, automate/Site/System/Process.class/Event.yaml:4)
         NOWHERE known: delivered, []
