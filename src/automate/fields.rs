@@ -35,22 +35,14 @@ pub(crate) enum Todo<T> {
 impl Workspace {
     /// Runs the assertions of an object; the first that fails is the AssertionFailure that deletes it (4.8).
     pub(crate) fn run_assertions(&mut self, index: usize, message: &Arc<str>) -> Ae<()> {
-        let Some((class, plan)) = self
-            .object(index)
-            .map(|object| (object.class.clone(), object.plan.clone()))
-        else {
+        let Some(planned) = self.planned(index) else {
             return Ok(());
         };
-        for (at, entry) in plan.iter().enumerate() {
-            let Some(field) = class.fields.get(usize::from(entry.field)) else {
-                continue;
-            };
-            if field.aetype != Some(Aetype::Assertion) {
-                break;
-            }
-            if !field.messages.contain(message) {
-                continue;
-            }
+        // Assertions come first in every plan.
+        let assertions = planned
+            .fields(message)
+            .take_while(|(_, field, _)| field.aetype == Some(Aetype::Assertion));
+        for (at, field, entry) in assertions {
             let step = self.begin_step(index, StepKind::Assertion, field, entry);
             if let Err(mut error) = self.assert(entry, step) {
                 self.keep_place(&mut error, Some(step));
@@ -120,19 +112,10 @@ impl Workspace {
 
     /// Runs everything but assertions.
     pub(crate) fn run_fields(&mut self, index: usize, message: &Arc<str>) -> Ae<()> {
-        let Some((class, plan)) = self
-            .object(index)
-            .map(|object| (object.class.clone(), object.plan.clone()))
-        else {
+        let Some(planned) = self.planned(index) else {
             return Ok(());
         };
-        for (at, entry) in plan.iter().enumerate() {
-            let Some(field) = class.fields.get(usize::from(entry.field)) else {
-                continue;
-            };
-            if !field.messages.contain(message) {
-                continue;
-            }
+        for (at, field, entry) in planned.fields(message) {
             let result = match field.aetype {
                 None | Some(Aetype::Assertion) => continue,
                 Some(Aetype::Attribute) => self.run_attribute(index, field, entry),

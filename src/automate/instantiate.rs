@@ -14,7 +14,7 @@ use crate::automate::workspace::WORKSPACE_PATHS;
 use crate::automate::workspace::Workspace;
 
 /// How deep objects may lead to each other: what the cycle test cannot see ends here.
-const MAX_DEPTH: usize = 48;
+pub(crate) const MAX_DEPTH: usize = 48;
 /// Bytes of stack that one level may need, and how many are added when fewer are left.
 const STACK_LEFT: usize = 1 << 20;
 const STACK_ADDED: usize = 4 << 20;

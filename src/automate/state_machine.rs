@@ -284,15 +284,12 @@ impl Workspace {
     }
 
     fn states(&self, index: usize, message: &Arc<str>) -> Vec<Arc<str>> {
-        let Some(object) = self.object(index) else {
+        let Some(planned) = self.planned(index) else {
             return Vec::new();
         };
-        let fields = object
-            .plan
-            .iter()
-            .filter_map(|entry| object.class.fields.get(usize::from(entry.field)));
-        let states =
-            fields.filter(|field| field.aetype == Some(Aetype::State) && field.messages.contain(message));
-        states.map(|field| field.name.clone()).collect()
+        let states = planned
+            .fields(message)
+            .filter(|(_, field, _)| field.aetype == Some(Aetype::State));
+        states.map(|(_, field, _)| field.name.clone()).collect()
     }
 }

@@ -103,23 +103,14 @@ impl Workspace {
 
     /// Tells which fields were cut off, from a place of the plan on.
     pub(crate) fn not_reached(&mut self, index: usize, message: &Arc<str>, from: usize) {
-        let Some((class, plan)) = self
-            .object(index)
-            .map(|object| (object.class.clone(), object.plan.clone()))
-        else {
+        let Some(planned) = self.planned(index) else {
             return;
         };
-        for entry in plan.iter().skip(from) {
-            let Some(field) = class.fields.get(usize::from(entry.field)) else {
-                continue;
-            };
-            let Some(aetype) = field
+        for (_, field, entry) in planned.fields(message).filter(|(at, _, _)| from <= *at) {
+            let aetype = field
                 .aetype
-                .filter(|aetype| from > 0 || *aetype != Aetype::Assertion)
-            else {
-                continue;
-            };
-            if field.messages.contain(message) {
+                .filter(|aetype| from > 0 || *aetype != Aetype::Assertion);
+            if let Some(aetype) = aetype {
                 let step = self.begin_step(index, step_kind(aetype), field, entry);
                 self.end_step(step, Outcome::NotReached, None, None);
             }

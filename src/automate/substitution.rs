@@ -8,6 +8,7 @@ use crate::automate::error::AeError;
 use crate::automate::field::Aetype;
 use crate::automate::field::FieldText;
 use crate::automate::field::Prepared;
+use crate::automate::instantiate::MAX_DEPTH;
 use crate::automate::relationship::DatastorePath;
 use crate::automate::relationship::UriText;
 use crate::automate::template::ChainStep;
@@ -175,7 +176,6 @@ impl Workspace {
 
     /// `${miqaedb:/Ns/Class/instance/attribute}`: builds the instance and runs its attributes only.
     fn datastore_attribute(&mut self, path: &str, message: &Arc<str>, required: bool) -> Ae<Value> {
-        const MAX_NESTED: usize = 48;
         let (split, attribute) = AePath::split_attribute(path);
         let missing = || {
             AeError::engine(
@@ -186,7 +186,7 @@ impl Workspace {
             )
         };
         let attribute = attribute.ok_or_else(missing)?.to_lowercase();
-        if self.state.depth >= MAX_NESTED {
+        if self.state.depth >= MAX_DEPTH {
             return Err(AeError::engine(
                 "DepthLimit",
                 format!("`${{miqaedb:{path}}}` leads to itself"),
@@ -197,21 +197,16 @@ impl Workspace {
         self.state.depth += 1;
         let built = self.build(&wanted, None);
         let result = built.and_then(|index| {
-            let Some((class, plan)) = self
-                .object(index)
-                .map(|object| (object.class.clone(), object.plan.clone()))
-            else {
+            let Some(planned) = self.planned(index) else {
                 return Ok(index);
             };
-            for entry in plan.iter() {
-                let Some(field) = class.fields.get(usize::from(entry.field)) else {
-                    continue;
-                };
-                if field.aetype == Some(Aetype::Attribute) && field.messages.contain(message) {
-                    let value = self.attribute_value(field, entry.text.as_deref())?;
-                    if let Some(object) = self.object_mut(index).filter(|_| !value.is_null()) {
-                        object.set_shared(&field.key, value);
-                    }
+            let attributes = planned
+                .fields(message)
+                .filter(|(_, field, _)| field.aetype == Some(Aetype::Attribute));
+            for (_, field, entry) in attributes {
+                let value = self.attribute_value(field, entry.text.as_deref())?;
+                if let Some(object) = self.object_mut(index).filter(|_| !value.is_null()) {
+                    object.set_shared(&field.key, value);
                 }
             }
             Ok(index)

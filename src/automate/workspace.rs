@@ -9,6 +9,7 @@ use crate::automate::datastore::Class;
 use crate::automate::datastore::Datastore;
 use crate::automate::error::AeError;
 use crate::automate::field::PlanEntry;
+use crate::automate::field::SchemaField;
 use crate::automate::names::CREATE;
 use crate::automate::records::Records;
 use crate::automate::relationship::DatastorePath;
@@ -97,6 +98,27 @@ pub(crate) struct Object {
     pub(crate) depth: u32,
 }
 
+/// The class and the plan of an object.
+pub(crate) struct Planned {
+    class: Arc<Class>,
+    plan: Arc<[PlanEntry]>,
+}
+
+impl Planned {
+    /// The fields that run under a message, in order, each with its place in the plan.
+    pub(crate) fn fields<'a>(
+        &'a self,
+        message: &'a str,
+    ) -> impl Iterator<Item = (usize, &'a SchemaField, &'a PlanEntry)> {
+        let entries = self.plan.iter().enumerate();
+        let fields = entries.filter_map(|(at, entry)| {
+            let field = self.class.fields.get(usize::from(entry.field))?;
+            Some((at, field, entry))
+        });
+        fields.filter(move |(_, field, _)| field.messages.contain(message))
+    }
+}
+
 /// What a relationship gave.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Related {
@@ -168,6 +190,14 @@ impl Workspace {
 
     pub(crate) fn object_mut(&mut self, index: usize) -> Option<&mut Object> {
         self.state.objects.get_mut(index)
+    }
+
+    /// What an object does, held apart from the workspace, which changes while it runs.
+    pub(crate) fn planned(&self, index: usize) -> Option<Planned> {
+        self.object(index).map(|object| Planned {
+            class: object.class.clone(),
+            plan: object.plan.clone(),
+        })
     }
 
     pub(crate) fn object_ref(&self, index: usize) -> Option<ObjectRef> {
