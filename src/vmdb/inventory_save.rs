@@ -146,7 +146,7 @@ struct Gone {
     whole: BTreeSet<Arc<str>>,
     /// Confirmed by the provider.
     not_found: Vec<ObjectKey>,
-    /// Objects that were read again: their parts that did not come along are gone (C105).
+    /// Objects that were read again one by one: their parts that did not come along are gone (C105).
     parents: Vec<String>,
     /// What came.
     came: HashSet<(Arc<str>, String)>,
@@ -182,14 +182,19 @@ impl Gone {
                 not_found.push(key.clone());
             }
         }
+        // In a full refresh the parts come as collections of their own, whole or not at all.
+        let parents = match scope {
+            RefreshScope::Full => Vec::new(),
+            RefreshScope::Targets(_) => rows
+                .iter()
+                .map(|row| format!("{} {}", row.association, row.key))
+                .collect(),
+        };
         Ok(Self {
             ems_id,
             whole,
             not_found,
-            parents: rows
-                .iter()
-                .map(|row| format!("{} {}", row.association, row.key))
-                .collect(),
+            parents,
             came,
         })
     }
