@@ -5,6 +5,7 @@ mod bad_input;
 mod catcher;
 mod catcher_files;
 mod cli;
+mod collector;
 mod conformance;
 mod corpus;
 mod diagnostics;
