@@ -11,18 +11,17 @@ use http::HeaderValue;
 use http::Request;
 use http::Uri;
 use http::header;
-use jiff::fmt::rfc2822;
 use percent_encoding::AsciiSet;
 use percent_encoding::NON_ALPHANUMERIC;
 use percent_encoding::utf8_percent_encode;
 
 use crate::catcher::stream::StreamError;
 use crate::model::clock::Timestamp;
+use crate::model::origin::Origin;
+use crate::model::origin::OriginError;
 use crate::outbound;
 use crate::outbound::Client;
 use crate::outbound::ClientConfig;
-use crate::outbound::Origin;
-use crate::outbound::OriginError;
 use crate::outbound::OutboundError;
 use crate::settings::Secret;
 use crate::switchboard::PollRequest;
@@ -100,7 +99,7 @@ impl PollClient {
             200..=299 => (),
             status @ (401 | 403) => return Err(StreamError::Refused { status }),
             status @ (429 | 503) => {
-                let after = retry_after(response.headers(), now);
+                let after = outbound::retry_after(response.headers(), now);
                 return Err(StreamError::RateLimited { status, after });
             }
             300..=399 => {
@@ -169,17 +168,6 @@ impl PollClient {
         headers.entry(header::ACCEPT).or_insert(json);
         Ok(headers)
     }
-}
-
-/// Seconds, or a date (RFC 9110, 10.2.3).
-fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = rfc2822::parse(text).ok()?.timestamp();
-    // A date that has passed asks for no patience.
-    Duration::try_from(date.duration_since(now)).ok()
 }
 
 fn unanswered(error: OutboundError) -> StreamError {
@@ -272,23 +260,6 @@ mod tests {
                 other => panic!("{other:?}"),
             }
             assert!(!format!("{client:?} {headers:?}").contains("s3cret"));
-        }
-    }
-
-    #[test]
-    fn patience_is_asked_for_in_seconds_or_until_a_date() {
-        let now = "2026-01-01T12:00:00Z".parse().unwrap();
-        for (written, expected) in [
-            ("120", Some(120)),
-            ("Thu, 01 Jan 2026 12:01:00 GMT", Some(60)),
-            ("Thu, 01 Jan 2026 11:00:00 GMT", None),
-            ("-5", None),
-            ("soon", None),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::RETRY_AFTER, written.parse().unwrap());
-            let after = retry_after(&headers, now).map(|after| after.as_secs());
-            assert_eq!(after, expected, "{written}");
         }
     }
 }

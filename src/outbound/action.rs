@@ -4,7 +4,7 @@ use http::Method;
 use http::Uri;
 use serde_json::Value;
 
-use crate::outbound::Origin;
+use crate::model::origin::Origin;
 use crate::outbound::client::header;
 use crate::outbound::value::Part;
 use crate::outbound::value::SecretText;

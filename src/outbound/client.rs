@@ -13,9 +13,9 @@ use ureq::Agent;
 use ureq::Body;
 use ureq::unversioned::transport::DefaultConnector;
 
+use crate::model::origin::Origin;
+use crate::model::origin::OriginError;
 use crate::outbound::Lookup;
-use crate::outbound::Origin;
-use crate::outbound::OriginError;
 use crate::outbound::resolver::CheckedResolver;
 
 /// Headers that belong to the connection, not to whoever describes a request.

@@ -6,7 +6,7 @@
 mod action;
 mod address;
 mod client;
-mod origin;
+mod patience;
 mod resolver;
 mod value;
 
@@ -24,7 +24,6 @@ pub use client::ClientConfig;
 pub use client::OutboundError;
 pub use client::Reply;
 pub use client::header;
-pub use origin::Origin;
-pub use origin::OriginError;
+pub use patience::retry_after;
 pub use resolver::Lookup;
 pub use value::SecretText;

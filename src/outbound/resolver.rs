@@ -13,7 +13,7 @@ use ureq::unversioned::resolver::ResolvedSocketAddrs;
 use ureq::unversioned::resolver::Resolver;
 use ureq::unversioned::transport::NextTimeout;
 
-use crate::outbound::Origin;
+use crate::model::origin::Origin;
 use crate::outbound::OutboundError;
 use crate::outbound::address::Reserved;
 use crate::outbound::address::reserved;
