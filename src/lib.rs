@@ -38,6 +38,7 @@
 pub mod model;
 pub mod source;
 pub mod settings;
+pub mod outbound;
 mod script;
 mod provider;
 mod automate;

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::catcher::Catcher;
 use crate::catcher::CatcherStatuses;
+use crate::handler::Outbox;
 use crate::reload::Refusal;
 use crate::reload::ReloadState;
 use crate::vmdb::Vmdb;
@@ -80,6 +81,23 @@ pub(crate) fn catcher(catcher: &Catcher, statuses: watch::Receiver<CatcherStatus
     };
     Check {
         name: "catcher",
+        look: Box::new(look),
+    }
+}
+
+/// Whether the threads that send outside effects live. A receiver that is down is no reason to take this place out of
+/// service.
+pub(crate) fn outbox(outbox: &Outbox) -> Check {
+    let under_way = outbox.under_way();
+    let look = move || {
+        let under_way = under_way();
+        Condition {
+            is_ready: under_way.is_some(),
+            detail: json!({"under_way": under_way}),
+        }
+    };
+    Check {
+        name: "outbox",
         look: Box::new(look),
     }
 }

@@ -5,6 +5,7 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use crate::model::clock::Clock;
+use crate::model::clock::Timestamp;
 use crate::model::metric::Sample;
 use crate::reload::ReloadState;
 use crate::vmdb::Vmdb;
@@ -79,12 +80,25 @@ fn read(vmdb: &Vmdb, clock: &Clock) -> Result<Vec<Sample>, VmdbError> {
         Sample::gauge("switchboard_queue_messages", help, count as f64).label("state", state)
     });
     let mut samples = queue.to_vec();
-    let age = counts.oldest.and_then(|oldest| clock.now().since(oldest).ok());
-    let age = age.and_then(|age| age.total(Unit::Second).ok()).unwrap_or(0.0);
     samples.push(Sample::gauge(
         "switchboard_queue_oldest_seconds",
         "How long the oldest message has waited for the handler.",
-        age.max(0.0),
+        age(counts.oldest, clock),
+    ));
+    let outbox = vmdb.outbox_counts()?;
+    let by_state = [
+        ("ready", outbox.ready),
+        ("waiting", outbox.waiting),
+        ("dead", outbox.dead),
+    ];
+    samples.extend(by_state.map(|(state, count)| {
+        let help = "Outside effects that are not sent, by state.";
+        Sample::gauge("switchboard_outbox_effects", help, count as f64).label("state", state)
+    }));
+    samples.push(Sample::gauge(
+        "switchboard_outbox_oldest_seconds",
+        "How long the oldest outside effect has waited to be sent.",
+        age(outbox.oldest, clock),
     ));
     let managers = vmdb.ems_list()?;
     for (ems_id, tally) in vmdb.tallies()? {
@@ -112,4 +126,11 @@ fn read(vmdb: &Vmdb, clock: &Clock) -> Result<Vec<Sample>, VmdbError> {
         }
     }
     Ok(samples)
+}
+
+/// Seconds since then.
+fn age(oldest: Option<Timestamp>, clock: &Clock) -> f64 {
+    let age = oldest.and_then(|oldest| clock.now().since(oldest).ok());
+    let age = age.and_then(|age| age.total(Unit::Second).ok()).unwrap_or(0.0);
+    age.max(0.0)
 }

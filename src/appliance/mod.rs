@@ -24,6 +24,7 @@ use crate::catcher::SupervisorConfig;
 use crate::handler::Current;
 use crate::handler::Handler;
 use crate::handler::HandlerConfig;
+use crate::handler::Outbox;
 use crate::handler::Rules;
 use crate::model::clock::Clock;
 use crate::reload;
@@ -102,6 +103,7 @@ pub struct Appliance {
     address: SocketAddr,
     vmdb: Vmdb,
     rules: ActiveSwitchboard,
+    outbox: Outbox,
     handler: Handler,
     catcher: Catcher,
     supervisor: Supervisor,
@@ -146,6 +148,7 @@ impl Appliance {
         });
         let reload_state = reloader.state();
 
+        let outbox = Outbox::start(&vmdb, &active_settings).map_err(ApplianceError::Thread)?;
         let handler = start_handler(&vmdb, &rules, &active_settings)?;
         let threads = thread::available_parallelism().map_or(2, usize::from);
         let catcher = Catcher::start(&vmdb, &rules, active_settings.clone(), threads)
@@ -163,12 +166,14 @@ impl Appliance {
             checks::rules(reload_state.clone()),
             checks::database(&vmdb),
             checks::catcher(&catcher, supervisor.statuses()),
+            checks::outbox(&outbox),
         ];
         let samples = vec![
             figures::reload(reload_state),
             figures::vmdb(&vmdb, config.clock.clone()),
             Box::new(catcher.samples()),
             Box::new(supervisor.samples()),
+            Box::new(outbox.samples()),
         ];
         let web = Web::bind(
             WebConfig {
@@ -195,6 +200,7 @@ impl Appliance {
             address: web.address(),
             vmdb,
             rules,
+            outbox,
             handler,
             catcher,
             supervisor,
@@ -229,11 +235,12 @@ impl Appliance {
         self.web.stop("web").await;
         self.supervisor.stop().await;
         self.catcher.stop().await;
-        let (handler, vmdb) = (self.handler, self.vmdb);
+        let (handler, outbox, vmdb) = (self.handler, self.outbox, self.vmdb);
         log_panic(
             "handler",
             tokio::task::spawn_blocking(move || handler.stop()).await,
         );
+        log_panic("outbox", tokio::task::spawn_blocking(move || outbox.stop()).await);
         self.reload.stop("reload").await;
         log_panic(
             "database",

@@ -1,24 +1,28 @@
 //! One request to an events API over HTTP: to the manager's own address and no other, within limits.
 //!
-//! No redirects, no proxies from the environment, no compression. Scripts name path, query and headers; the address
-//! and the credentials are the manager's. Knows nothing of what is in an answer.
+//! Scripts name path, query and headers; the address and the credentials are the manager's. Knows nothing of what is
+//! in an answer.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::HeaderMap;
-use http::HeaderName;
 use http::HeaderValue;
+use http::Request;
 use http::Uri;
 use http::header;
-use jiff::fmt::rfc2822;
 use percent_encoding::AsciiSet;
 use percent_encoding::NON_ALPHANUMERIC;
 use percent_encoding::utf8_percent_encode;
-use ureq::Agent;
 
 use crate::catcher::stream::StreamError;
 use crate::model::clock::Timestamp;
+use crate::model::origin::Origin;
+use crate::model::origin::OriginError;
+use crate::outbound;
+use crate::outbound::Client;
+use crate::outbound::ClientConfig;
+use crate::outbound::OutboundError;
 use crate::settings::Secret;
 use crate::switchboard::PollRequest;
 use crate::switchboard::PollResponse;
@@ -36,20 +40,10 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
-/// Headers that belong to the connection, not to a script.
-const OURS: [HeaderName; 6] = [
-    header::HOST,
-    header::CONTENT_LENGTH,
-    header::TRANSFER_ENCODING,
-    header::CONNECTION,
-    header::UPGRADE,
-    header::ACCEPT_ENCODING,
-];
-
 /// Asks one manager's address.
 #[derive(Debug)]
 pub(crate) struct PollClient {
-    agent: Agent,
+    client: Client,
     /// Scheme, authority and path, without a slash at the end.
     base: String,
     credentials: Option<Secret>,
@@ -65,31 +59,25 @@ impl PollClient {
         let uri: Uri = url
             .parse()
             .map_err(|_| wrong("is no address such as `https://events.example.com`"))?;
-        if !matches!(uri.scheme_str(), Some("http" | "https")) {
-            return Err(wrong("has to begin with https:// or http://"));
-        }
-        let authority = uri.authority().map_or("", |authority| authority.as_str());
-        if authority.contains('@') {
-            return Err(wrong(
-                "contains a user; give `--credentials env:NAME` or `file:PATH`",
-            ));
-        }
+        let origin = Origin::of(&uri).map_err(|why| match why {
+            OriginError::User => wrong("contains a user; give `--credentials env:NAME` or `file:PATH`"),
+            why => wrong(&why.to_string()),
+        })?;
         if uri.query().is_some() {
             return Err(wrong("has a query; that is for `poll_request` to say"));
         }
+        // Whoever added the manager named its address, so it may be a private one; no other is ever asked.
+        let client = Client::new(&ClientConfig {
+            allowed_origins: vec![origin],
+            connect_time: CONNECT_TIME,
+            whole_time: WHOLE_TIME,
+            longest_answer: LONGEST_ANSWER,
+            keeps_connections: true,
+        });
         let scheme = uri.scheme_str().unwrap_or("https");
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .proxy(None)
-            .timeout_connect(Some(CONNECT_TIME))
-            .timeout_global(Some(WHOLE_TIME))
-            .user_agent(concat!("switchboard/", env!("CARGO_PKG_VERSION")))
-            .accept("application/json")
-            .build();
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
         Ok(Self {
-            agent: config.into(),
+            client,
             base: format!("{scheme}://{authority}{}", uri.path().trim_end_matches('/')),
             credentials,
         })
@@ -100,20 +88,18 @@ impl PollClient {
     /// # Errors
     /// When there is no answer, or another one than 2xx.
     pub(crate) fn ask(&self, request: &PollRequest, now: Timestamp) -> Result<PollResponse, StreamError> {
-        let mut builder = self.agent.get(self.address(request)?);
-        for (name, value) in self.headers(request)? {
-            if let Some(name) = name {
-                builder = builder.header(name, value);
-            }
-        }
-        let unreachable = |error: ureq::Error| StreamError::Unreachable(explain(&error));
-        let mut response = builder.call().map_err(unreachable)?;
+        let address = self.address(request)?;
+        let wrong =
+            |error: http::Error| StreamError::Answer(format!("with an address that is none: {error}"));
+        let mut asked = Request::get(&address).body(Vec::new()).map_err(wrong)?;
+        *asked.headers_mut() = self.headers(request)?;
+        let response = self.client.send(asked).map_err(unanswered)?;
         let status = response.status();
         match status.as_u16() {
             200..=299 => (),
             status @ (401 | 403) => return Err(StreamError::Refused { status }),
             status @ (429 | 503) => {
-                let after = retry_after(response.headers(), now);
+                let after = outbound::retry_after(response.headers(), now);
                 return Err(StreamError::RateLimited { status, after });
             }
             300..=399 => {
@@ -128,13 +114,7 @@ impl PollClient {
         let headers: BTreeMap<String, String> = headers
             .map(|(name, value)| (name.as_str().to_owned(), text(value)))
             .collect();
-        let body = response.body_mut().with_config().limit(LONGEST_ANSWER);
-        let body = body.read_to_vec().map_err(|error| match error {
-            ureq::Error::BodyExceedsLimit(limit) => {
-                StreamError::Answer(format!("more than {} MiB", limit >> 20))
-            }
-            error => unreachable(error),
-        })?;
+        let body = response.read().map_err(unanswered)?;
         let body = String::from_utf8(body)
             .map_err(|_| StreamError::Answer("something that is no UTF-8".to_owned()))?;
         Ok(PollResponse {
@@ -172,11 +152,6 @@ impl PollClient {
                     name.escape_debug()
                 ))
             };
-            let key =
-                HeaderName::try_from(name.as_str()).map_err(|_| wrong("has no name that HTTP allows"))?;
-            if OURS.contains(&key) {
-                return Err(wrong("is not for scripts to set"));
-            }
             let filled = match &self.credentials {
                 Some(credentials) => value.replace(CREDENTIALS, credentials.reveal()),
                 None if value.contains(CREDENTIALS) => {
@@ -184,38 +159,25 @@ impl PollClient {
                 }
                 None => value.clone(),
             };
-            let mut filled =
-                HeaderValue::try_from(filled).map_err(|_| wrong("has a value that HTTP does not allow"))?;
+            let (key, mut filled) = outbound::header(name, &filled)
+                .map_err(|error| StreamError::Config(format!("`poll_request`: {error}")))?;
             filled.set_sensitive(value.contains(CREDENTIALS));
             headers.insert(key, filled);
         }
+        let json = HeaderValue::from_static("application/json");
+        headers.entry(header::ACCEPT).or_insert(json);
         Ok(headers)
     }
 }
 
-/// Seconds, or a date (RFC 9110, 10.2.3).
-fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = rfc2822::parse(text).ok()?.timestamp();
-    // A date that has passed asks for no patience.
-    Duration::try_from(date.duration_since(now)).ok()
-}
-
-/// The error and its causes in one line.
-fn explain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
+fn unanswered(error: OutboundError) -> StreamError {
+    match error {
+        OutboundError::TooLong(limit) => StreamError::Answer(format!("more than {} MiB", limit >> 20)),
+        OutboundError::Url(_) | OutboundError::Forbidden { .. } | OutboundError::Header { .. } => {
+            StreamError::Config(error.to_string())
         }
-        cause = error.source();
+        OutboundError::Late(_) | OutboundError::Unreachable(_) => StreamError::Unreachable(error.to_string()),
     }
-    text
 }
 
 #[cfg(test)]
@@ -279,10 +241,14 @@ mod tests {
             (
                 "x-a",
                 "b\r\nhost: evil.example",
-                Err("has a value that HTTP does not allow"),
+                Err("has a value that HTTP does not allow: a line break or the like"),
             ),
             ("x-a\r\nhost", "evil.example", Err("has no name that HTTP allows")),
-            ("x-a", "b\0", Err("has a value that HTTP does not allow")),
+            (
+                "x-a",
+                "b\0",
+                Err("has a value that HTTP does not allow: a line break or the like"),
+            ),
         ] {
             let client = PollClient::new("http://cloud.example", secret()).unwrap();
             let headers = client.headers(&request("/", (name, value)));
@@ -294,23 +260,6 @@ mod tests {
                 other => panic!("{other:?}"),
             }
             assert!(!format!("{client:?} {headers:?}").contains("s3cret"));
-        }
-    }
-
-    #[test]
-    fn patience_is_asked_for_in_seconds_or_until_a_date() {
-        let now = "2026-01-01T12:00:00Z".parse().unwrap();
-        for (written, expected) in [
-            ("120", Some(120)),
-            ("Thu, 01 Jan 2026 12:01:00 GMT", Some(60)),
-            ("Thu, 01 Jan 2026 11:00:00 GMT", None),
-            ("-5", None),
-            ("soon", None),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::RETRY_AFTER, written.parse().unwrap());
-            let after = retry_after(&headers, now).map(|after| after.as_secs());
-            assert_eq!(after, expected, "{written}");
         }
     }
 }

@@ -166,7 +166,7 @@ impl One<'_> {
             },
             Work::Deliver { event, retry, run } => {
                 let delivery = self.deliver(&event, Some(&retry));
-                let decided = self.decided(event.id.unwrap_or(self.event), run, delivery);
+                let decided = self.decided(&event, run, delivery);
                 Ok(Handled::Again {
                     event: event.id.unwrap_or(self.event),
                     decided: Box::new(decided.map_err(|error| error.to_string())?),
@@ -194,7 +194,7 @@ impl One<'_> {
             links: links.ids,
             received_at: self.received_at,
         });
-        let decided = self.decided(self.event, 0, deliver(&event));
+        let decided = self.decided(&event, 0, deliver(&event));
         Ok(Handled::New {
             group: self.config.groups.classify(&event.hash.event_type),
             completion: complete::completion(&self.config.task_final_events, &event),
@@ -230,9 +230,11 @@ impl One<'_> {
         })
     }
 
-    fn decided(&self, event: EventId, run: u32, delivery: Delivery) -> Result<vmdb::Decided, VmdbError> {
+    fn decided(&self, event: &EmsEvent, run: u32, delivery: Delivery) -> Result<vmdb::Decided, VmdbError> {
         let decision = Decision {
-            event,
+            event: event.id.unwrap_or(self.event),
+            hash: &event.hash,
+            received_at: event.received_at,
             ems: self.ems,
             rules_id: self.rules.id(),
             decided_at: self.vmdb.clock().now(),

@@ -1,16 +1,19 @@
 //! Stage 2 of 3: a batch of messages, one set of rules, one transaction.
 //!
-//! Events are saved, related to inventory and delivered to the rules; what the rules want is committed with them.
+//! Events are saved, related to inventory and delivered to the rules; what the rules want is committed with them, and
+//! what is to happen outside is sent afterwards by the [`Outbox`].
 //! Knows nothing of streams, sockets or files.
 
 mod apply;
 mod batch;
 mod complete;
 mod fold;
+mod outbox;
 mod records;
 mod relate;
 mod rules;
 
+pub use outbox::Outbox;
 pub(crate) use records::InventoryRecords;
 pub use rules::Rules;
 

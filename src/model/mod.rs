@@ -15,6 +15,7 @@ pub mod event_group;
 pub mod flood;
 pub mod inventory;
 pub mod metric;
+pub mod origin;
 pub mod relation;
 pub mod target;
 pub mod value;

@@ -7,6 +7,7 @@ mod effective;
 mod environment;
 mod event_groups;
 mod name_pattern;
+mod outbox;
 mod secret;
 mod section;
 mod sections;
@@ -18,6 +19,10 @@ pub use active::ActiveSettings;
 pub use effective::effective_text;
 pub use environment::Environment;
 pub use name_pattern::Blacklist;
+pub use outbox::CommandSettings;
+pub use outbox::EmailSettings;
+pub use outbox::OutboxSettings;
+pub use outbox::RelaySecurity;
 pub use secret::Secret;
 pub use secret::SecretError;
 pub use sections::CatcherSettings;
@@ -65,6 +70,8 @@ pub struct Settings {
     pub full_refresh_threshold: usize,
     /// `web`: the HTTP server.
     pub web: WebSettings,
+    /// `outbox`: how outside effects are sent.
+    pub outbox: OutboxSettings,
     /// `script`: what a call of a script may use.
     pub script: ScriptSettings,
     /// `reload`: when changed files are loaded.
@@ -187,6 +194,7 @@ impl Settings {
             handler,
             full_refresh_threshold,
             web: WebSettings::read(root.section("web"), environment),
+            outbox: OutboxSettings::read(root.section("outbox"), environment),
             script: ScriptSettings::read(root.section("script")),
             reload: ReloadSettings::read(root.section("reload")),
         };

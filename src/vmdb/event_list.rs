@@ -10,12 +10,14 @@ use crate::model::event_group::EventLevel;
 use crate::model::event_group::GroupAndLevel;
 use crate::vmdb::RefreshId;
 use crate::vmdb::StoredDelivery;
+use crate::vmdb::StoredEffect;
 use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
 use crate::vmdb::deliveries;
 use crate::vmdb::digest_index;
 use crate::vmdb::event_refs;
 use crate::vmdb::event_streams;
+use crate::vmdb::outbox_list;
 
 /// Which events are wanted; the default is all of them.
 #[derive(Clone, Debug, Default)]
@@ -60,6 +62,8 @@ pub struct ShownEvent {
     pub deliveries: Vec<StoredDelivery>,
     /// The refreshes that it asked for.
     pub refreshes: Vec<RefreshId>,
+    /// What became of its outside effects.
+    pub outbox: Vec<StoredEffect>,
 }
 
 impl Vmdb {
@@ -112,6 +116,7 @@ impl Vmdb {
                 stored,
                 deliveries: deliveries::of_event(transaction, id)?,
                 refreshes: refreshes.collect::<Result<_, _>>()?,
+                outbox: outbox_list::of_event(transaction, id)?,
             }))
         })
     }

@@ -1,11 +1,13 @@
 //! What the writer tells those who wait: new messages, new events, whether all is well.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
+use ahash::HashMap;
 use parking_lot::Condvar;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -25,6 +27,10 @@ pub(crate) struct Shared {
     pub(crate) lanes: Mutex<Lanes>,
     pub(crate) names: EmsNames,
     pub(crate) known_steps: KnownSteps,
+    /// The effect in hand of each lane that has one.
+    pub(crate) effects_in_hand: Mutex<HashMap<Arc<str>, i64>>,
+    /// Rings when there may be an effect to send.
+    pub(crate) effects: Bell,
     waiting: AtomicI64,
     inventory: AtomicU64,
     trouble: Mutex<Option<VmdbError>>,
@@ -46,6 +52,8 @@ impl Shared {
             lanes: Mutex::new(lanes),
             names: EmsNames::default(),
             known_steps,
+            effects_in_hand: Mutex::default(),
+            effects: Bell::default(),
             waiting: AtomicI64::new(waiting),
             inventory: AtomicU64::new(1),
             trouble: Mutex::default(),
@@ -111,25 +119,42 @@ impl Shared {
 
     /// Wakes everybody who waits for a message to take.
     pub(crate) fn ring(&self) {
-        *self.bell.rung.lock() += 1;
-        self.bell.waiter.notify_all();
+        self.bell.ring();
     }
 
     /// How often it rang until now; for [`Shared::wait`].
     pub(crate) fn rung(&self) -> u64 {
-        *self.bell.rung.lock()
+        self.bell.rung()
+    }
+
+    /// Waits until it rings again after the `seen`th time, or until the time is over.
+    pub(crate) fn wait(&self, seen: u64, at_most: Duration) {
+        self.bell.wait(seen, at_most);
+    }
+}
+
+/// Wakes those who wait.
+#[derive(Debug, Default)]
+pub(crate) struct Bell {
+    rung: Mutex<u64>,
+    waiter: Condvar,
+}
+
+impl Bell {
+    pub(crate) fn ring(&self) {
+        *self.rung.lock() += 1;
+        self.waiter.notify_all();
+    }
+
+    /// How often it rang until now.
+    pub(crate) fn rung(&self) -> u64 {
+        *self.rung.lock()
     }
 
     /// Waits until it rings again after the `seen`th time, or until the time is over.
     pub(crate) fn wait(&self, seen: u64, at_most: Duration) {
         let end = Instant::now() + at_most;
-        let mut rung = self.bell.rung.lock();
-        while *rung == seen && !self.bell.waiter.wait_until(&mut rung, end).timed_out() {}
+        let mut rung = self.rung.lock();
+        while *rung == seen && !self.waiter.wait_until(&mut rung, end).timed_out() {}
     }
-}
-
-#[derive(Debug, Default)]
-struct Bell {
-    rung: Mutex<u64>,
-    waiter: Condvar,
 }

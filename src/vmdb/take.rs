@@ -205,7 +205,7 @@ fn load(
             Err(error) => Work::Unreadable(error.to_string()),
         },
         Some(MessageKind::Deliver) => deliver(transaction, &payload, managers)?,
-        None => Work::Unreadable("no such kind of message".to_owned()),
+        Some(MessageKind::Outbox) | None => Work::Unreadable("no such kind of message".to_owned()),
     };
     Ok(Some(Message {
         ticket,

@@ -38,6 +38,8 @@ pub(crate) struct News {
     pub(crate) waiting: i64,
     /// Whether there may be something to take.
     pub(crate) has_messages: bool,
+    /// Whether there may be something to send.
+    pub(crate) has_effects: bool,
     /// The last event saved.
     pub(crate) last_event: Option<EventId>,
     /// Whether a manager was added or removed.
@@ -54,6 +56,7 @@ impl News {
     pub(crate) fn add(&mut self, other: &Self) {
         self.waiting += other.waiting;
         self.has_messages |= other.has_messages;
+        self.has_effects |= other.has_effects;
         self.last_event = self.last_event.max(other.last_event);
         self.has_managers |= other.has_managers;
         self.has_refreshes |= other.has_refreshes;
@@ -136,14 +139,15 @@ impl<'a> Transaction<'a> {
             .optional()?)
     }
 
-    /// An id for a message, greater than that of every message and event there ever was.
+    /// An id for a message or an effect, greater than that of every message, event and effect there ever was.
     ///
     /// Another process may have put messages since the last transaction, so each job asks the tables once.
     pub(crate) fn next_id(&mut self) -> Result<i64, VmdbError> {
         if !self.is_next_id_known {
             let greatest = self.first(
                 "SELECT max(last_id, ifnull((SELECT max(id) FROM miq_queue), 0), \
-                 ifnull((SELECT max(id) FROM event_streams), 0)) FROM appliance",
+                 ifnull((SELECT max(id) FROM event_streams), 0), ifnull((SELECT max(id) FROM outbox), 0)) \
+                 FROM appliance",
                 [],
                 |row| row.get::<_, i64>(0),
             )?;

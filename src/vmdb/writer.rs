@@ -122,8 +122,12 @@ impl Writer {
             job.finish(answer.clone());
         }
         // Last, since what was put is found in memory from when its request is answered.
-        if verdict.is_ok_and(|news| news.has_messages) {
+        let Ok(news) = verdict else { return };
+        if news.has_messages {
             self.shared.ring();
+        }
+        if news.has_effects {
+            self.shared.effects.ring();
         }
     }
 

@@ -145,7 +145,7 @@ async fn queue(
             limit,
         })?;
         Ok(Ok(Json(
-            json!({"counts": vmdb.queue_counts()?, "queue": entries}),
+            json!({"counts": vmdb.queue_counts()?, "outbox": vmdb.outbox_counts()?, "queue": entries}),
         )))
     })
     .await?

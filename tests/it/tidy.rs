@@ -17,7 +17,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hyper_util", &["web"]),
     ("subtle", &["web"]),
     ("hmac", &["web"]),
-    ("ureq", &["catcher"]),
+    ("ureq", &["outbound"]),
+    ("lettre", &["handler"]),
 ];
 /// Modules that must not know each other although the order would let them.
 const STRANGERS: &[(&str, &[&str])] = &[

@@ -1,0 +1,29 @@
+//! What leaves the program: the one HTTP client, and what rules may describe as an outside effect.
+//!
+//! Scripts describe, the host sends: [`Outside`] is the checked description, [`Client`] goes where it may and nowhere
+//! else. Knows nothing of the database and of who sends.
+
+mod action;
+mod address;
+mod client;
+mod patience;
+mod resolver;
+mod value;
+
+pub use action::Body;
+pub use action::CloudEvent;
+pub use action::CommandCall;
+pub use action::Email;
+pub use action::HttpCall;
+pub use action::LogLevel;
+pub use action::LogLine;
+pub use action::Outside;
+pub use action::OutsideError;
+pub use client::Client;
+pub use client::ClientConfig;
+pub use client::OutboundError;
+pub use client::Reply;
+pub use client::header;
+pub use patience::retry_after;
+pub use resolver::Lookup;
+pub use value::SecretText;
