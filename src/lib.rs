@@ -8,6 +8,7 @@
 //! - the [`handler`] saves it as an [`EmsEvent`] and asks the [`Switchboard`] what to do
 //! - the switchboard answers with a [`Delivery`]: effects, a trace, errors
 //! - an [`Effect`] is often a [`TargetCollection`], which waits in the database for a refresh
+//! - [`refresh`] takes what waits, asks the cloud about that alone, and saves what came back as inventory
 //! - [`reload`] puts another switchboard in its place when the rules change; every delivery names the one that made it
 //! - the [`Appliance`] starts all of this and stops it in order
 //!
@@ -46,6 +47,7 @@ pub mod switchboard;
 pub mod vmdb;
 pub mod catcher;
 pub mod handler;
+pub mod refresh;
 pub mod reload;
 pub mod web;
 pub mod appliance;

@@ -27,6 +27,8 @@ use crate::handler::HandlerConfig;
 use crate::handler::Outbox;
 use crate::handler::Rules;
 use crate::model::clock::Clock;
+use crate::refresh::Refresher;
+use crate::refresh::RefresherConfig;
 use crate::reload;
 use crate::reload::Reloader;
 use crate::reload::SettingsFile;
@@ -104,6 +106,7 @@ pub struct Appliance {
     vmdb: Vmdb,
     rules: ActiveSwitchboard,
     outbox: Outbox,
+    refresher: Refresher,
     handler: Handler,
     catcher: Catcher,
     supervisor: Supervisor,
@@ -149,6 +152,14 @@ impl Appliance {
         let reload_state = reloader.state();
 
         let outbox = Outbox::start(&vmdb, &active_settings).map_err(ApplianceError::Thread)?;
+        let refresher = Refresher::start(RefresherConfig {
+            vmdb: vmdb.clone(),
+            rules: rules.clone(),
+            settings: active_settings.clone(),
+            environment: config.environment.clone(),
+            clock: config.clock.clone(),
+        });
+        let refresher = refresher.map_err(ApplianceError::Thread)?;
         let handler = start_handler(&vmdb, &rules, &active_settings)?;
         let threads = thread::available_parallelism().map_or(2, usize::from);
         let catcher = Catcher::start(&vmdb, &rules, active_settings.clone(), threads)
@@ -174,6 +185,7 @@ impl Appliance {
             Box::new(catcher.samples()),
             Box::new(supervisor.samples()),
             Box::new(outbox.samples()),
+            Box::new(refresher.samples()),
         ];
         let web = Web::bind(
             WebConfig {
@@ -201,6 +213,7 @@ impl Appliance {
             vmdb,
             rules,
             outbox,
+            refresher,
             handler,
             catcher,
             supervisor,
@@ -235,10 +248,14 @@ impl Appliance {
         self.web.stop("web").await;
         self.supervisor.stop().await;
         self.catcher.stop().await;
-        let (handler, outbox, vmdb) = (self.handler, self.outbox, self.vmdb);
+        let (handler, refresher, outbox, vmdb) = (self.handler, self.refresher, self.outbox, self.vmdb);
         log_panic(
             "handler",
             tokio::task::spawn_blocking(move || handler.stop()).await,
+        );
+        log_panic(
+            "refresher",
+            tokio::task::spawn_blocking(move || refresher.stop()).await,
         );
         log_panic("outbox", tokio::task::spawn_blocking(move || outbox.stop()).await);
         self.reload.stop("reload").await;

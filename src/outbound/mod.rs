@@ -6,6 +6,7 @@
 mod action;
 mod address;
 mod client;
+mod manager_client;
 mod patience;
 mod resolver;
 mod value;
@@ -24,6 +25,8 @@ pub use client::ClientConfig;
 pub use client::OutboundError;
 pub use client::Reply;
 pub use client::header;
+pub use manager_client::ApiError;
+pub use manager_client::ManagerClient;
 pub use patience::retry_after;
 pub use resolver::Lookup;
 pub use value::SecretText;

@@ -63,6 +63,8 @@ pub struct RefreshSettings {
     pub allow_targeted_refresh: bool,
     /// Whether the provider keeps inventory up to date by itself.
     pub streaming_refresh: bool,
+    /// The pause after a first failure; it doubles from failure to failure.
+    pub retry_pause: Duration,
 }
 
 /// `script`: what one call of a script may use before it is stopped.
@@ -155,6 +157,7 @@ impl RefreshSettings {
             refresh_interval: interval.map_or(base.refresh_interval, not_never),
             allow_targeted_refresh: targeted.unwrap_or(base.allow_targeted_refresh),
             streaming_refresh: streaming.unwrap_or(base.streaming_refresh),
+            retry_pause: section.value("retry_pause", positive).unwrap_or(base.retry_pause),
         }
     }
 }

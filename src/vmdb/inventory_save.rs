@@ -13,6 +13,7 @@ use crate::model::inventory::InventoryObject;
 use crate::model::inventory::ObjectKey;
 use crate::model::inventory::RefreshScope;
 use crate::model::target::ManagerRef;
+use crate::model::target::Target;
 use crate::vmdb::RefreshId;
 use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
@@ -76,12 +77,7 @@ impl Vmdb {
         scope: &RefreshScope,
         collected: &Collected,
     ) -> Result<InventoryChanges, VmdbError> {
-        let mut rows = Vec::new();
-        for (association, objects) in &collected.collections {
-            for object in objects {
-                rows.push(ObjectRow::collected(ems_id, association, object)?);
-            }
-        }
+        let mut rows = rows_of(ems_id, collected)?;
         let gone = Gone::new(ems_id, scope, collected, &rows)?;
         let mut changes = InventoryChanges::default();
         let last = rows.split_off(rows.len() - rows.len() % CHUNK);
@@ -108,6 +104,38 @@ impl Vmdb {
         end.wait()
     }
 
+    /// Saves what a refresh brought of one of its targets, and takes that target off it; the refresh goes on.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub fn refresh_save_one(
+        &self,
+        refresh: RefreshId,
+        ems_id: EmsId,
+        target: &Target,
+        collected: &Collected,
+    ) -> Result<InventoryChanges, VmdbError> {
+        let rows = rows_of(ems_id, collected)?;
+        let scope = RefreshScope::Targets(vec![target.clone()]);
+        let gone = Gone::new(ems_id, &scope, collected, &rows)?;
+        let mut changes = self.save_rows(Some(refresh), rows).wait()?;
+        let ids = self.read(|transaction| gone.find(transaction))?;
+        let (association, key) = (
+            target.association.clone(),
+            codec::to_json("a target", &target.manager_ref)?,
+        );
+        let end = self.request(ids.len() + 1, move |transaction| {
+            let archived = archive_all(transaction, refresh, &ids)?;
+            transaction.execute(
+                "DELETE FROM refresh_targets WHERE refresh_id = ?1 AND association = ?2 AND manager_ref = ?3",
+                params![refresh.0, association, key],
+            )?;
+            Ok(archived)
+        });
+        changes.archived += end.wait()?;
+        Ok(changes)
+    }
+
     fn save_rows(&self, refresh: Option<RefreshId>, rows: Vec<ObjectRow>) -> Request<InventoryChanges> {
         let (before, after) = (self.shared().clone(), self.shared().clone());
         let work = move |transaction: &mut Transaction<'_>| {
@@ -129,6 +157,16 @@ impl Vmdb {
             })
         })
     }
+}
+
+fn rows_of(ems_id: EmsId, collected: &Collected) -> Result<Vec<ObjectRow>, VmdbError> {
+    let mut rows = Vec::new();
+    for (association, objects) in &collected.collections {
+        for object in objects {
+            rows.push(ObjectRow::collected(ems_id, association, object)?);
+        }
+    }
+    Ok(rows)
 }
 
 fn archive_all(transaction: &Transaction<'_>, refresh: RefreshId, ids: &[i64]) -> Result<usize, VmdbError> {

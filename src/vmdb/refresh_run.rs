@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rusqlite::Connection;
 use rusqlite::params;
 use serde::Serialize;
 
@@ -52,13 +53,25 @@ pub struct ManagerRefreshes {
 }
 
 impl Vmdb {
-    /// Takes the refresh that waits longest and whose time has come; none of a manager of which one runs. A pause
-    /// that would end later than `longest_pause` from now is a clock that was set back, and is over.
+    /// Takes the refresh that waits longest and whose time has come, of a manager that is `wanted` and of which none
+    /// runs. A pause that would end later than `longest_pause` from now is a clock that was set back, and is over.
     ///
     /// # Errors
     /// When the database does not take it.
-    pub fn refresh_take(&self, longest_pause: SignedDuration) -> Result<Option<RunningRefresh>, VmdbError> {
+    pub fn refresh_take(
+        &self,
+        longest_pause: SignedDuration,
+        wanted: impl Fn(&Ems) -> bool,
+    ) -> Result<Option<RunningRefresh>, VmdbError> {
         let managers = self.managers()?;
+        let unwanted = managers.all.iter().filter(|(ems, _)| !wanted(ems));
+        let unwanted: Vec<i64> = unwanted.map(|(ems, _)| ems.id.0).collect();
+        let unwanted = codec::to_json("managers", &unwanted)?;
+        if !self
+            .read(|transaction| is_one_waiting(transaction, longest_pause, &unwanted, self.clock().now()))?
+        {
+            return Ok(None);
+        }
         let taken = self.request(1, move |transaction| {
             let now = transaction.now;
             let latest = now.saturating_add(longest_pause).unwrap_or(now);
@@ -67,9 +80,10 @@ impl Vmdb {
                  WHERE id = (SELECT r.id FROM refresh_queue r JOIN ext_management_systems e ON e.id = r.ems_id \
                  WHERE r.state = 0 AND (r.due IS NULL OR r.due <= ?1 OR ?2 < r.due) \
                  AND e.enabled AND e.removed_at IS NULL \
+                 AND r.ems_id NOT IN (SELECT value FROM json_each(?3)) \
                  AND NOT EXISTS (SELECT 1 FROM refresh_queue o WHERE o.ems_id = r.ems_id AND o.state = 1) \
                  ORDER BY r.requested_at, r.id LIMIT 1) RETURNING id, ems_id, full_reason, attempts",
-                params![now.as_microsecond(), latest.as_microsecond()],
+                params![now.as_microsecond(), latest.as_microsecond(), unwanted],
                 |row| {
                     Ok((
                         RefreshId(row.get(0)?),
@@ -183,6 +197,22 @@ impl Vmdb {
             Ok(rows.collect::<Result<_, _>>()?)
         })
     }
+}
+
+/// Whether there may be one to take: looking costs no commit.
+fn is_one_waiting(
+    connection: &Connection,
+    longest_pause: SignedDuration,
+    unwanted: &str,
+    now: Timestamp,
+) -> Result<bool, VmdbError> {
+    let latest = now.saturating_add(longest_pause).unwrap_or(now);
+    let mut query = connection.prepare_cached(
+        "SELECT 1 FROM refresh_queue WHERE state = 0 AND (due IS NULL OR due <= ?1 OR ?2 < due) \
+         AND ems_id NOT IN (SELECT value FROM json_each(?3)) \
+         AND ems_id NOT IN (SELECT ems_id FROM refresh_queue WHERE state = 1) LIMIT 1",
+    )?;
+    Ok(query.exists(params![now.as_microsecond(), latest.as_microsecond(), unwanted])?)
 }
 
 /// Ends a refresh that went well.

@@ -67,7 +67,10 @@ fn refresh(vmdb: &Vmdb, ems: &Ems, scope: &RefreshScope, collected: &Collected) 
         full: Some("a test".to_owned()),
     };
     vmdb.queue_refresh(&request).wait().unwrap();
-    let taken = vmdb.refresh_take(SignedDuration::from_hours(1)).unwrap().unwrap();
+    let taken = vmdb
+        .refresh_take(SignedDuration::from_hours(1), |_| true)
+        .unwrap()
+        .unwrap();
     vmdb.refresh_save(taken.id, ems.id, scope, collected).unwrap()
 }
 

@@ -1,5 +1,8 @@
 //! Every test that needs more than one module: one binary, so that it links once.
 
+#[path = "../../examples/awesome_cloud/cloud/mod.rs"]
+#[expect(dead_code, reason = "the example uses the rest")]
+mod awesome_cloud;
 mod aws_events;
 mod bad_input;
 mod catcher;
@@ -22,6 +25,7 @@ mod inventory;
 mod properties;
 mod queue_model;
 mod reference;
+mod refresh;
 mod refresh_queue;
 mod reload;
 mod reload_watch;

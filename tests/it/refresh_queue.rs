@@ -35,7 +35,7 @@ fn ask(vmdb: &Vmdb, ems: &Ems, vms: &[&str], full: Option<&str>) -> RefreshId {
 }
 
 fn take(vmdb: &Vmdb) -> Option<RunningRefresh> {
-    vmdb.refresh_take(LONGEST).unwrap()
+    vmdb.refresh_take(LONGEST, |_| true).unwrap()
 }
 
 fn vms(refresh: &RunningRefresh) -> Vec<String> {
