@@ -25,6 +25,7 @@ use crate::refresh::scope::Plan;
 use crate::settings::Secret;
 use crate::switchboard::Collects;
 use crate::vmdb::InventoryChanges;
+use crate::vmdb::RefreshPace;
 use crate::vmdb::RunningRefresh;
 use crate::vmdb::VmdbError;
 
@@ -71,7 +72,7 @@ impl Runner {
             let rules = self.config.rules.take();
             move |ems: &Ems| ems.url.is_some() && rules.collects(&ems.provider) != Collects::default()
         };
-        let Some(refresh) = self.config.vmdb.refresh_take(LONGEST_PAUSE, collects)? else {
+        let Some(refresh) = self.config.vmdb.refresh_take(self.pace(), collects)? else {
             return Ok(false);
         };
         let began = Instant::now();
@@ -100,6 +101,16 @@ impl Runner {
         Ok(true)
     }
 
+    fn pace(&self) -> RefreshPace {
+        let settings = self.config.settings.take();
+        let signed = |duration| SignedDuration::try_from(duration).unwrap_or(LONGEST_PAUSE);
+        RefreshPace {
+            longest_pause: LONGEST_PAUSE,
+            gather: signed(settings.refresh_gather.gather),
+            gather_most: signed(settings.refresh_gather.gather_most),
+        }
+    }
+
     /// Doubles from failure to failure.
     fn pause(&self, refresh: &RunningRefresh) -> SignedDuration {
         let first = self
@@ -120,7 +131,7 @@ impl Runner {
         let plan = scope::plan(
             refresh,
             settings.refresh(&refresh.ems.provider),
-            settings.full_refresh_threshold,
+            settings.refresh_gather.full_refresh_threshold,
             rules.collects(&refresh.ems.provider),
         );
         let scope = match plan.map_err(Failure::Reason)? {

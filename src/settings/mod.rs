@@ -26,6 +26,7 @@ pub use outbox::RelaySecurity;
 pub use secret::Secret;
 pub use secret::SecretError;
 pub use sections::CatcherSettings;
+pub use sections::GatherSettings;
 pub use sections::HandlerSettings;
 pub use sections::HistorySettings;
 pub use sections::RefreshSettings;
@@ -66,8 +67,8 @@ pub struct Settings {
     pub history: HistorySettings,
     /// `workers.worker_base.event_handler`.
     pub handler: HandlerSettings,
-    /// `ems_refresh.full_refresh_threshold`: more distinct targets than this become one full refresh.
-    pub full_refresh_threshold: usize,
+    /// `ems_refresh`: how targets are gathered.
+    pub refresh_gather: GatherSettings,
     /// `web`: the HTTP server.
     pub web: WebSettings,
     /// `outbox`: how outside effects are sent.
@@ -180,8 +181,7 @@ impl Settings {
         let history = HistorySettings::read(event_streams.section("history"));
         event_streams.finish();
 
-        let (full_refresh_threshold, refresh, refreshes) =
-            sections::read_refreshes(root.section("ems_refresh"));
+        let (refresh_gather, refresh, refreshes) = sections::read_refreshes(root.section("ems_refresh"));
         let settings = Self {
             blacklists,
             event_groups,
@@ -192,7 +192,7 @@ impl Settings {
             refreshes,
             history,
             handler,
-            full_refresh_threshold,
+            refresh_gather,
             web: WebSettings::read(root.section("web"), environment),
             outbox: OutboxSettings::read(root.section("outbox"), environment),
             script: ScriptSettings::read(root.section("script")),

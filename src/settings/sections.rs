@@ -67,6 +67,17 @@ pub struct RefreshSettings {
     pub retry_pause: Duration,
 }
 
+/// `ems_refresh`: how targets are gathered, whatever the type of manager.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GatherSettings {
+    /// From so many distinct targets on, everything is read.
+    pub full_refresh_threshold: usize,
+    /// A manager that was just refreshed is refreshed again once nothing was asked for during this time ...
+    pub gather: Duration,
+    /// ... and at the latest after this one.
+    pub gather_most: Duration,
+}
+
 /// `script`: what one call of a script may use before it is stopped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScriptSettings {
@@ -233,13 +244,17 @@ pub(crate) fn read_catchers(section: Section<'_>) -> (CatcherSettings, BTreeMap<
     (defaults, catchers)
 }
 
-/// `ems_refresh`: the threshold, what holds for all types, and each type's.
+/// `ems_refresh`: how targets are gathered, what holds for all types, and each type's.
 pub(crate) fn read_refreshes(
     section: Section<'_>,
-) -> (usize, RefreshSettings, BTreeMap<String, RefreshSettings>) {
-    let threshold = section
-        .value("full_refresh_threshold", count(0))
-        .unwrap_or_default();
+) -> (GatherSettings, RefreshSettings, BTreeMap<String, RefreshSettings>) {
+    let gather = GatherSettings {
+        full_refresh_threshold: section
+            .value("full_refresh_threshold", count(0))
+            .unwrap_or_default(),
+        gather: section.value("gather", duration).unwrap_or_default(),
+        gather_most: section.value("gather_most", duration).unwrap_or_default(),
+    };
     let all = RefreshSettings::read(&section, &RefreshSettings::default());
     let types = section.keys().into_iter().filter(|key| section.has_section(key));
     let refreshes = types.map(|ems_type| {
@@ -250,5 +265,5 @@ pub(crate) fn read_refreshes(
     });
     let refreshes = refreshes.collect();
     section.finish();
-    (threshold, all, refreshes)
+    (gather, all, refreshes)
 }

@@ -94,6 +94,7 @@ pub use refresh_queue::RefreshId;
 pub use refresh_queue::RefreshRequest;
 pub use refresh_queue::RefreshState;
 pub use refresh_run::ManagerRefreshes;
+pub use refresh_run::RefreshPace;
 pub use refresh_run::RunningRefresh;
 pub use request::Pending;
 pub use request::Request;

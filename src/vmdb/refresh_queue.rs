@@ -110,7 +110,10 @@ impl Vmdb {
                 let id = merge.add(transaction, None, &wanted)?;
                 merge.write(transaction)?;
                 // Whoever asks by hand does not want to wait for the end of a pause.
-                transaction.execute("UPDATE refresh_queue SET due = NULL WHERE id = ?1", [id.0])?;
+                transaction.execute(
+                    "UPDATE refresh_queue SET due = NULL, joined_at = 0 WHERE id = ?1",
+                    [id.0],
+                )?;
                 Ok(id)
             }),
             Err(error) => self.refused_request(error),
@@ -213,6 +216,12 @@ impl<'a> Merge<'a> {
     /// Writes what was merged.
     pub(crate) fn write(&self, transaction: &mut Transaction<'_>) -> Result<(), VmdbError> {
         transaction.news.has_refreshes |= !self.waiting.is_empty();
+        for id in self.waiting.values() {
+            transaction.execute(
+                "UPDATE refresh_queue SET joined_at = ?2 WHERE id = ?1",
+                params![id.0, transaction.now.as_microsecond()],
+            )?;
+        }
         for (id, reason) in &self.full {
             transaction.execute(
                 "UPDATE refresh_queue SET full_reason = ifnull(full_reason, ?2) WHERE id = ?1",

@@ -22,6 +22,50 @@ use crate::vmdb::codec;
 use crate::vmdb::request::Request;
 use crate::vmdb::transaction::Transaction;
 
+/// When a refresh that waits may begin.
+#[derive(Clone, Copy, Debug)]
+pub struct RefreshPace {
+    /// The longest pause after a failure. One that would end later is a clock that was set back, and is over.
+    pub longest_pause: SignedDuration,
+    /// While its manager was refreshed not long ago, a refresh waits until nothing has joined it for so long ...
+    pub gather: SignedDuration,
+    /// ... and not longer than this.
+    pub gather_most: SignedDuration,
+}
+
+/// So long is not long ago.
+const RECENT: SignedDuration = SignedDuration::from_secs(30);
+
+/// Which of the refreshes `r` of the managers `e` may begin; see [`Moment::params`].
+const MAY_BEGIN: &str = "r.state = 0 AND (r.due IS NULL OR r.due <= ?1 OR ?2 < r.due) \
+     AND e.enabled AND e.removed_at IS NULL \
+     AND r.ems_id NOT IN (SELECT value FROM json_each(?3)) \
+     AND (e.last_refresh_date IS NULL OR e.last_refresh_date NOT BETWEEN ?4 AND ?1 \
+          OR r.joined_at IS NULL OR r.joined_at NOT BETWEEN ?5 AND ?1 OR r.requested_at < ?6) \
+     AND NOT EXISTS (SELECT 1 FROM refresh_queue o WHERE o.ems_id = r.ems_id AND o.state = 1)";
+
+/// What it depends on whether a refresh may begin.
+struct Moment {
+    now: Timestamp,
+    pace: RefreshPace,
+    unwanted: String,
+}
+
+impl Moment {
+    fn params(&self) -> (i64, i64, &str, i64, i64, i64) {
+        let now = self.now;
+        let at = |time: Result<Timestamp, _>| time.unwrap_or(now).as_microsecond();
+        (
+            now.as_microsecond(),
+            at(now.checked_add(self.pace.longest_pause)),
+            &self.unwanted,
+            at(now.checked_sub(RECENT)),
+            at(now.checked_sub(self.pace.gather)),
+            at(now.checked_sub(self.pace.gather_most)),
+        )
+    }
+}
+
 /// A refresh that was taken from the queue and is to be run.
 #[derive(Clone, Debug)]
 pub struct RunningRefresh {
@@ -53,37 +97,38 @@ pub struct ManagerRefreshes {
 }
 
 impl Vmdb {
-    /// Takes the refresh that waits longest and whose time has come, of a manager that is `wanted` and of which none
-    /// runs. A pause that would end later than `longest_pause` from now is a clock that was set back, and is over.
+    /// Takes the refresh that waits longest of those that may begin: of a manager that is `wanted` and of which none
+    /// runs.
     ///
     /// # Errors
     /// When the database does not take it.
     pub fn refresh_take(
         &self,
-        longest_pause: SignedDuration,
+        pace: RefreshPace,
         wanted: impl Fn(&Ems) -> bool,
     ) -> Result<Option<RunningRefresh>, VmdbError> {
         let managers = self.managers()?;
         let unwanted = managers.all.iter().filter(|(ems, _)| !wanted(ems));
         let unwanted: Vec<i64> = unwanted.map(|(ems, _)| ems.id.0).collect();
-        let unwanted = codec::to_json("managers", &unwanted)?;
-        if !self
-            .read(|transaction| is_one_waiting(transaction, longest_pause, &unwanted, self.clock().now()))?
-        {
+        let mut moment = Moment {
+            now: self.clock().now(),
+            pace,
+            unwanted: codec::to_json("managers", &unwanted)?,
+        };
+        // Looking costs no commit.
+        if !self.read(|transaction| is_one_ready(transaction, &moment))? {
             return Ok(None);
         }
         let taken = self.request(1, move |transaction| {
-            let now = transaction.now;
-            let latest = now.saturating_add(longest_pause).unwrap_or(now);
+            moment.now = transaction.now;
             transaction.first(
-                "UPDATE refresh_queue SET state = 1, started_at = ?1, attempts = attempts + 1, progress = NULL \
-                 WHERE id = (SELECT r.id FROM refresh_queue r JOIN ext_management_systems e ON e.id = r.ems_id \
-                 WHERE r.state = 0 AND (r.due IS NULL OR r.due <= ?1 OR ?2 < r.due) \
-                 AND e.enabled AND e.removed_at IS NULL \
-                 AND r.ems_id NOT IN (SELECT value FROM json_each(?3)) \
-                 AND NOT EXISTS (SELECT 1 FROM refresh_queue o WHERE o.ems_id = r.ems_id AND o.state = 1) \
-                 ORDER BY r.requested_at, r.id LIMIT 1) RETURNING id, ems_id, full_reason, attempts",
-                params![now.as_microsecond(), latest.as_microsecond(), unwanted],
+                &format!(
+                    "UPDATE refresh_queue SET state = 1, started_at = ?1, attempts = attempts + 1, progress = NULL \
+                     WHERE id = (SELECT r.id FROM refresh_queue r JOIN ext_management_systems e ON e.id = r.ems_id \
+                     WHERE {MAY_BEGIN} ORDER BY r.requested_at, r.id LIMIT 1) \
+                     RETURNING id, ems_id, full_reason, attempts"
+                ),
+                moment.params(),
                 |row| {
                     Ok((
                         RefreshId(row.get(0)?),
@@ -199,20 +244,11 @@ impl Vmdb {
     }
 }
 
-/// Whether there may be one to take: looking costs no commit.
-fn is_one_waiting(
-    connection: &Connection,
-    longest_pause: SignedDuration,
-    unwanted: &str,
-    now: Timestamp,
-) -> Result<bool, VmdbError> {
-    let latest = now.saturating_add(longest_pause).unwrap_or(now);
-    let mut query = connection.prepare_cached(
-        "SELECT 1 FROM refresh_queue WHERE state = 0 AND (due IS NULL OR due <= ?1 OR ?2 < due) \
-         AND ems_id NOT IN (SELECT value FROM json_each(?3)) \
-         AND ems_id NOT IN (SELECT ems_id FROM refresh_queue WHERE state = 1) LIMIT 1",
-    )?;
-    Ok(query.exists(params![now.as_microsecond(), latest.as_microsecond(), unwanted])?)
+fn is_one_ready(connection: &Connection, moment: &Moment) -> Result<bool, VmdbError> {
+    let mut query = connection.prepare_cached(&format!(
+        "SELECT 1 FROM refresh_queue r JOIN ext_management_systems e ON e.id = r.ems_id WHERE {MAY_BEGIN} LIMIT 1"
+    ))?;
+    Ok(query.exists(moment.params())?)
 }
 
 /// Ends a refresh that went well.

@@ -78,7 +78,10 @@ fn whatever_happens_in_the_cloud_the_inventory_is_true_when_all_is_quiet() {
         .ok()
         .and_then(|count| count.parse().ok())
         .unwrap_or(1_500);
-    let managed = Managed::start(40, "  :full_refresh_threshold: 1000000\n  :retry_pause: 100ms\n");
+    let managed = Managed::start(
+        40,
+        "  :full_refresh_threshold: 1000000\n  :retry_pause: 100ms\n  :gather: 100ms\n  :gather_most: 500ms\n",
+    );
     managed.until_read();
     managed.cloud.set_faults(Faults {
         delay_ms: 1,
@@ -117,7 +120,8 @@ fn whatever_happens_in_the_cloud_the_inventory_is_true_when_all_is_quiet() {
 #[test]
 fn a_storm_about_few_vms_makes_two_refreshes_at_most() {
     let count = 5_000;
-    let managed = Managed::start(10, "");
+    // A debug build takes longer over the storm than the second that it lasts.
+    let managed = Managed::start(10, "  :gather_most: 100.seconds\n");
     managed.until_read();
     let vms: Vec<String> = managed
         .cloud

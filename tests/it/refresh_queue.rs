@@ -1,26 +1,37 @@
 //! What waits to be refreshed: one waiting and one running refresh a manager, and no target that gets lost.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use switchboard::model::clock::SignedDuration;
+use switchboard::model::delivery::Delivery;
 use switchboard::model::ems::Ems;
 use switchboard::model::ems::EmsId;
 use switchboard::model::inventory::Collected;
 use switchboard::model::inventory::RefreshScope;
 use switchboard::model::target::ManagerRef;
 use switchboard::model::target::Target;
+use switchboard::vmdb::Handled;
 use switchboard::vmdb::RefreshFilter;
 use switchboard::vmdb::RefreshId;
+use switchboard::vmdb::RefreshPace;
 use switchboard::vmdb::RefreshRequest;
 use switchboard::vmdb::RefreshState;
 use switchboard::vmdb::RunningRefresh;
 use switchboard::vmdb::Vmdb;
 
 use crate::support::Database;
+use crate::support::add;
 use crate::support::add_ems;
+use crate::support::event;
+use crate::support::saved;
 
-const LONGEST: SignedDuration = SignedDuration::from_hours(1);
+const AT_ONCE: RefreshPace = RefreshPace {
+    longest_pause: SignedDuration::from_hours(1),
+    gather: SignedDuration::from_secs(-1),
+    gather_most: SignedDuration::from_secs(-1),
+};
 
 fn ask(vmdb: &Vmdb, ems: &Ems, vms: &[&str], full: Option<&str>) -> RefreshId {
     let request = RefreshRequest {
@@ -34,8 +45,23 @@ fn ask(vmdb: &Vmdb, ems: &Ems, vms: &[&str], full: Option<&str>) -> RefreshId {
     vmdb.queue_refresh(&request).wait().unwrap()
 }
 
+/// An event asks for a VM.
+fn event_asks(vmdb: &Vmdb, ems: &Ems, key: &str, vm: &str) {
+    vmdb.put(vec![add(ems, event(key, vm))]).wait().unwrap();
+    let message = vmdb.take(1, 1).unwrap().remove(0);
+    let mut outcome = saved(message, Delivery::default());
+    if let Handled::New { decided, .. } = &mut outcome.handled {
+        decided.refreshes = vec![RefreshRequest {
+            ems_id: ems.id,
+            targets: vec![Target::new("vms", ManagerRef::ems_ref(vm))],
+            full: None,
+        }];
+    }
+    vmdb.commit(vec![outcome]).wait().unwrap();
+}
+
 fn take(vmdb: &Vmdb) -> Option<RunningRefresh> {
-    vmdb.refresh_take(LONGEST, |_| true).unwrap()
+    vmdb.refresh_take(AT_ONCE, |_| true).unwrap()
 }
 
 fn vms(refresh: &RunningRefresh) -> Vec<String> {
@@ -170,4 +196,45 @@ fn a_clock_that_was_set_back_holds_nothing_up() {
     assert!(take(vmdb).is_none());
     database.clock.advance(SignedDuration::from_hours(-24));
     assert!(take(vmdb).is_some());
+}
+
+#[test]
+fn after_a_refresh_the_next_one_gathers_until_nothing_more_comes_and_a_person_does_not_wait() {
+    let (database, ems) = Database::with_ems("one");
+    let vmdb = &database.vmdb;
+    let pace = RefreshPace {
+        gather: SignedDuration::from_secs(1),
+        gather_most: SignedDuration::from_secs(10),
+        ..AT_ONCE
+    };
+    let take = || vmdb.refresh_take(pace, |_| true).unwrap();
+    let pass = |milliseconds| database.clock.advance(SignedDuration::from_millis(milliseconds));
+    let number = Cell::new(0);
+    let joins = || {
+        number.set(number.get() + 1);
+        event_asks(vmdb, &ems, &number.get().to_string(), "a");
+    };
+    joins();
+    let first = take().expect("a lonely event waits for nothing");
+    joins();
+    done(vmdb, &first);
+    assert!(take().is_none(), "more may come");
+    pass(900);
+    joins();
+    pass(900);
+    assert!(take().is_none(), "something came meanwhile");
+    pass(200);
+    done(vmdb, &take().expect("nothing came for a second"));
+    for _ in 0..19 {
+        joins();
+        pass(500);
+        assert!(take().is_none());
+    }
+    joins();
+    pass(501);
+    done(vmdb, &take().expect("not for ever"));
+    joins();
+    assert!(take().is_none());
+    ask(vmdb, &ems, &["b"], None);
+    assert!(take().is_some(), "a person asks");
 }

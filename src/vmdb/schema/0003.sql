@@ -1,6 +1,7 @@
 -- Refreshes that run: what became of each, and what they know of a manager and of its objects.
 
 ALTER TABLE refresh_queue ADD COLUMN merged_into INTEGER;   -- set: its targets wait in this one, which failed before
+ALTER TABLE refresh_queue ADD COLUMN joined_at INTEGER;     -- when something was asked for last; 0: it is urgent
 ALTER TABLE refresh_queue ADD COLUMN progress TEXT;         -- how far it is, for people
 ALTER TABLE refresh_queue ADD COLUMN changes TEXT;          -- how many objects were created, updated, ...; as JSON
 CREATE UNIQUE INDEX refresh_queue_running ON refresh_queue (ems_id) WHERE state = 1;
