@@ -52,6 +52,7 @@ pub use database_url::DatabaseUrl;
 pub use deliveries::StoredDelivery;
 pub use error::VmdbError;
 pub use event_keys::settle_key;
+pub use event_list::EventCursor;
 pub use event_list::EventFilter;
 pub use event_list::ShownEvent;
 pub use event_list::StoredEvent;

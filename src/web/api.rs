@@ -21,6 +21,7 @@ use crate::model::clock::Timestamp;
 use crate::model::ems::EmsId;
 use crate::model::event::EventId;
 use crate::model::event_group::EventLevel;
+use crate::vmdb::EventCursor;
 use crate::vmdb::EventFilter;
 use crate::vmdb::MessageKind;
 use crate::vmdb::MessageState;
@@ -55,6 +56,7 @@ struct EventQuery {
     event_type: Option<String>,
     group: Option<String>,
     level: Option<String>,
+    target: Option<String>,
     from: Option<String>,
     to: Option<String>,
     limit: Option<usize>,
@@ -80,26 +82,38 @@ async fn event_streams(
         Some(word) => Some(level(word)?),
     };
     let limit = page(query.limit);
-    let before = query.cursor.as_deref().map(cursor).transpose()?;
+    let before: Option<EventCursor> = word(query.cursor.as_deref())?;
+    let target = query.target.as_deref().map(EventFilter::target_of);
+    let target = target.transpose().map_err(Problem::unreadable)?;
     let (from, to) = (moment(query.from.as_deref())?, moment(query.to.as_deref())?);
     look(&shared, move |vmdb| {
         let Some(ems_id) = ems_id(vmdb, query.ems.as_deref())? else {
             return Ok(Err(unknown_manager(query.ems)));
         };
-        let events = vmdb.events_list(&EventFilter {
+        let filter = EventFilter {
             ems_id,
             event_type: query.event_type,
             group: query.group,
             level,
+            target,
             from,
             to,
             before,
             limit: Some(limit),
-            ..EventFilter::default()
-        })?;
+            after: None,
+        };
+        if !before.is_none_or(|cursor| filter.goes_on_from(&cursor)) {
+            let help = "keep `from` and `to` as they were, or leave the cursor out";
+            return Ok(Err(
+                Problem::unreadable("the cursor is of another list").help(help)
+            ));
+        }
+        let events = vmdb.events_list(&filter)?;
         // A full page may be followed by another one.
         let last = events.last().filter(|_| events.len() == limit);
-        let cursor = last.and_then(|stored| stored.event.id).map(|id| id.0.to_string());
+        let cursor = last
+            .and_then(|stored| filter.cursor(stored))
+            .map(|cursor| cursor.to_string());
         let events: Vec<Value> = events
             .iter()
             .map(|stored| Value::Object(listed(stored)))
@@ -218,11 +232,6 @@ fn moment(text: Option<&str>) -> Result<Option<Timestamp>, Problem> {
     let problem = |text| Problem::unreadable(format!("`{text}` is no time as in RFC 3339"));
     text.map(|text| text.parse().map_err(|_error| problem(text)))
         .transpose()
-}
-
-fn cursor(text: &str) -> Result<EventId, Problem> {
-    let problem = |_error| Problem::unreadable(format!("`{text}` is no cursor of an earlier answer"));
-    text.parse().map(EventId).map_err(problem)
 }
 
 fn page(limit: Option<usize>) -> usize {
