@@ -163,12 +163,15 @@ impl Appliance {
             checks::rules(reload_state.clone()),
             checks::database(&vmdb),
             checks::catcher(&catcher, supervisor.statuses()),
+            checks::handler(&handler),
         ];
         let samples = vec![
+            figures::build(),
             figures::reload(reload_state),
             figures::vmdb(&vmdb, config.clock.clone()),
             Box::new(catcher.samples()),
             Box::new(supervisor.samples()),
+            Box::new(handler.samples()),
         ];
         let web = Web::bind(
             WebConfig {

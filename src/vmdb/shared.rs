@@ -11,6 +11,8 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::model::event::EventId;
+use crate::model::histogram::Histogram;
+use crate::vmdb::FeedPosition;
 use crate::vmdb::VmdbError;
 use crate::vmdb::ems_names::EmsNames;
 use crate::vmdb::files::Files;
@@ -25,10 +27,13 @@ pub(crate) struct Shared {
     pub(crate) lanes: Mutex<Lanes>,
     pub(crate) names: EmsNames,
     pub(crate) known_steps: KnownSteps,
+    /// How long each transaction took, the gathering of its requests included.
+    pub(crate) commit_times: Histogram,
     waiting: AtomicI64,
     inventory: AtomicU64,
     trouble: Mutex<Option<VmdbError>>,
     last_event: watch::Sender<EventId>,
+    last_delivery: watch::Sender<FeedPosition>,
     bell: Bell,
 }
 
@@ -39,16 +44,19 @@ impl Shared {
         known_steps: KnownSteps,
         waiting: i64,
         last_event: EventId,
+        last_delivery: FeedPosition,
     ) -> Self {
         Self {
             files,
             lanes: Mutex::new(lanes),
             names: EmsNames::default(),
             known_steps,
+            commit_times: Histogram::default(),
             waiting: AtomicI64::new(waiting),
             inventory: AtomicU64::new(1),
             trouble: Mutex::default(),
             last_event: watch::Sender::new(last_event),
+            last_delivery: watch::Sender::new(last_delivery),
             bell: Bell::default(),
         }
     }
@@ -59,6 +67,9 @@ impl Shared {
         self.waiting.fetch_add(news.waiting, Ordering::Relaxed);
         if news.has_managers {
             self.names.forget();
+        }
+        if let Some(delivery) = news.last_delivery {
+            self.last_delivery.send_replace(delivery);
         }
         if let Some(event) = news.last_event {
             self.last_event.send_if_modified(|last| {
@@ -98,6 +109,10 @@ impl Shared {
 
     pub(crate) fn events_saved(&self) -> watch::Receiver<EventId> {
         self.last_event.subscribe()
+    }
+
+    pub(crate) fn commits(&self) -> watch::Receiver<FeedPosition> {
+        self.last_delivery.subscribe()
     }
 
     /// Wakes everybody who waits for a message to take.

@@ -8,6 +8,7 @@ use rusqlite::Row;
 
 use crate::model::clock::Timestamp;
 use crate::model::event::EventId;
+use crate::vmdb::FeedPosition;
 use crate::vmdb::MessageId;
 use crate::vmdb::VmdbError;
 use crate::vmdb::digest_index;
@@ -40,6 +41,8 @@ pub(crate) struct News {
     pub(crate) has_messages: bool,
     /// The last event saved.
     pub(crate) last_event: Option<EventId>,
+    /// The last delivery written.
+    pub(crate) last_delivery: Option<FeedPosition>,
     /// Whether a manager was added or removed.
     pub(crate) has_managers: bool,
     /// The greatest number of a message that is gone and became no event: nobody else may get it.
@@ -53,6 +56,7 @@ impl News {
         self.waiting += other.waiting;
         self.has_messages |= other.has_messages;
         self.last_event = self.last_event.max(other.last_event);
+        self.last_delivery = self.last_delivery.max(other.last_delivery);
         self.has_managers |= other.has_managers;
         self.last_gone = self.last_gone.max(other.last_gone);
         self.steps.extend(other.steps.iter().cloned());

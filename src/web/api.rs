@@ -33,6 +33,8 @@ use crate::vmdb::VmdbError;
 use crate::web::Shared;
 use crate::web::event_document::Shown;
 use crate::web::event_document::listed;
+use crate::web::inventory;
+use crate::web::live;
 use crate::web::problem::Problem;
 
 /// How many rows a page has unless told otherwise, and at most.
@@ -46,6 +48,8 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/api/event_streams/{id}", get(event_stream))
         .route("/api/queue", get(queue))
         .route("/api/refreshes", get(refreshes))
+        .route("/api/event_streams/live", get(live::live))
+        .merge(inventory::routes())
 }
 
 /// What a list may be narrowed by; each list reads what it knows.
@@ -186,7 +190,7 @@ async fn refreshes(
 }
 
 /// Looks into the database on a thread that may block.
-async fn look<T: Send + 'static>(
+pub(crate) async fn look<T: Send + 'static>(
     shared: &Shared,
     work: impl FnOnce(&Vmdb) -> Result<T, VmdbError> + Send + 'static,
 ) -> Result<T, Problem> {
@@ -197,18 +201,18 @@ async fn look<T: Send + 'static>(
 }
 
 /// The manager to narrow by: no name is none, an unknown name is no answer.
-fn ems_id(vmdb: &Vmdb, name: Option<&str>) -> Result<Option<Option<EmsId>>, VmdbError> {
+pub(crate) fn ems_id(vmdb: &Vmdb, name: Option<&str>) -> Result<Option<Option<EmsId>>, VmdbError> {
     match name {
         None => Ok(Some(None)),
         Some(name) => Ok(vmdb.ems_by_name(name)?.map(|ems| Some(ems.id))),
     }
 }
 
-fn unknown_manager(name: Option<String>) -> Problem {
+pub(crate) fn unknown_manager(name: Option<String>) -> Problem {
     Problem::unreadable(format!("there is no manager `{}`", name.unwrap_or_default()))
 }
 
-fn readable<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
+pub(crate) fn readable<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
     query
         .map(|Query(query)| query)
         .map_err(|rejection| Problem::unreadable(rejection.body_text()))
@@ -218,7 +222,7 @@ fn word<T: FromStr<Err = String>>(text: Option<&str>) -> Result<Option<T>, Probl
     text.map(str::parse).transpose().map_err(Problem::unreadable)
 }
 
-fn level(word: &str) -> Result<EventLevel, Problem> {
+pub(crate) fn level(word: &str) -> Result<EventLevel, Problem> {
     let levels = [EventLevel::Critical, EventLevel::Warning, EventLevel::Detail];
     let found = levels.into_iter().find(|level| level.as_str() == word);
     found.ok_or_else(|| {
@@ -234,6 +238,6 @@ fn moment(text: Option<&str>) -> Result<Option<Timestamp>, Problem> {
         .transpose()
 }
 
-fn page(limit: Option<usize>) -> usize {
+pub(crate) fn page(limit: Option<usize>) -> usize {
     limit.unwrap_or(PAGE).clamp(1, LONGEST_PAGE)
 }

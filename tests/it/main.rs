@@ -1,5 +1,6 @@
 //! Every test that needs more than one module: one binary, so that it links once.
 
+mod api;
 mod aws_events;
 mod bad_input;
 mod catcher;
@@ -17,6 +18,7 @@ mod flood;
 mod handler;
 mod handler_relations;
 mod incremental_load;
+mod live;
 mod properties;
 mod queue_model;
 mod reference;
@@ -28,6 +30,7 @@ mod serve;
 mod settings;
 mod source_tree;
 mod support;
+mod telemetry;
 mod tidy;
 mod traces;
 mod vmdb;
