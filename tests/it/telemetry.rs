@@ -31,6 +31,8 @@ use crate::support::told_rules::start_with;
 use crate::support::told_rules::until;
 use crate::support::told_rules::until_empty;
 
+const NAMESPACE: &str = "object_type: namespace\nversion: 1.0\nobject:\n  attributes: {name: System}\n";
+
 fn native(id: &str, name: &str) -> String {
     format!(r#"{{"id": "{id}", "event_name": "com.awesomecloud.{name}", "vm": {{"id": "vm-1"}}}}"#)
 }
@@ -45,7 +47,10 @@ fn families(text: &str) -> Vec<(String, String, String)> {
     for line in text.lines() {
         if let Some(rest) = line.strip_prefix("# HELP ") {
             let (name, text) = rest.split_once(' ').expect(line);
-            assert!(!text.is_empty() && seen.insert(name.to_owned()), "{line}");
+            assert!(
+                !text.is_empty() && seen.insert(format!("family {name}")),
+                "{line}"
+            );
             help = Some((name.to_owned(), text.to_owned()));
             continue;
         }
@@ -100,9 +105,8 @@ fn families(text: &str) -> Vec<(String, String, String)> {
 #[test]
 fn the_figures_of_every_stage_are_right_and_can_be_read_by_prometheus() {
     let settings = "ems:\n  ems_awesome_cloud:\n    blacklisted_event_names: [com.awesomecloud.noise]\n\
-                    event_catchers: {}\n";
-    let settings = settings.replace("event_catchers: {}\n", "");
-    let served = Served::with(&settings);
+";
+    let served = Served::with(settings);
     let waiting = format!("[{}, {}]", native("1", "vm.create"), native("2", "vm.suspend"));
     for (body, status) in [
         (waiting, 202),
@@ -127,7 +131,35 @@ fn the_figures_of_every_stage_are_right_and_can_be_read_by_prometheus() {
         .into_iter()
         .map(|(name, kind, help)| format!("{name} {kind}: {help}\n"))
         .collect();
-    expect![[r#""#]].assert_eq(&told.concat());
+    expect![[r#"
+        switchboard_blacklist_hits_total counter: Events dropped, by entry of `blacklisted_event_names`.
+        switchboard_build_info gauge: Always 1; its labels tell the program.
+        switchboard_database_commit_seconds histogram: How long transactions took, from their first request until the disk had them, in seconds.
+        switchboard_database_ready gauge: 1 while the database takes what it is given.
+        switchboard_database_room gauge: How many more requests the writer of the database has room for.
+        switchboard_event_acknowledged_seconds histogram: From the arrival of a message until the disk had it and its sender was told, in seconds.
+        switchboard_event_decided_seconds histogram: From the arrival of an event until what its rules decided was on the disk, in seconds.
+        switchboard_events_folded_total counter: Events beyond the rate, which are saved and decided together with their like.
+        switchboard_handler_restarts_total counter: How often a thread of the handler broke and was started anew.
+        switchboard_handler_threads gauge: Threads of the handler by how they fare.
+        switchboard_http_requests_total counter: Requests answered, by route and status.
+        switchboard_live_clients gauge: Clients that follow the events as they are saved.
+        switchboard_messages_handled_total counter: Messages taken off the queue, by what became of them: delivered, failed and retry are decisions of the rules.
+        switchboard_messages_received_total counter: Messages that streams brought.
+        switchboard_messages_total counter: Messages by what became of them.
+        switchboard_queue_messages gauge: Messages on the queue by state.
+        switchboard_queue_oldest_seconds gauge: How long the oldest message has waited for the handler, in seconds.
+        switchboard_refresh_oldest_seconds gauge: How long the oldest refresh has waited, in seconds.
+        switchboard_refresh_waiting_targets gauge: Targets of the refreshes that wait.
+        switchboard_refreshes gauge: Refreshes that are not over, by state.
+        switchboard_reloads_total counter: Changes of rules on disk by what became of them.
+        switchboard_rules_load_seconds gauge: How long the last load took, in seconds.
+        switchboard_rules_refused gauge: 1 while the rules on disk are wrong and older ones are in force.
+        switchboard_rules_since_seconds gauge: When the rules in force were loaded, in seconds since the epoch.
+        switchboard_settings_refused gauge: 1 while the settings on disk are wrong and older ones are in force.
+        switchboard_settings_reloads_total counter: Changes of the settings file by what became of them.
+        switchboard_tally gauge: The books of each manager, kept with the rows since the database was made.
+    "#]].assert_eq(&told.concat());
     for line in [
         "switchboard_messages_received_total 65",
         "switchboard_messages_total{ems=\"my_cloud\",fate=\"queued\"} 62",
@@ -157,6 +189,7 @@ fn a_rule_that_fails_is_counted_by_its_name() {
     let project = Project::new(
         "//- automate/Site/__domain__.yaml\nobject_type: domain\nversion: 1.0\nobject:\n  attributes: {name: Site, priority: 1, enabled: true}\n//- scripts/none\n",
     );
+    project.write("automate/Site/System/__namespace__.yaml", NAMESPACE);
     let class = "automate/Site/System/Process.class";
     project.write(
         &format!("{class}/__class__.yaml"),
@@ -179,7 +212,7 @@ fn a_rule_that_fails_is_counted_by_its_name() {
         .lines()
         .find(|line| line.starts_with("switchboard_rule_errors_total{"))
         .unwrap();
-    expect![[r#"switchboard_rule_errors_total{rule="/System/Process/Event"} 1"#]].assert_eq(line);
+    expect![[r#"switchboard_rule_errors_total{rule="/Nowhere/At/all"} 1"#]].assert_eq(line);
     families(&text);
 }
 
@@ -337,8 +370,9 @@ fn spans_cost_nothing_where_nobody_listens_for_them() {
 fn each_line_about_an_event_in_json_says_which_one_it_is() {
     let project = Project::shipped();
     project.run("ems add my_cloud --type awesome_cloud");
-    let method = "fn noop() {}\nevm.log(\"info\", \"hello from a rule\");\n";
+    let method = "evm.log(\"info\", \"hello from a rule\");\n";
     project.write("site/Site/__domain__.yaml", "object_type: domain\nversion: 1.0\nobject:\n  attributes: {name: Site, priority: 1, enabled: true}\n");
+    project.write("site/Site/System/__namespace__.yaml", NAMESPACE);
     let class = "site/Site/System/Process.class";
     project.write(
         &format!("{class}/__class__.yaml"),
@@ -372,20 +406,26 @@ fn each_line_about_an_event_in_json_says_which_one_it_is() {
         .spawn()
         .unwrap();
     let log = BufReader::new(child.stderr.take().unwrap());
-    let mut found = None;
+    let (sender, lines) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        // Nobody listens any more once the line is found.
+        log.lines()
+            .map_while(Result::ok)
+            .all(|line| sender.send(line).is_ok())
+    });
     let mut all = String::new();
-    for line in log.lines() {
-        let line = line.unwrap();
+    let found = loop {
+        let line = lines.recv_timeout(Duration::from_secs(30)).expect(&all);
+        if line.contains("hello from a rule") {
+            break serde_json::from_str::<Value>(&line).unwrap();
+        }
         all.push_str(&line);
         all.push('\n');
-        if line.contains("hello from a rule") {
-            found = Some(serde_json::from_str::<Value>(&line).unwrap());
-            break;
-        }
-    }
+    };
+    drop(lines);
     child.kill().unwrap();
     child.wait().unwrap();
-    let found = found.expect(&all);
+    reader.join().unwrap();
     let handle = &found["spans"][0];
     assert_eq!(
         (&handle["name"], &handle["ems"], &handle["event_type"]),
