@@ -5,7 +5,6 @@ use std::io;
 use std::io::IsTerminal;
 
 use clap::ValueEnum;
-use tracing::warn;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::Layer;
 use tracing_subscriber::Registry;
@@ -69,7 +68,7 @@ pub(crate) fn start(format: LogFormat, usual: &str, handles_events: bool) -> Res
     {
         let _kept = tracing_subscriber::registry().with(lines).try_init();
         if sends {
-            warn!("Sends no traces: this program was built without the feature `opentelemetry`.");
+            tracing::warn!("Sends no traces: this program was built without the feature `opentelemetry`.");
         }
         Ok(Logging {})
     }

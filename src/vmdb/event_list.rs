@@ -1,4 +1,4 @@
-//! Looking events up: for lists, pages, and those who follow along.
+//! Looking events up: for lists and pages.
 
 use std::fmt;
 use std::str::FromStr;
@@ -39,8 +39,6 @@ pub struct EventFilter {
     pub target: Option<(String, String)>,
     /// Behind the end of a page: the next page.
     pub before: Option<EventCursor>,
-    /// With a greater number; the answer is then oldest first, to follow along.
-    pub after: Option<EventId>,
     /// At most so many.
     pub limit: Option<usize>,
 }
@@ -89,7 +87,7 @@ impl EventFilter {
 
     /// A span of time is shown in the order of time; events may come in another one.
     fn is_by_time(&self) -> bool {
-        self.after.is_none() && (self.from.is_some() || self.to.is_some())
+        self.from.is_some() || self.to.is_some()
     }
 }
 
@@ -148,7 +146,7 @@ pub struct ShownEvent {
 
 impl Vmdb {
     /// Events without `full_data`: those that came last first, or happened last where a span of time is asked
-    /// for, or in the order in which they came behind [`EventFilter::after`].
+    /// for. Whoever follows along asks for [`Vmdb::events_since`].
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -217,10 +215,9 @@ fn select(filter: &EventFilter, about: Option<Vec<i64>>) -> (String, Vec<Paramet
         true => "INDEXED BY event_streams_time",
         false => "",
     };
-    let order = match filter.after {
-        Some(_) => "e.id ASC".to_owned(),
-        None if filter.is_by_time() => format!("{TIME} DESC, e.id DESC"),
-        None => "e.id DESC".to_owned(),
+    let order = match filter.is_by_time() {
+        true => format!("{TIME} DESC, e.id DESC"),
+        false => "e.id DESC".to_owned(),
     };
     let limit = filter.limit.and_then(|limit| i64::try_from(limit).ok());
     parameters.push(Parameter::from(limit.unwrap_or(-1)));
@@ -256,7 +253,6 @@ fn conditions(filter: &EventFilter, about: Option<Vec<i64>>) -> (String, Vec<Par
                 .filter(|_| !filter.is_by_time())
                 .map(|cursor| Parameter::from(cursor.id.0)),
         ),
-        ("e.id >", filter.after.map(|id| Parameter::from(id.0))),
         ("ifnull(e.timestamp, e.received_at) <=", at.map(time)),
     ];
     let (mut sql, mut parameters) = (String::new(), Vec::new());

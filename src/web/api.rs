@@ -104,7 +104,6 @@ async fn event_streams(
             to,
             before,
             limit: Some(limit),
-            after: None,
         };
         if !before.is_none_or(|cursor| filter.goes_on_from(&cursor)) {
             let help = "keep `from` and `to` as they were, or leave the cursor out";

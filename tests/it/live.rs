@@ -4,6 +4,7 @@ use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Write;
 use std::net::TcpStream;
+use std::process::Stdio;
 
 use serde_json::Value;
 use switchboard::model::delivery::Delivery;
@@ -207,4 +208,46 @@ fn with_a_token_only_those_who_show_it_may_follow() {
     );
     Client::new(&served, "?access_token=right", "");
     Client::new(&served, "", "Authorization: Bearer right\r\n");
+}
+
+#[test]
+fn the_command_line_follows_what_another_process_saves() {
+    let served = Served::with("");
+    for id in ["1", "2", "3"] {
+        assert_eq!(served.post(&native(id, "create")).status, 202);
+    }
+    served.until_saved(3);
+    served.until("/api/queue", |answer| {
+        answer.json()["queue"] == serde_json::json!([])
+    });
+    let arguments = "event tail --database sqlite:test.db --format json --last 2 --ems my_cloud";
+    let arguments: Vec<&str> = arguments.split(' ').collect();
+    let mut child = served
+        .project
+        .command(&arguments)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    let mut next = || {
+        let mut line = String::new();
+        lines.read_line(&mut line).unwrap();
+        let event: Value = serde_json::from_str(&line).unwrap();
+        event["event_key"].as_str().unwrap().to_owned()
+    };
+    let newest = served.get("/api/event_streams?limit=2").json();
+    let newest = newest["event_streams"].as_array().unwrap().clone();
+    let told = [next(), next()];
+    assert!(
+        newest
+            .iter()
+            .rev()
+            .zip(&told)
+            .all(|(event, told)| event["event_key"] == **told),
+        "{told:?}"
+    );
+    assert_eq!(served.post(&native("4", "create")).status, 202);
+    assert_eq!(next(), "4");
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

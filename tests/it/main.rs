@@ -19,6 +19,8 @@ mod handler;
 mod handler_relations;
 mod incremental_load;
 mod live;
+#[cfg(feature = "opentelemetry")]
+mod opentelemetry;
 mod properties;
 mod queue_model;
 mod reference;
