@@ -34,6 +34,7 @@ pub(crate) struct Shared {
     trouble: Mutex<Option<VmdbError>>,
     last_event: watch::Sender<EventId>,
     last_delivery: watch::Sender<FeedPosition>,
+    refreshes: watch::Sender<u64>,
     bell: Bell,
 }
 
@@ -57,6 +58,7 @@ impl Shared {
             trouble: Mutex::default(),
             last_event: watch::Sender::new(last_event),
             last_delivery: watch::Sender::new(last_delivery),
+            refreshes: watch::Sender::new(0),
             bell: Bell::default(),
         }
     }
@@ -70,6 +72,9 @@ impl Shared {
         }
         if let Some(delivery) = news.last_delivery {
             self.last_delivery.send_replace(delivery);
+        }
+        if news.has_refreshes {
+            self.refreshes.send_modify(|count| *count += 1);
         }
         if let Some(event) = news.last_event {
             self.last_event.send_if_modified(|last| {
@@ -113,6 +118,10 @@ impl Shared {
 
     pub(crate) fn commits(&self) -> watch::Receiver<FeedPosition> {
         self.last_delivery.subscribe()
+    }
+
+    pub(crate) fn refreshes_queued(&self) -> watch::Receiver<u64> {
+        self.refreshes.subscribe()
     }
 
     /// Wakes everybody who waits for a message to take.

@@ -1,4 +1,5 @@
 //! The API over a real port: events by object and by time, in pages that stay where they are, and the inventory.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::collections::BTreeMap;
 

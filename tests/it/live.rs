@@ -1,4 +1,5 @@
 //! Following along: events in the order of their commits, none left out, over a real port.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::io::BufRead;
 use std::io::BufReader;
@@ -159,7 +160,7 @@ fn events_come_as_they_are_saved_to_those_who_want_them() {
 fn a_client_that_comes_again_or_is_slow_misses_nothing() {
     let served = Served::with("");
     let mut slow = Client::new(&served, "", "");
-    let count = 3_000;
+    let count = 3_000_i64;
     for part in 0..3 {
         let ids = (part * 1_000)..((part + 1) * 1_000);
         let events: Vec<String> = ids.map(|id| native(&id.to_string(), "create")).collect();
@@ -176,7 +177,7 @@ fn a_client_that_comes_again_or_is_slow_misses_nothing() {
         .map(|(_, event)| event["event_key"].as_str().unwrap().parse().unwrap())
         .collect();
     keys.sort_unstable();
-    assert_eq!(keys, Vec::from_iter(0..count as i64));
+    assert_eq!(keys, Vec::from_iter(0..count));
     // From the middle on, and from the beginning.
     let (place, _) = &told[1_499];
     let mut again = Client::new(&served, "", &format!("Last-Event-ID: {place}\r\n"));

@@ -1,4 +1,5 @@
 //! OpenTelemetry, where it is built in: the spans of an event reach a receiver over OTLP/HTTP, and a dead one costs nothing.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::io::BufRead;
 use std::io::BufReader;

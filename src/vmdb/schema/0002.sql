@@ -2,5 +2,3 @@
 CREATE INDEX event_streams_time ON event_streams (ifnull(timestamp, received_at));
 -- Pages of one collection of the inventory.
 CREATE INDEX inventory_associations ON inventory_objects (association, id);
--- Refreshes that run, among many that are over.
-CREATE INDEX refresh_queue_running ON refresh_queue (id) WHERE state = 1;
