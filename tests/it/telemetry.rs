@@ -117,6 +117,12 @@ fn the_figures_of_every_stage_are_right_and_can_be_read_by_prometheus() {
         ("[".to_owned(), 400),
     ] {
         assert_eq!(served.post(&body).status, status, "{body}");
+        // Saved first, so that the repeat is known when it comes.
+        served.until("/metrics", |answer| {
+            answer
+                .body
+                .contains("{ems=\"my_cloud\",outcome=\"delivered\"} 2\n")
+        });
     }
     // The same again and again, beyond the rate.
     let flood: Vec<String> = (100..160)
