@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::catcher::Catcher;
 use crate::catcher::CatcherStatuses;
 use crate::handler::Outbox;
+use crate::handler::Handler;
 use crate::reload::Refusal;
 use crate::reload::ReloadState;
 use crate::vmdb::Vmdb;
@@ -63,6 +64,22 @@ pub(crate) fn database(vmdb: &Vmdb) -> Check {
     };
     Check {
         name: "database",
+        look: Box::new(look),
+    }
+}
+
+/// Whether each thread of the handler lives and gets on.
+pub(crate) fn handler(handler: &Handler) -> Check {
+    let status = handler.status();
+    let look = move || {
+        let threads = status();
+        Condition {
+            is_ready: threads.iter().all(|thread| thread.alive && !thread.stuck),
+            detail: json!({"threads": threads}),
+        }
+    };
+    Check {
+        name: "handler",
         look: Box::new(look),
     }
 }

@@ -178,14 +178,17 @@ impl Appliance {
             checks::database(&vmdb),
             checks::catcher(&catcher, supervisor.statuses()),
             checks::outbox(&outbox),
+            checks::handler(&handler),
         ];
         let samples = vec![
+            figures::build(),
             figures::reload(reload_state),
             figures::vmdb(&vmdb, config.clock.clone()),
             Box::new(catcher.samples()),
             Box::new(supervisor.samples()),
             Box::new(outbox.samples()),
             Box::new(refresher.samples()),
+            Box::new(handler.samples()),
         ];
         let web = Web::bind(
             WebConfig {

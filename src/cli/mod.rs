@@ -20,6 +20,8 @@ mod secret;
 mod serve;
 mod settings;
 mod simulate;
+#[cfg(feature = "opentelemetry")]
+mod trace_export;
 
 use std::ffi::OsString;
 use std::io;
@@ -102,12 +104,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(cli: &Cli, output: &mut Output) -> Result<ExitCode, CliError> {
     let options = &cli.options;
-    let usual = if matches!(cli.command, Command::Serve(_)) {
-        "info"
-    } else {
-        "warn"
-    };
-    logging::start(options.log_format, usual);
+    let serves = matches!(cli.command, Command::Serve(_));
+    let usual = if serves { "info" } else { "warn" };
+    let _logging = logging::start(options.log_format, usual, serves)?;
     match &cli.command {
         Command::Serve(command) => command.run(options),
         Command::Simulate(command) => command.run(options, output),

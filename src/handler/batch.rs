@@ -7,6 +7,7 @@ use std::time::Duration;
 use std::time::Instant;
 use std::vec;
 
+use tracing::Span;
 use tracing::error;
 use tracing::warn;
 
@@ -15,8 +16,10 @@ use crate::handler::Rules;
 use crate::handler::apply;
 use crate::handler::apply::Decision;
 use crate::handler::complete;
+use crate::handler::figures::Note;
 use crate::handler::fold;
 use crate::handler::fold::Fold;
+use crate::handler::pulse::Pulse;
 use crate::handler::records::InventoryRecords;
 use crate::handler::relate;
 use crate::handler::relate::Links;
@@ -29,6 +32,7 @@ use crate::model::event::EmsEvent;
 use crate::model::event::EventClass;
 use crate::model::event::EventHash;
 use crate::model::event::EventId;
+use crate::model::event_span;
 use crate::model::flood::FLOOD;
 use crate::switchboard::Context;
 use crate::switchboard::Parsed;
@@ -50,6 +54,7 @@ pub(crate) struct Batch<'a> {
     vmdb: &'a Vmdb,
     rules: &'a dyn Rules,
     config: &'a HandlerConfig,
+    pulse: &'a Pulse,
     began: Instant,
     messages: vec::IntoIter<(Message, Links, Fold)>,
 }
@@ -60,6 +65,7 @@ impl<'a> Batch<'a> {
         vmdb: &'a Vmdb,
         rules: &'a dyn Rules,
         config: &'a HandlerConfig,
+        pulse: &'a Pulse,
         mut messages: Vec<Message>,
     ) -> Self {
         let related = vmdb.with_inventory(|inventory| {
@@ -82,15 +88,17 @@ impl<'a> Batch<'a> {
             vmdb,
             rules,
             config,
+            pulse,
             began: Instant::now(),
             messages: messages.into_iter(),
         }
     }
 
-    /// The outcomes of the next part of the batch; none when it is through.
-    pub(crate) fn next_part(&mut self) -> Option<Vec<Outcome>> {
+    /// The outcomes of the next part of the batch, with a note about each; none when it is through.
+    pub(crate) fn next_part(&mut self) -> Option<(Vec<Outcome>, Vec<Note>)> {
         let began = Instant::now();
         let mut outcomes = Vec::with_capacity(self.messages.len());
+        let mut notes = Vec::with_capacity(self.messages.len());
         if BATCH < self.began.elapsed() {
             self.messages.by_ref().for_each(drop);
         }
@@ -111,17 +119,21 @@ impl<'a> Batch<'a> {
                 event: ticket.event_id(),
                 received_at,
             };
-            let handled = catch_unwind(AssertUnwindSafe(|| one.handle(work, links, fold)));
-            let handled = handled.unwrap_or_else(|panic| Err(panic_text(&*panic)));
-            outcomes.push(Outcome {
-                ticket,
-                handled: handled.unwrap_or_else(|error| one.failed(error, attempts)),
+            self.pulse.takes(one.event);
+            let span = one.span(&work);
+            let handled = span.in_scope(|| {
+                let handled = catch_unwind(AssertUnwindSafe(|| one.handle(work, links, fold)));
+                let handled = handled.unwrap_or_else(|panic| Err(panic_text(&*panic)));
+                handled.unwrap_or_else(|error| one.failed(error, attempts))
             });
+            notes.push(Note::new(ems.name.clone(), received_at, &handled, span));
+            outcomes.push(Outcome { ticket, handled });
+            self.pulse.is_done(self.vmdb.clock().now());
             if PART < began.elapsed() {
                 break;
             }
         }
-        (!outcomes.is_empty()).then_some(outcomes)
+        (!outcomes.is_empty()).then_some((outcomes, notes))
     }
 }
 
@@ -136,6 +148,15 @@ struct One<'a> {
 }
 
 impl One<'_> {
+    fn span(&self, work: &Work) -> Span {
+        let (event, event_type) = match work {
+            Work::Add(hash) => (self.event, Some(&*hash.event_type)),
+            Work::Deliver { event, .. } => (event.id.unwrap_or(self.event), Some(&*event.hash.event_type)),
+            Work::Unparsed(_) | Work::Unreadable(_) => (self.event, None),
+        };
+        event_span::handle(event, &self.ems.name, event_type, self.rules.id())
+    }
+
     fn handle(&self, work: Work, links: Links, fold: Fold) -> Result<Handled, String> {
         match work {
             Work::Add(mut hash) => match fold {
@@ -211,7 +232,8 @@ impl One<'_> {
             now: self.vmdb.clock().now(),
             resume: retry.cloned(),
         };
-        let delivered = catch_unwind(AssertUnwindSafe(|| self.rules.deliver(event, &context)));
+        let decide = || catch_unwind(AssertUnwindSafe(|| self.rules.deliver(event, &context)));
+        let delivered = event_span::decide().in_scope(decide);
         delivered.unwrap_or_else(|panic| {
             let message = panic_text(&*panic);
             error!(
@@ -270,7 +292,7 @@ impl One<'_> {
     }
 }
 
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic without words".to_owned())

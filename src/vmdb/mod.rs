@@ -12,6 +12,7 @@ mod digest;
 mod digest_index;
 mod ems_names;
 mod error;
+mod event_feed;
 mod event_keys;
 mod event_list;
 mod event_refs;
@@ -23,6 +24,7 @@ mod handled;
 mod handled_batch;
 mod handled_rows;
 mod inventory;
+mod inventory_list;
 mod inventory_rows;
 mod inventory_save;
 mod lane;
@@ -36,6 +38,7 @@ mod process_lock;
 mod put;
 mod queue_list;
 mod readers;
+mod refresh_counts;
 mod refresh_list;
 mod refresh_queue;
 mod refresh_run;
@@ -55,7 +58,9 @@ pub use cursors::Cursor;
 pub use database_url::DatabaseUrl;
 pub use deliveries::StoredDelivery;
 pub use error::VmdbError;
+pub use event_feed::FeedPosition;
 pub use event_keys::settle_key;
+pub use event_list::EventCursor;
 pub use event_list::EventFilter;
 pub use event_list::ShownEvent;
 pub use event_list::StoredEvent;
@@ -67,6 +72,9 @@ pub use handled::Handled;
 pub use handled::NewRetry;
 pub use handled::Outcome;
 pub use inventory::InventoryView;
+pub use inventory_list::InventoryFilter;
+pub use inventory_list::ListedObject;
+pub use inventory_list::ObjectChange;
 pub use inventory_rows::InventoryChanges;
 pub use message::Message;
 pub use message::Ticket;
@@ -86,6 +94,7 @@ pub use put::PutOutcome;
 pub use queue_list::QueueCounts;
 pub use queue_list::QueueEntry;
 pub use queue_list::QueueFilter;
+pub use refresh_counts::RefreshCounts;
 pub use refresh_list::Refresh;
 pub use refresh_list::RefreshFilter;
 pub use refresh_list::RequestedTarget;
@@ -112,6 +121,7 @@ use tokio::sync::watch;
 
 use crate::model::clock::Clock;
 use crate::model::event::EventId;
+use crate::model::histogram::Histogram;
 use crate::vmdb::files::Files;
 use crate::vmdb::lanes::Lanes;
 use crate::vmdb::process_lock::ProcessLock;
@@ -175,13 +185,14 @@ impl Vmdb {
             }
             None => Lanes::new(None),
         };
-        let (waiting, last_event) = Self::begin_with(&connection)?;
+        let (waiting, last_event, last_delivery) = Self::begin_with(&connection)?;
         let shared = Arc::new(Shared::new(
             Files::remember(path),
             lanes,
             KnownSteps::load(&connection)?,
             waiting,
             last_event,
+            last_delivery,
         ));
         let (sender, jobs) = mpsc::channel(ROOM);
         let writer = Writer::new(path, clock.clone(), shared.clone(), connection, lock.is_some())?;
@@ -201,13 +212,19 @@ impl Vmdb {
         })
     }
 
-    fn begin_with(connection: &Connection) -> Result<(i64, EventId), VmdbError> {
+    fn begin_with(connection: &Connection) -> Result<(i64, EventId, FeedPosition), VmdbError> {
         let waiting = connection.query_row("SELECT count(*) FROM miq_queue WHERE state <> 1", [], |row| {
             row.get(0)
         })?;
         let last: Option<i64> =
             connection.query_row("SELECT max(id) FROM event_streams", [], |row| row.get(0))?;
-        Ok((waiting, EventId(last.unwrap_or(0))))
+        let delivery: Option<i64> =
+            connection.query_row("SELECT max(id) FROM deliveries", [], |row| row.get(0))?;
+        Ok((
+            waiting,
+            EventId(last.unwrap_or(0)),
+            FeedPosition(delivery.unwrap_or(0)),
+        ))
     }
 
     /// Finishes what waits, then ends the database in order; clones of this handle are of no use afterwards.
@@ -229,6 +246,11 @@ impl Vmdb {
     /// How many more requests the writer has room for.
     pub fn room(&self) -> usize {
         self.inner.sender.capacity()
+    }
+
+    /// How long its transactions took until the disk had them.
+    pub fn commit_times(&self) -> &Histogram {
+        &self.inner.shared.commit_times
     }
 
     /// How many messages wait for the handler, near enough for a gauge.

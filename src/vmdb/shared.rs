@@ -13,6 +13,8 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::model::event::EventId;
+use crate::model::histogram::Histogram;
+use crate::vmdb::FeedPosition;
 use crate::vmdb::VmdbError;
 use crate::vmdb::ems_names::EmsNames;
 use crate::vmdb::files::Files;
@@ -31,10 +33,13 @@ pub(crate) struct Shared {
     pub(crate) effects_in_hand: Mutex<HashMap<Arc<str>, i64>>,
     /// Rings when there may be an effect to send.
     pub(crate) effects: Bell,
+    /// How long each transaction took, the gathering of its requests included.
+    pub(crate) commit_times: Histogram,
     waiting: AtomicI64,
     inventory: AtomicU64,
     trouble: Mutex<Option<VmdbError>>,
     last_event: watch::Sender<EventId>,
+    last_delivery: watch::Sender<FeedPosition>,
     refreshes: watch::Sender<u64>,
     bell: Bell,
 }
@@ -46,6 +51,7 @@ impl Shared {
         known_steps: KnownSteps,
         waiting: i64,
         last_event: EventId,
+        last_delivery: FeedPosition,
     ) -> Self {
         Self {
             files,
@@ -54,10 +60,12 @@ impl Shared {
             known_steps,
             effects_in_hand: Mutex::default(),
             effects: Bell::default(),
+            commit_times: Histogram::default(),
             waiting: AtomicI64::new(waiting),
             inventory: AtomicU64::new(1),
             trouble: Mutex::default(),
             last_event: watch::Sender::new(last_event),
+            last_delivery: watch::Sender::new(last_delivery),
             refreshes: watch::Sender::new(0),
             bell: Bell::default(),
         }
@@ -69,6 +77,9 @@ impl Shared {
         self.waiting.fetch_add(news.waiting, Ordering::Relaxed);
         if news.has_managers {
             self.names.forget();
+        }
+        if let Some(delivery) = news.last_delivery {
+            self.last_delivery.send_replace(delivery);
         }
         if news.has_refreshes {
             self.refreshes.send_modify(|count| *count += 1);
@@ -111,6 +122,10 @@ impl Shared {
 
     pub(crate) fn events_saved(&self) -> watch::Receiver<EventId> {
         self.last_event.subscribe()
+    }
+
+    pub(crate) fn commits(&self) -> watch::Receiver<FeedPosition> {
+        self.last_delivery.subscribe()
     }
 
     pub(crate) fn refreshes_queued(&self) -> watch::Receiver<u64> {

@@ -8,6 +8,7 @@ use rusqlite::Row;
 
 use crate::model::clock::Timestamp;
 use crate::model::event::EventId;
+use crate::vmdb::FeedPosition;
 use crate::vmdb::MessageId;
 use crate::vmdb::VmdbError;
 use crate::vmdb::digest_index;
@@ -42,6 +43,8 @@ pub(crate) struct News {
     pub(crate) has_effects: bool,
     /// The last event saved.
     pub(crate) last_event: Option<EventId>,
+    /// The last delivery written.
+    pub(crate) last_delivery: Option<FeedPosition>,
     /// Whether a manager was added or removed.
     pub(crate) has_managers: bool,
     /// Whether there may be a refresh to run.
@@ -58,6 +61,7 @@ impl News {
         self.has_messages |= other.has_messages;
         self.has_effects |= other.has_effects;
         self.last_event = self.last_event.max(other.last_event);
+        self.last_delivery = self.last_delivery.max(other.last_delivery);
         self.has_managers |= other.has_managers;
         self.has_refreshes |= other.has_refreshes;
         self.last_gone = self.last_gone.max(other.last_gone);

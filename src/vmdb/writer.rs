@@ -94,6 +94,7 @@ impl Writer {
 
     /// One transaction: this job, and what waits behind it.
     fn turn(&mut self, first: Box<dyn Job>, jobs: &mut mpsc::Receiver<Command>) {
+        let began = Instant::now();
         let mut group = vec![first];
         let mut verdict = match self.reopened() {
             Ok(connection) => {
@@ -116,6 +117,7 @@ impl Writer {
         let answer = verdict.as_ref().map(|_| ()).map_err(Clone::clone);
         self.shared.remember(&answer);
         if let Ok(news) = &mut verdict {
+            self.shared.commit_times.observe(began.elapsed(), 1);
             self.shared.announce(news);
         }
         for job in group {

@@ -257,7 +257,7 @@ async fn c16_c17_c18_c24_a_changed_blacklist_counts_at_once_and_moves_the_cursor
     let hits: f64 = (catching.catcher.samples())()
         .iter()
         .filter(|sample| sample.name == "switchboard_blacklist_hits_total")
-        .map(|sample| sample.value)
+        .filter_map(|sample| sample.number())
         .sum();
     assert_eq!(hits, 3.0);
     catching.stop().await;

@@ -93,7 +93,7 @@ async fn c21_c22_equal_events_beyond_the_rate_become_one_decision_and_each_is_on
     let folded = folded
         .iter()
         .find(|sample| sample.name == "switchboard_events_folded_total");
-    assert_eq!(folded.map(|sample| sample.value), Some(11.0));
+    assert_eq!(folded.and_then(|sample| sample.number()), Some(11.0));
     catching.stop().await;
 }
 

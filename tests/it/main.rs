@@ -1,5 +1,6 @@
 //! Every test that needs more than one module: one binary, so that it links once.
 
+mod api;
 #[path = "../../examples/awesome_cloud/cloud/mod.rs"]
 #[expect(dead_code, reason = "the example uses the rest")]
 mod awesome_cloud;
@@ -22,6 +23,9 @@ mod handler;
 mod handler_relations;
 mod incremental_load;
 mod inventory;
+mod live;
+#[cfg(feature = "opentelemetry")]
+mod opentelemetry;
 mod properties;
 mod queue_model;
 mod reference;
@@ -35,6 +39,7 @@ mod serve;
 mod settings;
 mod source_tree;
 mod support;
+mod telemetry;
 mod tidy;
 mod traces;
 mod vmdb;

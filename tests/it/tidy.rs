@@ -17,8 +17,11 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hyper_util", &["web"]),
     ("subtle", &["web"]),
     ("hmac", &["web"]),
-    ("ureq", &["outbound"]),
+    ("ureq", &["outbound", "cli"]),
     ("lettre", &["handler"]),
+    ("opentelemetry", &["cli"]),
+    ("opentelemetry_otlp", &["cli"]),
+    ("opentelemetry_sdk", &["cli"]),
 ];
 /// Modules that must not know each other although the order would let them.
 const STRANGERS: &[(&str, &[&str])] = &[

@@ -70,6 +70,9 @@ pub(crate) struct Which {
 pub(crate) struct List {
     #[command(flatten)]
     which: Which,
+    /// About this object only: its association and its key, as in vms:vm-1
+    #[arg(long, value_name = "ASSOCIATION:KEY", value_parser = EventFilter::target_of)]
+    target: Option<(String, String)>,
     /// Not older than this
     #[arg(long, value_name = "T", value_parser = moment)]
     from: Option<Timestamp>,
@@ -111,6 +114,7 @@ impl List {
     fn run(&self, options: &GlobalOptions, out: &mut Output) -> Result<ExitCode, CliError> {
         let vmdb = options.existing_database()?;
         let filter = EventFilter {
+            target: self.target.clone(),
             from: self.from,
             to: self.to,
             limit: limit(self.limit),
