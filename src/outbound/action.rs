@@ -1,7 +1,6 @@
 //! Outside: what `evm.deliver` describes, checked when the rule describes it and once more when it is sent.
 
 use http::Method;
-use http::Uri;
 use serde_json::Value;
 
 use crate::model::origin::Origin;
@@ -176,10 +175,8 @@ impl HttpCall {
         let part = Part::new("http", value, &known)?;
         let url = secret_text("http.url", part.required("url", "a URL")?)?;
         if let SecretText::Plain(url) = &url {
-            let uri: Uri = line("http.url", url)?
-                .parse()
-                .map_err(|_error| OutsideError("`http.url` is no URL".to_owned()))?;
-            Origin::of(&uri).map_err(|why| OutsideError(format!("`http.url` {why}")))?;
+            Origin::of_text(line("http.url", url)?)
+                .map_err(|why| OutsideError(format!("`http.url` {why}")))?;
         }
         let method = part.text("method")?.unwrap_or("POST");
         let method = METHODS
