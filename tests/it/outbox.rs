@@ -1,5 +1,5 @@
 //! What the outbox promises: after the commit, in lane order, at least once, with a key and bytes that stay.
-#![expect(clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;

@@ -1,5 +1,5 @@
 //! The kinds of outside effects besides plain HTTP: CloudEvents, programs, e-mail, lines of the log; and the way to them.
-#![expect(clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
 use std::sync::Arc;
