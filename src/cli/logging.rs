@@ -21,6 +21,11 @@ pub(crate) enum LogFormat {
 /// Begins to log; `usual` is the level where `RUST_LOG` says nothing.
 pub(crate) fn start(format: LogFormat, usual: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_unset| EnvFilter::new(usual));
+    // The HTTP client tells whole URLs, and a hook's URL may be a secret.
+    let filter = match "ureq=off".parse() {
+        Ok(silence) => filter.add_directive(silence),
+        Err(_never) => filter,
+    };
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr);

@@ -14,13 +14,13 @@ use crate::outbox::decide;
 use crate::outbox::effects;
 use crate::outbox::settings;
 use crate::outbox::until;
+use crate::outbox::until_sent;
 use crate::support::Database;
 use crate::support::project::Project;
 use crate::support::receiver::Mood;
 use crate::support::receiver::Receiver;
 use crate::support::relay::Relay;
 use crate::support::served::Served;
-use crate::support::told_rules::until_empty;
 
 #[test]
 fn a_cloud_event_has_the_key_as_its_id_and_the_same_bytes_in_every_attempt() {
@@ -34,7 +34,7 @@ fn a_cloud_event_has_the_key_as_its_id_and_the_same_bytes_in_every_attempt() {
     });
     until(&database.vmdb, || effects(&database.vmdb, 1)[0].attempts == 1);
     database.clock.advance(SignedDuration::from_secs(5));
-    until_empty(&database.vmdb);
+    until_sent(&database.vmdb);
     outbox.stop();
     let received = receiver.received();
     assert_eq!(received.len(), 2);
@@ -214,7 +214,7 @@ fn a_line_of_the_log_is_an_effect_like_the_others() {
             json!({"log": {"level": "warn", "message": "c"}}),
         ]
     });
-    until_empty(&database.vmdb);
+    until_sent(&database.vmdb);
     outbox.stop();
     let shown = effects(&database.vmdb, 1);
     assert!(
