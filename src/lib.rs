@@ -9,6 +9,7 @@
 //! - the switchboard answers with a [`Delivery`]: effects, a trace, errors
 //! - an [`Effect`] is often a [`TargetCollection`], which waits in the database for a refresh
 //! - [`refresh`] takes what waits, asks the cloud about that alone, and saves what came back as inventory
+//! - one that concerns the world outside waits there too, until the [`Outbox`] has sent it
 //! - [`reload`] puts another switchboard in its place when the rules change; every delivery names the one that made it
 //! - the [`Appliance`] starts all of this and stops it in order
 //!
@@ -27,6 +28,7 @@
 //! [`EmsEvent`]: model::event::EmsEvent
 //! [`EventHash`]: model::event::EventHash
 //! [`NativeEvent`]: model::event::NativeEvent
+//! [`Outbox`]: handler::Outbox
 //! [`SourceTree`]: source::SourceTree
 //! [`Switchboard`]: switchboard::Switchboard
 //! [`Switchboard::deliver`]: switchboard::Switchboard::deliver

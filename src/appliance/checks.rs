@@ -8,8 +8,8 @@ use tokio::sync::watch;
 
 use crate::catcher::Catcher;
 use crate::catcher::CatcherStatuses;
-use crate::handler::Outbox;
 use crate::handler::Handler;
+use crate::handler::Outbox;
 use crate::reload::Refusal;
 use crate::reload::ReloadState;
 use crate::vmdb::Vmdb;

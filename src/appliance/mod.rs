@@ -152,7 +152,7 @@ impl Appliance {
         let reload_state = reloader.state();
 
         let outbox = Outbox::start(&vmdb, &active_settings).map_err(ApplianceError::Thread)?;
-        let refresher = Refresher::start(RefresherConfig {
+        let refresher = Refresher::start(&RefresherConfig {
             vmdb: vmdb.clone(),
             rules: rules.clone(),
             settings: active_settings.clone(),

@@ -93,7 +93,7 @@ impl PollClient {
             |error: http::Error| StreamError::Answer(format!("with an address that is none: {error}"));
         let mut asked = Request::get(&address).body(Vec::new()).map_err(wrong)?;
         *asked.headers_mut() = self.headers(request)?;
-        let response = self.client.send(asked).map_err(unanswered)?;
+        let response = self.client.send(asked).map_err(|error| unanswered(&error))?;
         let status = response.status();
         match status.as_u16() {
             200..=299 => (),
@@ -114,7 +114,7 @@ impl PollClient {
         let headers: BTreeMap<String, String> = headers
             .map(|(name, value)| (name.as_str().to_owned(), text(value)))
             .collect();
-        let body = response.read().map_err(unanswered)?;
+        let body = response.read().map_err(|error| unanswered(&error))?;
         let body = String::from_utf8(body)
             .map_err(|_| StreamError::Answer("something that is no UTF-8".to_owned()))?;
         Ok(PollResponse {
@@ -170,7 +170,7 @@ impl PollClient {
     }
 }
 
-fn unanswered(error: OutboundError) -> StreamError {
+fn unanswered(error: &OutboundError) -> StreamError {
     match error {
         OutboundError::TooLong(limit) => StreamError::Answer(format!("more than {} MiB", limit >> 20)),
         OutboundError::Url(_) | OutboundError::Forbidden { .. } | OutboundError::Header { .. } => {

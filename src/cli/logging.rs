@@ -77,6 +77,11 @@ pub(crate) fn start(format: LogFormat, usual: &str, handles_events: bool) -> Res
 /// What is logged. Lines in JSON carry the fields of the event that they belong to; for people they would be long.
 fn filter(format: LogFormat, usual: &str) -> EnvFilter {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_unset| EnvFilter::new(usual));
+    // The HTTP client tells whole URLs, and a hook's URL may be a secret.
+    let filter = match "ureq=off".parse() {
+        Ok(silence) => filter.add_directive(silence),
+        Err(_never) => filter,
+    };
     let is_named = env::var(RUST_LOG).is_ok_and(|told| told.contains(event_span::TARGET));
     let spans = format!("{}=debug", event_span::TARGET).parse();
     match (format, spans) {

@@ -50,11 +50,12 @@ impl Origin {
         if authority.as_str().contains('@') {
             return Err(OriginError::User);
         }
-        let host = authority.host().trim_end_matches('.').to_ascii_lowercase();
+        let written = authority.host();
+        let host = written.trim_end_matches('.').to_ascii_lowercase();
         if host.is_empty() || authority.as_str().ends_with(':') {
             return Err(OriginError::Unreadable);
         }
-        if is_number(host.rsplit('.').next().unwrap_or_default()) && host.parse::<Ipv4Addr>().is_err() {
+        if is_number(host.rsplit('.').next().unwrap_or_default()) && written.parse::<Ipv4Addr>().is_err() {
             return Err(OriginError::Spelling);
         }
         let default = if is_secure { 443 } else { 80 };
@@ -69,6 +70,32 @@ impl Origin {
             host,
             port,
         })
+    }
+
+    /// A URL and its origin.
+    ///
+    /// # Errors
+    /// When it is none, or HTTP leads nowhere from there.
+    pub fn of_text(url: &str) -> Result<(Uri, Self), OriginError> {
+        let unreadable = |_error| match url.split_once(':') {
+            // `file:///etc/passwd` is no URI in the eyes of HTTP.
+            Some((scheme, _))
+                if !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphabetic()) =>
+            {
+                let is_http = ["http", "https"]
+                    .iter()
+                    .any(|http| scheme.eq_ignore_ascii_case(http));
+                if is_http {
+                    OriginError::Unreadable
+                } else {
+                    OriginError::Scheme
+                }
+            }
+            _no_scheme => OriginError::Unreadable,
+        };
+        let uri: Uri = url.parse().map_err(unreadable)?;
+        let origin = Self::of(&uri)?;
+        Ok((uri, origin))
     }
 
     /// The host without brackets, in lower case.
@@ -86,8 +113,7 @@ impl FromStr for Origin {
     type Err = OriginError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let uri: Uri = text.trim().parse().map_err(|_error| OriginError::Unreadable)?;
-        let origin = Self::of(&uri)?;
+        let (uri, origin) = Self::of_text(text.trim())?;
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(OriginError::Path);
         }

@@ -126,7 +126,7 @@ impl ManagerClient {
         let wrong = |error: http::Error| ApiError::Answer(format!("with an address that is none: {error}"));
         let mut asked = Request::get(&address).body(Vec::new()).map_err(wrong)?;
         *asked.headers_mut() = self.headers(request)?;
-        let response = self.client.send(asked).map_err(unanswered)?;
+        let response = self.client.send(asked).map_err(|error| unanswered(&error))?;
         let status = response.status();
         match status.as_u16() {
             200..=299 => (),
@@ -147,7 +147,7 @@ impl ManagerClient {
         let headers: BTreeMap<String, String> = headers
             .map(|(name, value)| (name.as_str().to_owned(), text(value)))
             .collect();
-        let body = response.read().map_err(unanswered)?;
+        let body = response.read().map_err(|error| unanswered(&error))?;
         let body =
             String::from_utf8(body).map_err(|_| ApiError::Answer("something that is no UTF-8".to_owned()))?;
         Ok(ApiAnswer {
@@ -197,7 +197,7 @@ impl ManagerClient {
     }
 }
 
-fn unanswered(error: OutboundError) -> ApiError {
+fn unanswered(error: &OutboundError) -> ApiError {
     match error {
         OutboundError::TooLong(limit) => ApiError::Answer(format!("more than {} MiB", limit >> 20)),
         OutboundError::Url(_) | OutboundError::Forbidden { .. } | OutboundError::Header { .. } => {

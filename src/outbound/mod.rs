@@ -6,16 +6,14 @@
 mod action;
 mod address;
 mod client;
+mod http_call;
 mod manager_client;
 mod patience;
 mod resolver;
 mod value;
 
-pub use action::Body;
-pub use action::CloudEvent;
 pub use action::CommandCall;
 pub use action::Email;
-pub use action::HttpCall;
 pub use action::LogLevel;
 pub use action::LogLine;
 pub use action::Outside;
@@ -25,6 +23,9 @@ pub use client::ClientConfig;
 pub use client::OutboundError;
 pub use client::Reply;
 pub use client::header;
+pub use http_call::Body;
+pub use http_call::CloudEvent;
+pub use http_call::HttpCall;
 pub use manager_client::ApiError;
 pub use manager_client::ManagerClient;
 pub use patience::retry_after;

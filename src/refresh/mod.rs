@@ -76,7 +76,7 @@ impl Refresher {
     ///
     /// # Errors
     /// When the system has no thread to give.
-    pub fn start(config: RefresherConfig) -> io::Result<Self> {
+    pub fn start(config: &RefresherConfig) -> io::Result<Self> {
         let (wake, woken) = watch::channel(0);
         let (end, ended) = mpsc::channel();
         let mut refresher = Self {
@@ -89,9 +89,9 @@ impl Refresher {
         let runtime = Handle::current();
         for number in 0..THREADS {
             let worker = Worker {
-                runner: Runner::new(&config, refresher.figures.clone(), refresher.is_stopping.clone()),
+                runner: Runner::new(config, refresher.figures.clone(), refresher.is_stopping.clone()),
                 // One thread asks for what is due: two would only ask twice.
-                schedule: (number == 0).then(|| Schedule::new(&config)),
+                schedule: (number == 0).then(|| Schedule::new(config)),
                 queued: config.vmdb.refreshes_queued(),
                 vmdb: config.vmdb.clone(),
                 woken: woken.clone(),

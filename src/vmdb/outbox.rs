@@ -82,6 +82,8 @@ impl Vmdb {
     /// # Errors
     /// When the database cannot be read.
     pub fn outbox_take(&self, most: usize) -> Result<Vec<OutboxEntry>, VmdbError> {
+        // Of a file that is gone nobody knows whether its last commit counts.
+        self.shared().files.check()?;
         let managers = self.managers()?;
         let now = self.clock().now().as_microsecond();
         let mut taken = self.shared().effects_in_hand.lock();

@@ -19,6 +19,7 @@ use switchboard::model::target::ManagerRef;
 use switchboard::model::target::Target;
 use switchboard::source::Severity;
 use switchboard::source::SourceTree;
+use switchboard::switchboard::Limits;
 use switchboard::switchboard::Switchboard;
 
 use crate::corpus;
@@ -201,11 +202,15 @@ fn awesome_cloud_reads_everything_page_by_page_and_says_how_far_it_is() {
 
 #[test]
 fn a_collector_that_does_not_say_all_it_was_asked_for_is_refused() {
+    let few = Limits {
+        max_operations: 1_000,
+        ..Limits::default()
+    };
     let project = |collector: &str| {
         let fixture = format!(
             "//- scripts/p/event_parser.rhai\nfn event_to_hash(event, ems_id) {{ () }}\n//- scripts/p/inventory_collector.rhai\n{collector}\n"
         );
-        let loaded = Switchboard::load(&SourceTree::from_fixture(&fixture), None);
+        let loaded = Switchboard::load_within(&SourceTree::from_fixture(&fixture), None, &few);
         let errors: Vec<_> = loaded
             .diagnostics
             .iter()

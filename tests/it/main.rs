@@ -26,6 +26,9 @@ mod inventory;
 mod live;
 #[cfg(feature = "opentelemetry")]
 mod opentelemetry;
+mod outbound;
+mod outbox;
+mod outbox_kinds;
 mod properties;
 mod queue_model;
 mod reference;

@@ -1,4 +1,5 @@
 //! A simulated AWESOME_CLOUD beside an appliance that manages it, and what each of them believes there is.
+#![expect(clippy::indexing_slicing, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -5,6 +5,8 @@ pub(crate) mod catching;
 pub(crate) mod cloud;
 pub(crate) mod managed;
 pub(crate) mod project;
+pub(crate) mod receiver;
+pub(crate) mod relay;
 pub(crate) mod served;
 pub(crate) mod findings;
 pub(crate) mod told_rules;
