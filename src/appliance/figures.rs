@@ -104,6 +104,7 @@ fn read(vmdb: &Vmdb, clock: &Clock) -> Result<Vec<Sample>, VmdbError> {
             ("discarded", tally.discarded),
             ("effects", tally.effects),
             ("targets", tally.targets),
+            ("purged", tally.purged),
         ];
         for (column, count) in columns {
             let help = "The books of each manager, kept with the rows since the database was made.";

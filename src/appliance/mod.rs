@@ -4,6 +4,7 @@
 
 mod checks;
 mod figures;
+mod upkeep;
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ use tokio::task::JoinHandle;
 use tracing::info;
 use tracing::warn;
 
+use crate::appliance::upkeep::Upkeep;
 use crate::catcher::Catcher;
 use crate::catcher::Supervisor;
 use crate::catcher::SupervisorConfig;
@@ -107,6 +109,7 @@ pub struct Appliance {
     supervisor: Supervisor,
     web: Stoppable,
     reload: Stoppable,
+    upkeep: Stoppable,
 }
 
 /// A task that ends when it is told to.
@@ -150,6 +153,7 @@ impl Appliance {
         let threads = thread::available_parallelism().map_or(2, usize::from);
         let catcher = Catcher::start(&vmdb, &rules, active_settings.clone(), threads)
             .map_err(ApplianceError::Thread)?;
+        let upkeep = Upkeep::new(&vmdb, active_settings.clone(), config.clock.clone());
         // Should the web not start, its end follows from being dropped.
         let supervisor = Supervisor::start(SupervisorConfig {
             vmdb: vmdb.clone(),
@@ -169,6 +173,7 @@ impl Appliance {
             figures::vmdb(&vmdb, config.clock.clone()),
             Box::new(catcher.samples()),
             Box::new(supervisor.samples()),
+            upkeep.samples(),
         ];
         let web = Web::bind(
             WebConfig {
@@ -206,6 +211,7 @@ impl Appliance {
                 };
                 reload::run(watcher, reloader, stopped).await;
             }),
+            upkeep: Stoppable::spawn(|stop| upkeep.run(stop)),
         })
     }
 
@@ -235,6 +241,7 @@ impl Appliance {
             tokio::task::spawn_blocking(move || handler.stop()).await,
         );
         self.reload.stop("reload").await;
+        self.upkeep.stop("upkeep").await;
         log_panic(
             "database",
             tokio::task::spawn_blocking(move || vmdb.close()).await,

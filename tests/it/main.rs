@@ -18,6 +18,7 @@ mod handler;
 mod handler_relations;
 mod incremental_load;
 mod properties;
+mod purge;
 mod queue_model;
 mod reference;
 mod reload;
