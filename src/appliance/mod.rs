@@ -35,6 +35,7 @@ use crate::reload::WatchError;
 use crate::reload::Watcher;
 use crate::script;
 use crate::settings::ActiveSettings;
+use crate::settings::DatabaseSettings;
 use crate::settings::Environment;
 use crate::settings::Settings;
 use crate::source::Diagnostic;
@@ -45,6 +46,7 @@ use crate::switchboard::ActiveSwitchboard;
 use crate::switchboard::Switchboard;
 use crate::vmdb::DatabaseUrl;
 use crate::vmdb::Vmdb;
+use crate::vmdb::VmdbConfig;
 use crate::vmdb::VmdbError;
 use crate::web::BindError;
 use crate::web::Limits;
@@ -67,6 +69,8 @@ pub struct ApplianceConfig {
     pub environment: Environment,
     /// The database.
     pub database: DatabaseUrl,
+    /// Whether the database may be on a network or user-space file system, whatever the settings say.
+    pub unsafe_filesystem: bool,
     /// Where to listen, in place of what the settings say.
     pub listen: Option<SocketAddr>,
     /// Whether anything wrong in rules, scripts or settings keeps it from starting.
@@ -128,7 +132,7 @@ impl Appliance {
         let settings_path =
             (config.settings_required || config.settings.exists()).then_some(&*config.settings);
         let (settings, in_settings) = Settings::load(settings_path, &config.environment);
-        let vmdb = open(&config).await?;
+        let vmdb = open(&config, &settings.database).await?;
         // Watched before they are read, so that no change between the two is missed.
         let watcher = Watcher::new(&config.roots, Some(&config.settings), settings.reload.gather)?;
         let tree = SourceTree::from_disk(&config.roots).map_err(ApplianceError::Source)?;
@@ -171,6 +175,7 @@ impl Appliance {
         let samples = vec![
             figures::reload(reload_state),
             figures::vmdb(&vmdb, config.clock.clone()),
+            figures::disk(&vmdb),
             Box::new(catcher.samples()),
             Box::new(supervisor.samples()),
             upkeep.samples(),
@@ -270,9 +275,14 @@ fn log_panic(stage: &str, ended: Result<(), JoinError>) {
 }
 
 /// Opening recovers what a crash left, which may take a while.
-async fn open(config: &ApplianceConfig) -> Result<Vmdb, ApplianceError> {
+async fn open(config: &ApplianceConfig, settings: &DatabaseSettings) -> Result<Vmdb, ApplianceError> {
     let (url, clock) = (config.database.clone(), config.clock.clone());
-    let opened = tokio::task::spawn_blocking(move || Vmdb::open_to_serve(&url, clock)).await;
+    let care = VmdbConfig {
+        reserve: u64::try_from(settings.reserve).unwrap_or(u64::MAX),
+        unsafe_filesystem: settings.unsafe_filesystem || config.unsafe_filesystem,
+        ..VmdbConfig::default()
+    };
+    let opened = tokio::task::spawn_blocking(move || Vmdb::open_to_serve_with(&url, clock, &care)).await;
     let opened = opened.map_err(|error| ApplianceError::Thread(io::Error::other(error)))?;
     Ok(opened?)
 }

@@ -39,6 +39,9 @@ pub(crate) struct Serve {
     /// Does not start while anything is wrong in the rules, the scripts or the settings
     #[arg(long)]
     strict: bool,
+    /// Takes a database on NFS, SMB, FUSE and the like, over which the locks that keep it whole do not work
+    #[arg(long)]
+    unsafe_filesystem: bool,
 }
 
 impl Serve {
@@ -49,6 +52,7 @@ impl Serve {
             settings_required: options.config.is_some(),
             environment: Environment::of_process(),
             database: options.database_url()?,
+            unsafe_filesystem: self.unsafe_filesystem,
             listen: self.listen,
             is_strict: self.strict,
             clock: Clock::System,
@@ -106,6 +110,9 @@ fn announce(url: &str, log_format: LogFormat) {
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    /// A file grew to the limit of its size. Without anybody who listens it would end the process; so the write
+    /// fails, and is treated like a full disk.
+    _file_size: Signal,
 }
 
 impl Signals {
@@ -113,6 +120,7 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            _file_size: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
         })
     }
 

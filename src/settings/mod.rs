@@ -3,6 +3,7 @@
 //! Whatever is wrong is a diagnostic, and the default stands in. Knows nothing of who uses a setting.
 
 mod active;
+mod database;
 mod effective;
 mod environment;
 mod event_groups;
@@ -15,6 +16,7 @@ mod value;
 mod web;
 
 pub use active::ActiveSettings;
+pub use database::DatabaseSettings;
 pub use effective::effective_text;
 pub use environment::Environment;
 pub use name_pattern::Blacklist;
@@ -63,6 +65,8 @@ pub struct Settings {
     pub handler: HandlerSettings,
     /// `ems_refresh.full_refresh_threshold`: more distinct targets than this become one full refresh.
     pub full_refresh_threshold: usize,
+    /// `database`: how the database is looked after.
+    pub database: DatabaseSettings,
     /// `web`: the HTTP server.
     pub web: WebSettings,
     /// `script`: what a call of a script may use.
@@ -186,6 +190,7 @@ impl Settings {
             history,
             handler,
             full_refresh_threshold,
+            database: DatabaseSettings::read(root.section("database")),
             web: WebSettings::read(root.section("web"), environment),
             script: ScriptSettings::read(root.section("script")),
             reload: ReloadSettings::read(root.section("reload")),

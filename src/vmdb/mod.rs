@@ -3,13 +3,16 @@
 //! Everything is written in batches by one thread ([`Request`]), and is on the disk before it is acknowledged.
 //! Looking never waits for writing. Knows nothing of scripts and rules.
 
+mod checkpoint;
 mod codec;
+mod config;
 mod connection;
 mod cursors;
 mod database_url;
 mod deliveries;
 mod digest;
 mod digest_index;
+mod disk_room;
 mod ems_names;
 mod error;
 mod event_keys;
@@ -28,6 +31,7 @@ mod lanes;
 mod message;
 mod migrate;
 mod miq_queue;
+mod open_reads;
 mod outbox;
 mod process_lock;
 mod purge;
@@ -38,6 +42,7 @@ mod refresh_list;
 mod refresh_queue;
 mod request;
 mod shared;
+mod startup;
 mod stored_value;
 mod suspects;
 mod take;
@@ -45,9 +50,11 @@ mod taken_file;
 mod tallies;
 mod traces;
 mod transaction;
+mod upkeep;
 mod writer;
 mod writer_state;
 
+pub use config::VmdbConfig;
 pub use cursors::Cursor;
 pub use database_url::DatabaseUrl;
 pub use deliveries::StoredDelivery;
@@ -105,14 +112,17 @@ use tokio::sync::watch;
 
 use crate::model::clock::Clock;
 use crate::model::event::EventId;
+use crate::vmdb::disk_room::DiskRoom;
 use crate::vmdb::files::Files;
 use crate::vmdb::lanes::Lanes;
 use crate::vmdb::process_lock::ProcessLock;
 use crate::vmdb::readers::Readers;
 use crate::vmdb::shared::Shared;
+use crate::vmdb::startup::Found;
 use crate::vmdb::taken_file::TakenFile;
 use crate::vmdb::traces::KnownSteps;
 use crate::vmdb::transaction::Transaction;
+use crate::vmdb::upkeep::UpkeepThread;
 use crate::vmdb::writer::Command;
 use crate::vmdb::writer::Writer;
 
@@ -131,9 +141,23 @@ struct Inner {
     readers: Readers,
     shared: Arc<Shared>,
     // Dropped in this order: without senders the writer ends, then the lock is let go of.
+    upkeep: Option<UpkeepThread>,
     sender: mpsc::Sender<Command>,
     thread: WriterThread,
     lock: Option<ProcessLock>,
+}
+
+/// The disk that the database is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Disk {
+    /// What is free, in bytes.
+    pub free: u64,
+    /// How large it is, in bytes.
+    pub total: u64,
+    /// Whether less than a tenth or less than 1 GiB is free.
+    pub is_low: bool,
+    /// The size of the write-ahead log, in bytes.
+    pub log: u64,
 }
 
 impl Vmdb {
@@ -142,7 +166,7 @@ impl Vmdb {
     /// # Errors
     /// When it cannot be opened safely: see [`VmdbError`].
     pub fn open(url: &DatabaseUrl, clock: Clock) -> Result<Self, VmdbError> {
-        Self::start(url.path(), clock, None)
+        Self::start(url.path(), clock, None, &VmdbConfig::default())
     }
 
     /// Opens the database as the one process that handles its queue. What the last such process had in hand when
@@ -151,42 +175,77 @@ impl Vmdb {
     /// # Errors
     /// [`VmdbError::InUse`] where another process serves it; else as [`Vmdb::open`].
     pub fn open_to_serve(url: &DatabaseUrl, clock: Clock) -> Result<Self, VmdbError> {
-        connection::create_file(url.path())?;
-        let lock = ProcessLock::take(url.path())?;
-        Self::start(url.path(), clock, Some(lock))
+        Self::open_to_serve_with(url, clock, &VmdbConfig::default())
     }
 
-    fn start(path: &Path, clock: Clock, lock: Option<ProcessLock>) -> Result<Self, VmdbError> {
+    /// The same with another configuration than the default one.
+    ///
+    /// # Errors
+    /// As [`Vmdb::open_to_serve`], and [`VmdbError::Filesystem`] and [`VmdbError::Damaged`].
+    pub fn open_to_serve_with(
+        url: &DatabaseUrl,
+        clock: Clock,
+        config: &VmdbConfig,
+    ) -> Result<Self, VmdbError> {
+        let path = url.path();
+        let folder = connection::folder_of(path);
+        connection::create_folder(folder)?;
+        let lock = ProcessLock::take(path)?;
+        if !config.unsafe_filesystem {
+            startup::check_filesystem(folder)?;
+        }
+        startup::warn_of_modes(path);
+        Self::start(path, clock, Some(lock), config)
+    }
+
+    fn start(
+        path: &Path,
+        clock: Clock,
+        lock: Option<ProcessLock>,
+        config: &VmdbConfig,
+    ) -> Result<Self, VmdbError> {
+        let serves = lock.is_some();
+        let room = DiskRoom::new(path, if serves { config.reserve } else { 0 });
+        let found = Found::beside(path);
         let mut connection = connection::open_writer(path)?;
+        let is_checked = !serves || startup::quick_check(&connection, path)?;
         migrate::migrate(&mut connection, path, clock.now())?;
-        let lanes = match &lock {
-            Some(_) => {
-                connection.execute("UPDATE appliance SET clean_shutdown = 0", [])?;
-                let taken = TakenFile::open(path)?;
-                suspects::free_what_was_taken(&connection, &taken.left_behind()?, clock.now())?;
-                Lanes::new(Some(taken))
-            }
-            None => Lanes::new(None),
+        let lanes = if serves {
+            found.tell(&connection)?;
+            connection.execute("UPDATE appliance SET clean_shutdown = 0", [])?;
+            let taken = TakenFile::open(path)?;
+            suspects::free_what_was_taken(&connection, &taken.left_behind()?, clock.now())?;
+            startup::check_books(&connection)?;
+            Lanes::new(Some(taken))
+        } else {
+            Lanes::new(None)
         };
         let (waiting, last_event) = Self::begin_with(&connection)?;
         let shared = Arc::new(Shared::new(
             Files::remember(path),
+            room,
             lanes,
             KnownSteps::load(&connection)?,
             waiting,
             last_event,
         ));
         let (sender, jobs) = mpsc::channel(ROOM);
-        let writer = Writer::new(path, clock.clone(), shared.clone(), connection, lock.is_some())?;
+        let writer = Writer::new(path, clock.clone(), shared.clone(), connection, serves, config)?;
         let thread = thread::Builder::new()
             .name("vmdb writer".to_owned())
             .spawn(move || writer.work(jobs))
             .map_err(|error| VmdbError::io(path, error))?;
+        let upkeep = serves.then(|| UpkeepThread::start(config.tick, &sender, &shared));
+        let upkeep = upkeep.transpose().map_err(|error| VmdbError::io(path, error))?;
+        if !is_checked {
+            startup::check_in_background(path, &shared);
+        }
         Ok(Self {
             inner: Arc::new(Inner {
                 clock,
-                readers: Readers::new(path),
+                readers: Readers::new(path, shared.reads.clone()),
                 shared,
+                upkeep,
                 sender,
                 thread: WriterThread(Mutex::new(Some(thread))),
                 lock,
@@ -206,6 +265,7 @@ impl Vmdb {
     /// Finishes what waits, then ends the database in order; clones of this handle are of no use afterwards.
     /// Blocks: on an async runtime, use `spawn_blocking`.
     pub fn close(self) {
+        self.inner.upkeep.iter().for_each(UpkeepThread::stop);
         // A closed channel means that the writer has ended already.
         drop(self.inner.sender.blocking_send(Command::Close));
         self.inner.thread.join();
@@ -217,6 +277,18 @@ impl Vmdb {
     /// Why it does not: a file that vanished, a full disk, errors of the disk.
     pub fn health(&self) -> Result<(), VmdbError> {
         self.inner.shared.health()
+    }
+
+    /// What there is to know of its disk.
+    pub fn disk(&self) -> Disk {
+        let shared = &self.inner.shared;
+        let (free, total) = shared.room.free_and_total();
+        Disk {
+            free,
+            total,
+            is_low: shared.room.is_low(),
+            log: shared.files.log_size(),
+        }
     }
 
     /// How many more requests the writer has room for.

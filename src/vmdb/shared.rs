@@ -1,5 +1,7 @@
 //! What the writer tells those who wait: new messages, new events, whether all is well.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
@@ -12,22 +14,32 @@ use tokio::sync::watch;
 
 use crate::model::event::EventId;
 use crate::vmdb::VmdbError;
+use crate::vmdb::disk_room::DiskRoom;
 use crate::vmdb::ems_names::EmsNames;
 use crate::vmdb::files::Files;
 use crate::vmdb::lanes::Lanes;
+use crate::vmdb::open_reads::OpenReads;
 use crate::vmdb::traces::KnownSteps;
 use crate::vmdb::transaction::News;
+
+/// A disk that failed so often within [`FAILURES_WITHIN`] is not relied on, though it works again in between.
+const MOST_FAILURES: usize = 3;
+const FAILURES_WITHIN: Duration = Duration::from_secs(60);
 
 /// Shared by the handle, the writer, and the answers on their way.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) files: Files,
+    pub(crate) room: DiskRoom,
+    pub(crate) reads: Arc<OpenReads>,
     pub(crate) lanes: Mutex<Lanes>,
     pub(crate) names: EmsNames,
     pub(crate) known_steps: KnownSteps,
     waiting: AtomicI64,
     inventory: AtomicU64,
     trouble: Mutex<Option<VmdbError>>,
+    damage: Mutex<Option<VmdbError>>,
+    failures: Mutex<VecDeque<Instant>>,
     last_event: watch::Sender<EventId>,
     bell: Bell,
 }
@@ -35,6 +47,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(
         files: Files,
+        room: DiskRoom,
         lanes: Lanes,
         known_steps: KnownSteps,
         waiting: i64,
@@ -42,12 +55,16 @@ impl Shared {
     ) -> Self {
         Self {
             files,
+            room,
+            reads: Arc::default(),
             lanes: Mutex::new(lanes),
             names: EmsNames::default(),
             known_steps,
             waiting: AtomicI64::new(waiting),
             inventory: AtomicU64::new(1),
             trouble: Mutex::default(),
+            damage: Mutex::default(),
+            failures: Mutex::default(),
             last_event: watch::Sender::new(last_event),
             bell: Bell::default(),
         }
@@ -72,14 +89,51 @@ impl Shared {
     /// Keeps the last trouble until a commit succeeds.
     pub(crate) fn remember(&self, verdict: &Result<(), VmdbError>) {
         let mut trouble = self.trouble.lock();
+        if let Err(error) = verdict {
+            if matches!(error, VmdbError::Full { .. }) {
+                self.room.ran_out();
+            }
+            // What lasts counts once.
+            if trouble.is_none() && error.is_worrying() {
+                self.failures.lock().push_back(Instant::now());
+            }
+        }
         if verdict.is_err() || trouble.is_some() {
             *trouble = verdict.clone().err();
         }
     }
 
+    /// Notes what a check of the whole database found.
+    pub(crate) fn is_damaged(&self, error: VmdbError) {
+        *self.damage.lock() = Some(error);
+    }
+
+    /// What went wrong last, unless something went well since.
+    pub(crate) fn trouble(&self) -> Option<VmdbError> {
+        self.trouble.lock().clone()
+    }
+
     pub(crate) fn health(&self) -> Result<(), VmdbError> {
         self.files.check()?;
-        self.trouble.lock().clone().map_or(Ok(()), Err)
+        for trouble in [&self.damage, &self.trouble] {
+            trouble.lock().clone().map_or(Ok(()), Err)?;
+        }
+        self.room.check()?;
+        self.check_failures()
+    }
+
+    fn check_failures(&self) -> Result<(), VmdbError> {
+        let mut failures = self.failures.lock();
+        while failures.front().is_some_and(|time| time.elapsed() > FAILURES_WITHIN) {
+            failures.pop_front();
+        }
+        if failures.len() < MOST_FAILURES {
+            return Ok(());
+        }
+        Err(VmdbError::unavailable(format!(
+            "the disk failed {} times within a minute: it works again for now, and is relied on when it has for a minute",
+            failures.len()
+        )))
     }
 
     /// Changes whenever objects are created: once before the commit that brings them, once after it.

@@ -12,13 +12,18 @@ use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::mpsc;
+use tracing::info;
 use tracing::warn;
 
 use crate::model::clock::Clock;
 use crate::model::clock::Timestamp;
+use crate::vmdb::VmdbConfig;
 use crate::vmdb::VmdbError;
+use crate::vmdb::checkpoint;
+use crate::vmdb::checkpoint::Checkpoint;
 use crate::vmdb::connection;
 use crate::vmdb::shared::Shared;
+use crate::vmdb::startup;
 use crate::vmdb::tallies::Books;
 use crate::vmdb::transaction::News;
 use crate::vmdb::transaction::Transaction;
@@ -28,8 +33,8 @@ use crate::vmdb::writer_state::WriterState;
 const EVENTS_PER_COMMIT: usize = 512;
 /// How long a transaction gathers.
 const GATHERING: Duration = Duration::from_millis(4);
-/// Above this size a check of the whole file would keep the events waiting for too long.
-const CHECKED_PAGES: i64 = (1 << 30) / 4096;
+/// How long a database that could not be opened again is left alone.
+const REOPENING: Duration = Duration::from_millis(500);
 
 /// One piece of work for the writer.
 pub(crate) trait Job: Send {
@@ -45,6 +50,8 @@ pub(crate) trait Job: Send {
 pub(crate) enum Command {
     /// Work.
     Job(Box<dyn Job>),
+    /// See to what is not work: comes from time to time.
+    Tick,
     /// Finish what waits, then end.
     Close,
 }
@@ -56,7 +63,12 @@ pub(crate) struct Writer {
     clock: Clock,
     shared: Arc<Shared>,
     connection: Option<Connection>,
+    /// Why it could not be opened again, and when.
+    refused: Option<(Instant, VmdbError)>,
     state: WriterState,
+    checkpoint: Checkpoint,
+    idle: Duration,
+    worked_at: Instant,
 }
 
 impl Writer {
@@ -66,6 +78,7 @@ impl Writer {
         shared: Arc<Shared>,
         connection: Connection,
         serves: bool,
+        config: &VmdbConfig,
     ) -> Result<Self, VmdbError> {
         Ok(Self {
             path: path.to_path_buf(),
@@ -74,6 +87,10 @@ impl Writer {
             shared,
             state: WriterState::load(&connection, serves)?,
             connection: Some(connection),
+            refused: None,
+            checkpoint: Checkpoint::new(config.log_limit),
+            idle: config.idle,
+            worked_at: Instant::now(),
         })
     }
 
@@ -82,6 +99,7 @@ impl Writer {
         while let Some(command) = jobs.blocking_recv() {
             match command {
                 Command::Job(job) => self.turn(job, &mut jobs),
+                Command::Tick => self.tick(&mut jobs),
                 Command::Close => jobs.close(),
             }
         }
@@ -104,15 +122,24 @@ impl Writer {
                     shared: &self.shared,
                 };
                 let verdict = transaction.commit(&mut group, jobs);
-                let verdict = verdict.and_then(|news| self.shared.files.check().map(|()| news));
+                let files = self.shared.files.check();
+                let is_there = files.is_ok();
+                let verdict = verdict.and_then(|news| files.map(|()| news));
+                if verdict.is_ok() {
+                    let log_size = self.shared.files.log_size();
+                    self.checkpoint
+                        .after_commit(&connection, log_size, &self.shared.reads);
+                }
                 // After an error of the disk the connection's view of it cannot be trusted.
-                if connection.is_autocommit() && !matches!(verdict, Err(VmdbError::Unavailable { .. })) {
+                let is_trusted = is_there && !matches!(verdict, Err(VmdbError::Disk { .. }));
+                if connection.is_autocommit() && is_trusted {
                     self.connection = Some(connection);
                 }
                 verdict
             }
             Err(error) => Err(error),
         };
+        self.worked_at = Instant::now();
         let answer = verdict.as_ref().map(|_| ()).map_err(Clone::clone);
         self.shared.remember(&answer);
         if let Ok(news) = &mut verdict {
@@ -127,28 +154,60 @@ impl Writer {
         }
     }
 
+    /// Sees whether a disk that failed works again, or, where nothing is written, empties the log.
+    fn tick(&mut self, jobs: &mut mpsc::Receiver<Command>) {
+        if self.shared.trouble().is_some() {
+            self.turn(Box::new(Probe), jobs);
+        } else if self.worked_at.elapsed() >= self.idle
+            && self.shared.files.log_size() > 0
+            && let Some(connection) = &self.connection
+            && let Err(error) = checkpoint::truncate(connection, Duration::ZERO)
+        {
+            warn!(%error, "Cannot empty the write-ahead log.");
+        }
+    }
+
     fn reopened(&mut self) -> Result<Connection, VmdbError> {
         if let Some(connection) = self.connection.take() {
             return Ok(connection);
         }
-        self.shared.files.check()?;
-        let connection = connection::open_writer(&self.path)?;
-        let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
-        if pages < CHECKED_PAGES {
-            let found: String = connection.pragma_query_value(None, "quick_check", |row| row.get(0))?;
-            if found != "ok" {
-                return Err(VmdbError::unavailable(format!("quick_check says `{found}`")));
-            }
+        if let Some((at, error)) = &self.refused
+            && at.elapsed() < REOPENING
+        {
+            return Err(error.clone());
         }
-        Ok(connection)
+        self.shared.files.check()?;
+        let opened = connection::open_writer(&self.path)
+            .and_then(|connection| startup::quick_check(&connection, &self.path).map(|_| connection));
+        self.refused = opened.as_ref().err().map(|error| (Instant::now(), error.clone()));
+        opened
     }
 
     fn end(&mut self) -> Result<(), VmdbError> {
+        self.shared.reads.end_all();
         let connection = self.reopened()?;
         connection.execute("UPDATE appliance SET clean_shutdown = 1", [])?;
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        if !checkpoint::truncate(&connection, connection::BUSY_TIMEOUT)? {
+            info!("Another program reads the database; what is in its write-ahead log stays there.");
+        }
         Ok(())
     }
+}
+
+/// Writes, without a change, to see whether it can be done.
+struct Probe;
+
+impl Job for Probe {
+    fn weight(&self) -> usize {
+        1
+    }
+
+    fn run(&mut self, transaction: &mut Transaction<'_>) -> Result<(), VmdbError> {
+        transaction.execute("UPDATE appliance SET last_id = last_id", [])?;
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, _verdict: Result<(), VmdbError>) {}
 }
 
 /// One transaction and the jobs that share it.
@@ -204,7 +263,7 @@ impl Group<'_> {
                 match jobs.try_recv() {
                     Ok(Command::Job(job)) => group.push(job),
                     Ok(Command::Close) => jobs.close(),
-                    Err(_empty) => {}
+                    Ok(Command::Tick) | Err(_) => {}
                 }
             }
         }
