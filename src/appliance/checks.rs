@@ -63,7 +63,11 @@ pub(crate) fn database(vmdb: &Vmdb) -> Check {
             }
             // It works as long as there is any room, so this is no reason to be taken out of service.
             if disk.is_low {
-                let warning = format!("little room is left on the disk: {} MiB of {} MiB", disk.free >> 20, disk.total >> 20);
+                let warning = format!(
+                    "little room is left on the disk: {} MiB of {} MiB",
+                    disk.free >> 20,
+                    disk.total >> 20
+                );
                 detail.insert("warning".to_owned(), warning.into());
             }
         }

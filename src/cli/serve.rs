@@ -2,6 +2,7 @@
 
 use std::io;
 use std::io::Write;
+use std::mem;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -88,9 +89,12 @@ async fn serve(config: ApplianceConfig, log_format: LogFormat) -> Result<ExitCod
     announce(&format!("http://{}", appliance.address()), log_format);
     let signal = signals.next().await;
     info!(signal, "Stopping.");
+    let mut stopping = Box::pin(appliance.stop());
     tokio::select! {
-        () = appliance.stop() => Ok(ExitCode::Fine),
+        () = &mut stopping => Ok(ExitCode::Fine),
         _second = signals.next() => {
+            // Dropping the stages would wait for what they have in hand.
+            mem::forget(stopping);
             info!("Stopped at once; what was acknowledged is kept, and goes on next time.");
             Ok(ExitCode::No)
         }

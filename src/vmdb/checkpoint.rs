@@ -17,8 +17,8 @@ use crate::vmdb::open_reads::OpenReads;
 const PATIENCE: Duration = Duration::from_millis(50);
 /// How many readers are ended at once at most.
 const MOST_ENDED: usize = 16;
-/// How soon it is tried again where readers of other programs are in the way.
-const AGAIN: Duration = Duration::from_secs(1);
+/// How soon it is tried again where readers are in the way that do not end, such as those of other programs.
+const AGAIN: Duration = Duration::from_millis(250);
 
 /// Keeps the log small.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl Checkpoint {
         if self.not_before.is_none() {
             warn!(
                 bytes = log_size,
-                "The write-ahead log cannot be emptied: another program reads the database without end."
+                "The write-ahead log cannot be emptied: somebody reads the database without end."
             );
         }
         self.not_before = Some(Instant::now() + AGAIN);

@@ -153,3 +153,55 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), VmdbError> {
         .and_then(|folder| folder.sync_all())
         .map_err(|error| VmdbError::io(folder, error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::OLDEST_SQLITE;
+    use super::expect;
+    use super::open_reader;
+    use super::open_writer;
+    use crate::vmdb::VmdbError;
+
+    #[test]
+    fn statement_13_the_library_is_new_enough_and_what_keeps_the_promise_is_read_back() {
+        assert!(
+            rusqlite::version_number() >= OLDEST_SQLITE,
+            "{}",
+            rusqlite::version()
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new").join("deep").join("test.db");
+        let writer = open_writer(&path).unwrap();
+        let reader = open_reader(&path).unwrap();
+        for (connection, settings) in [
+            (
+                &writer,
+                &[
+                    ("synchronous", 2),
+                    ("wal_autocheckpoint", 1_000),
+                    ("foreign_keys", 1),
+                ][..],
+            ),
+            (&reader, &[("foreign_keys", 1)][..]),
+        ] {
+            let always = [("mmap_size", 0), ("trusted_schema", 0), ("cell_size_check", 1)];
+            for (name, value) in settings.iter().chain(&always) {
+                expect(connection, name, *value).unwrap();
+            }
+        }
+        expect(&writer, "journal_mode", "wal".to_owned()).unwrap();
+        // SQLite keeps its own counsel of a pragma that it does not follow.
+        writer.pragma_update(None, "synchronous", "normal").unwrap();
+        let refused = expect(&writer, "synchronous", 2).unwrap_err();
+        assert!(
+            matches!(
+                refused,
+                VmdbError::Setting {
+                    name: "synchronous",
+                    ..
+                }
+            ),
+            "{refused}"
+        );
+    }
+}

@@ -55,7 +55,10 @@ impl DiskRoom {
 
     /// How much is free, and how much there is, in bytes, at the last look.
     pub(crate) fn free_and_total(&self) -> (u64, u64) {
-        (self.free.load(Ordering::Relaxed), self.total.load(Ordering::Relaxed))
+        (
+            self.free.load(Ordering::Relaxed),
+            self.total.load(Ordering::Relaxed),
+        )
     }
 
     /// Whether so little is free that somebody should know.
@@ -84,7 +87,10 @@ impl DiskRoom {
             return;
         }
         if !self.is_short.swap(true, Ordering::Relaxed) {
-            warn!(needed = self.needed(), "The disk is full: no events are taken until there is room.");
+            warn!(
+                needed = self.needed(),
+                "The disk is full: no events are taken until there is room."
+            );
         }
         match fs::remove_file(&self.reserve_path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -138,7 +144,14 @@ impl DiskRoom {
             .truncate(true)
             .mode(0o600)
             .open(&self.reserve_path)
-            .and_then(|file| Ok(rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, self.reserve)?));
+            .and_then(|file| {
+                Ok(rustix::fs::fallocate(
+                    &file,
+                    FallocateFlags::empty(),
+                    0,
+                    self.reserve,
+                )?)
+            });
         if made.is_err() {
             // Half a reserve is worth nothing, and would be taken for a whole one.
             let _gone = fs::remove_file(&self.reserve_path);

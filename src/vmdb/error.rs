@@ -87,11 +87,9 @@ pub enum VmdbError {
     },
     /// The database is damaged.
     #[error(
-        "`{}` is damaged, quick_check says `{found}`: keep all its files, and take a backup in its place", path.display()
+        "the database is damaged ({found}): stop the program, keep all files of it, and put a backup in their place"
     )]
     Damaged {
-        /// The database.
-        path: PathBuf,
         /// The first thing that is wrong.
         found: String,
     },
@@ -209,6 +207,9 @@ impl From<rusqlite::Error> for VmdbError {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 Self::unavailable(format!("another program keeps it locked ({error})"))
             }
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged {
+                found: error.to_string(),
+            },
             Some(ErrorCode::OperationInterrupted) => Self::Interrupted,
             _other => Self::Sqlite {
                 source: Arc::new(error),

@@ -208,11 +208,13 @@ impl Vmdb {
         let room = DiskRoom::new(path, if serves { config.reserve } else { 0 });
         let found = Found::beside(path);
         let mut connection = connection::open_writer(path)?;
-        let is_checked = !serves || startup::quick_check(&connection, path)?;
+        let is_checked = !serves || startup::quick_check(&connection)?;
         migrate::migrate(&mut connection, path, clock.now())?;
         let lanes = if serves {
             found.tell(&connection)?;
             connection.execute("UPDATE appliance SET clean_shutdown = 0", [])?;
+            // In the database itself: in a log that vanishes it would vanish, too.
+            checkpoint::truncate(&connection, connection::BUSY_TIMEOUT)?;
             let taken = TakenFile::open(path)?;
             suspects::free_what_was_taken(&connection, &taken.left_behind()?, clock.now())?;
             startup::check_books(&connection)?;

@@ -52,17 +52,19 @@ impl OpenReads {
         }
     }
 
-    /// Ends the oldest read that was not ended before; says whether any is still under way.
+    /// Ends the oldest read; false where there is none, or where it was told to end before and has not yet: ending
+    /// others would be of no use then.
     pub(crate) fn end_oldest(&self) -> bool {
         // Under the lock, so that none is ended whose connection has begun another one.
         let reads = self.reads.lock();
-        for (handle, is_ended) in reads.open.values() {
-            if !is_ended.swap(true, Ordering::Relaxed) {
-                handle.interrupt();
-                break;
-            }
+        let Some((handle, is_ended)) = reads.open.values().next() else {
+            return false;
+        };
+        if is_ended.swap(true, Ordering::Relaxed) {
+            return false;
         }
-        !reads.open.is_empty()
+        handle.interrupt();
+        true
     }
 
     /// Ends every read.

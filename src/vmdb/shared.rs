@@ -11,6 +11,8 @@ use std::time::Instant;
 use parking_lot::Condvar;
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use tracing::info;
+use tracing::warn;
 
 use crate::model::event::EventId;
 use crate::vmdb::VmdbError;
@@ -98,9 +100,16 @@ impl Shared {
                 self.failures.lock().push_back(Instant::now());
             }
         }
-        if verdict.is_err() || trouble.is_some() {
-            *trouble = verdict.clone().err();
+        // Told when it begins and when it ends; in between it is the same for every commit.
+        match (trouble.as_ref(), verdict) {
+            (None, Err(error)) => {
+                warn!(%error, "The database cannot be written; it is tried again until it can.")
+            }
+            (Some(_), Ok(())) => info!("The database can be written again."),
+            (None, Ok(())) => return,
+            (Some(_), Err(_)) => {}
         }
+        *trouble = verdict.clone().err();
     }
 
     /// Notes what a check of the whole database found.
@@ -124,7 +133,10 @@ impl Shared {
 
     fn check_failures(&self) -> Result<(), VmdbError> {
         let mut failures = self.failures.lock();
-        while failures.front().is_some_and(|time| time.elapsed() > FAILURES_WITHIN) {
+        while failures
+            .front()
+            .is_some_and(|time| time.elapsed() > FAILURES_WITHIN)
+        {
             failures.pop_front();
         }
         if failures.len() < MOST_FAILURES {
@@ -177,4 +189,66 @@ impl Shared {
 struct Bell {
     rung: Mutex<u64>,
     waiter: Condvar,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rusqlite::ffi;
+
+    use super::Shared;
+    use crate::model::event::EventId;
+    use crate::vmdb::VmdbError;
+    use crate::vmdb::disk_room::DiskRoom;
+    use crate::vmdb::files::Files;
+    use crate::vmdb::lanes::Lanes;
+    use crate::vmdb::traces::KnownSteps;
+
+    fn failure(extended_code: i32) -> VmdbError {
+        rusqlite::Error::SqliteFailure(ffi::Error::new(extended_code), None).into()
+    }
+
+    #[test]
+    fn a_disk_that_fails_three_times_in_a_minute_is_not_relied_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        for name in ["test.db", "test.db-wal"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let new = || {
+            let steps = KnownSteps::default();
+            Shared::new(
+                Files::remember(&path),
+                DiskRoom::new(&path, 0),
+                Lanes::new(None),
+                steps,
+                0,
+                EventId(0),
+            )
+        };
+        let shared: Arc<Shared> = Arc::new(new());
+        let sync_failed = Err(failure(ffi::SQLITE_IOERR_FSYNC));
+        for time in 1..=3 {
+            shared.remember(&sync_failed);
+            // The same trouble, as long as it lasts.
+            shared.remember(&sync_failed);
+            assert!(matches!(shared.health(), Err(VmdbError::Disk { .. })));
+            shared.remember(&Ok(()));
+            assert_eq!(shared.health().is_ok(), time < 3, "{time}");
+        }
+        let why = shared.health().unwrap_err();
+        assert!(
+            why.is_temporary() && why.to_string().contains("3 times within a minute"),
+            "{why}"
+        );
+        // A limit on the size of files is no sign of a bad disk.
+        let shared = new();
+        for _time in 0..3 {
+            shared.remember(&Err(failure(ffi::SQLITE_IOERR_WRITE)));
+            assert!(shared.health().is_err());
+            shared.remember(&Ok(()));
+        }
+        assert!(shared.health().is_ok());
+    }
 }

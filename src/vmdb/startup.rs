@@ -113,24 +113,21 @@ impl Found {
 }
 
 /// Checks the database unless it is too large to be waited for; says whether it did.
-pub(crate) fn quick_check(connection: &Connection, path: &Path) -> Result<bool, VmdbError> {
+pub(crate) fn quick_check(connection: &Connection) -> Result<bool, VmdbError> {
     let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
     let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
     if pages.saturating_mul(page) > CHECKED_AT_ONCE {
         return Ok(false);
     }
-    check_all(connection, path).map(|()| true)
+    check_all(connection).map(|()| true)
 }
 
-fn check_all(connection: &Connection, path: &Path) -> Result<(), VmdbError> {
+fn check_all(connection: &Connection) -> Result<(), VmdbError> {
     let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if found == "ok" {
         return Ok(());
     }
-    Err(VmdbError::Damaged {
-        path: path.to_path_buf(),
-        found,
-    })
+    Err(VmdbError::Damaged { found })
 }
 
 /// Checks a large database on a thread of its own, while it is used. Where the log grows too large meanwhile the
@@ -140,7 +137,7 @@ pub(crate) fn check_in_background(path: &Path, shared: &Arc<Shared>) {
     let check = move || {
         let checked = connection::open_reader(&path).and_then(|connection| {
             let _open = shared.reads.begin(&connection);
-            check_all(&connection, &path)
+            check_all(&connection)
         });
         match checked {
             Ok(()) => info!("Checked the whole database: it is in order."),
@@ -164,13 +161,17 @@ pub(crate) fn check_books(connection: &Connection) -> Result<(), VmdbError> {
         [],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
-    let waiting: i64 =
-        connection.query_row("SELECT count(*) FROM miq_queue WHERE kind <> 2", [], |row| {
-            row.get(0)
-        })?;
+    let waiting: i64 = connection.query_row("SELECT count(*) FROM miq_queue WHERE kind <> 2", [], |row| {
+        row.get(0)
+    })?;
     if accepted != rest + waiting {
         let missing = accepted - rest - waiting;
-        warn!(accepted, waiting, missing, "The books do not balance: rows were added or deleted by something else. `switchboard verify` tells more.");
+        warn!(
+            accepted,
+            waiting,
+            missing,
+            "The books do not balance: rows were added or deleted by something else. `switchboard verify` tells more."
+        );
     }
     Ok(())
 }

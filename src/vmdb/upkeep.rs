@@ -56,12 +56,7 @@ impl Drop for UpkeepThread {
     }
 }
 
-fn run(
-    tick: Duration,
-    stopped: &std_mpsc::Receiver<()>,
-    sender: &WeakSender<Command>,
-    shared: &Shared,
-) {
+fn run(tick: Duration, stopped: &std_mpsc::Receiver<()>, sender: &WeakSender<Command>, shared: &Shared) {
     while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(tick) {
         shared.room.look();
         let Some(sender) = sender.upgrade() else { return };

@@ -156,7 +156,7 @@ impl Writer {
 
     /// Sees whether a disk that failed works again, or, where nothing is written, empties the log.
     fn tick(&mut self, jobs: &mut mpsc::Receiver<Command>) {
-        if self.shared.trouble().is_some() {
+        if self.shared.trouble().is_some() || self.shared.files.check().is_err() {
             self.turn(Box::new(Probe), jobs);
         } else if self.worked_at.elapsed() >= self.idle
             && self.shared.files.log_size() > 0
@@ -178,7 +178,7 @@ impl Writer {
         }
         self.shared.files.check()?;
         let opened = connection::open_writer(&self.path)
-            .and_then(|connection| startup::quick_check(&connection, &self.path).map(|_| connection));
+            .and_then(|connection| startup::quick_check(&connection).map(|_| connection));
         self.refused = opened.as_ref().err().map(|error| (Instant::now(), error.clone()));
         opened
     }

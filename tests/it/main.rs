@@ -9,6 +9,7 @@ mod conformance;
 mod corpus;
 mod diagnostics;
 mod diagnostics_across_files;
+mod disk;
 mod docs;
 mod engine_corpus;
 mod exceptions;

@@ -5,6 +5,7 @@ pub(crate) mod catching;
 pub(crate) mod cloud;
 pub(crate) mod project;
 pub(crate) mod served;
+pub(crate) mod serving;
 pub(crate) mod findings;
 pub(crate) mod told_rules;
 
