@@ -11,6 +11,8 @@ pub struct VmdbConfig {
     /// What the write-ahead log must not grow beyond, in bytes. At three quarters of it readers that keep it from
     /// being emptied are ended.
     pub log_limit: u64,
+    /// A database larger than this, in bytes, is checked while it is used rather than before.
+    pub checked_at_once: u64,
     /// How often the room on the disk is looked at, and whether the disk works again.
     pub tick: Duration,
     /// How long nothing has been written when the log is emptied.
@@ -24,6 +26,7 @@ impl Default for VmdbConfig {
         Self {
             reserve: 0,
             log_limit: 64 << 20,
+            checked_at_once: 1 << 30,
             tick: Duration::from_secs(1),
             idle: Duration::from_secs(10),
             unsafe_filesystem: false,

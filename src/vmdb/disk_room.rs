@@ -16,6 +16,7 @@ use rustix::fs::FallocateFlags;
 use tracing::info;
 use tracing::warn;
 
+use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
 use crate::vmdb::connection;
 use crate::vmdb::process_lock::beside;
@@ -24,6 +25,32 @@ use crate::vmdb::process_lock::beside;
 const LEAST: u64 = 4 << 20;
 /// Less than this is worth an alarm, and less than a tenth of the disk is.
 const LOW: u64 = 1 << 30;
+
+/// The disk that the database is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Disk {
+    /// What is free, in bytes.
+    pub free: u64,
+    /// How large it is, in bytes.
+    pub total: u64,
+    /// Whether less than a tenth or less than 1 GiB is free.
+    pub is_low: bool,
+    /// The size of the write-ahead log, in bytes.
+    pub log: u64,
+}
+
+impl Vmdb {
+    /// What there is to know of its disk, at the last look.
+    pub fn disk(&self) -> Disk {
+        let shared = self.shared();
+        Disk {
+            free: shared.room.free.load(Ordering::Relaxed),
+            total: shared.room.total.load(Ordering::Relaxed),
+            is_low: shared.room.is_low.load(Ordering::Relaxed),
+            log: shared.files.log_size(),
+        }
+    }
+}
 
 /// The room on the disk of the database.
 #[derive(Debug)]
@@ -51,19 +78,6 @@ impl DiskRoom {
         };
         room.look();
         room
-    }
-
-    /// How much is free, and how much there is, in bytes, at the last look.
-    pub(crate) fn free_and_total(&self) -> (u64, u64) {
-        (
-            self.free.load(Ordering::Relaxed),
-            self.total.load(Ordering::Relaxed),
-        )
-    }
-
-    /// Whether so little is free that somebody should know.
-    pub(crate) fn is_low(&self) -> bool {
-        self.is_low.load(Ordering::Relaxed)
     }
 
     /// Whether there is room for more events.

@@ -22,6 +22,7 @@ mod event_streams;
 mod ext_management_systems;
 mod files;
 mod filter;
+mod group;
 mod handled;
 mod handled_batch;
 mod handled_rows;
@@ -58,6 +59,7 @@ pub use config::VmdbConfig;
 pub use cursors::Cursor;
 pub use database_url::DatabaseUrl;
 pub use deliveries::StoredDelivery;
+pub use disk_room::Disk;
 pub use error::VmdbError;
 pub use event_keys::settle_key;
 pub use event_list::EventFilter;
@@ -147,19 +149,6 @@ struct Inner {
     lock: Option<ProcessLock>,
 }
 
-/// The disk that the database is on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Disk {
-    /// What is free, in bytes.
-    pub free: u64,
-    /// How large it is, in bytes.
-    pub total: u64,
-    /// Whether less than a tenth or less than 1 GiB is free.
-    pub is_low: bool,
-    /// The size of the write-ahead log, in bytes.
-    pub log: u64,
-}
-
 impl Vmdb {
     /// Opens the database, beside a process that serves it or not; creates it where there is none.
     ///
@@ -208,7 +197,7 @@ impl Vmdb {
         let room = DiskRoom::new(path, if serves { config.reserve } else { 0 });
         let found = Found::beside(path);
         let mut connection = connection::open_writer(path)?;
-        let is_checked = !serves || startup::quick_check(&connection)?;
+        let is_checked = !serves || startup::quick_check(&connection, config.checked_at_once)?;
         migrate::migrate(&mut connection, path, clock.now())?;
         let lanes = if serves {
             found.tell(&connection)?;
@@ -217,12 +206,14 @@ impl Vmdb {
             checkpoint::truncate(&connection, connection::BUSY_TIMEOUT)?;
             let taken = TakenFile::open(path)?;
             suspects::free_what_was_taken(&connection, &taken.left_behind()?, clock.now())?;
-            startup::check_books(&connection)?;
             Lanes::new(Some(taken))
         } else {
             Lanes::new(None)
         };
-        let (waiting, last_event) = Self::begin_with(&connection)?;
+        let (waiting, accepted, last_event) = Self::begin_with(&connection)?;
+        if serves {
+            startup::check_books(&connection, accepted)?;
+        }
         let shared = Arc::new(Shared::new(
             Files::remember(path),
             room,
@@ -255,13 +246,16 @@ impl Vmdb {
         })
     }
 
-    fn begin_with(connection: &Connection) -> Result<(i64, EventId), VmdbError> {
-        let waiting = connection.query_row("SELECT count(*) FROM miq_queue WHERE state <> 1", [], |row| {
-            row.get(0)
-        })?;
+    /// How many messages wait for the handler, how many came in and are no event yet, and the last event.
+    fn begin_with(connection: &Connection) -> Result<(i64, i64, EventId), VmdbError> {
+        let (waiting, accepted) = connection.query_row(
+            "SELECT count(*) FILTER (WHERE state <> 1), count(*) FILTER (WHERE kind <> 2) FROM miq_queue",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
         let last: Option<i64> =
             connection.query_row("SELECT max(id) FROM event_streams", [], |row| row.get(0))?;
-        Ok((waiting, EventId(last.unwrap_or(0))))
+        Ok((waiting, accepted, EventId(last.unwrap_or(0))))
     }
 
     /// Finishes what waits, then ends the database in order; clones of this handle are of no use afterwards.
@@ -279,18 +273,6 @@ impl Vmdb {
     /// Why it does not: a file that vanished, a full disk, errors of the disk.
     pub fn health(&self) -> Result<(), VmdbError> {
         self.inner.shared.health()
-    }
-
-    /// What there is to know of its disk.
-    pub fn disk(&self) -> Disk {
-        let shared = &self.inner.shared;
-        let (free, total) = shared.room.free_and_total();
-        Disk {
-            free,
-            total,
-            is_low: shared.room.is_low(),
-            log: shared.files.log_size(),
-        }
     }
 
     /// How many more requests the writer has room for.

@@ -16,9 +16,6 @@ use crate::vmdb::connection;
 use crate::vmdb::files;
 use crate::vmdb::shared::Shared;
 
-/// Above this size a check of the whole file would keep the events waiting for too long.
-const CHECKED_AT_ONCE: i64 = 1 << 30;
-
 /// File systems of which a lock on one machine is not known on another, or whose locks and flushes are some
 /// program's word, by the number that `statfs` gives.
 const UNSAFE_FILESYSTEMS: &[(u32, &str)] = &[
@@ -112,11 +109,12 @@ impl Found {
     }
 }
 
-/// Checks the database unless it is too large to be waited for; says whether it did.
-pub(crate) fn quick_check(connection: &Connection) -> Result<bool, VmdbError> {
+/// Checks the database unless it is larger than `at_most` bytes, so that events would wait for too long; says
+/// whether it did.
+pub(crate) fn quick_check(connection: &Connection, at_most: u64) -> Result<bool, VmdbError> {
     let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
     let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
-    if pages.saturating_mul(page) > CHECKED_AT_ONCE {
+    if u64::try_from(pages.saturating_mul(page)).unwrap_or(u64::MAX) > at_most {
         return Ok(false);
     }
     check_all(connection).map(|()| true)
@@ -154,16 +152,13 @@ pub(crate) fn check_in_background(path: &Path, shared: &Arc<Shared>) {
     }
 }
 
-/// Compares the books with the rows; what does not add up is told, and nothing else.
-pub(crate) fn check_books(connection: &Connection) -> Result<(), VmdbError> {
+/// Compares the books with the number of messages on the queue; what does not add up is told, and nothing else.
+pub(crate) fn check_books(connection: &Connection, waiting: i64) -> Result<(), VmdbError> {
     let (accepted, rest): (i64, i64) = connection.query_row(
         "SELECT ifnull(sum(accepted), 0), ifnull(sum(delivered + discarded), 0) FROM tallies",
         [],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
-    let waiting: i64 = connection.query_row("SELECT count(*) FROM miq_queue WHERE kind <> 2", [], |row| {
-        row.get(0)
-    })?;
     if accepted != rest + waiting {
         let missing = accepted - rest - waiting;
         warn!(
