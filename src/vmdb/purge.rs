@@ -195,13 +195,16 @@ impl Purge {
         })
     }
 
-    /// Done refreshes are of no more use than the events that asked for them.
+    /// Refreshes that are done, or merged into others, are of no more use than the events that asked for them.
     fn refreshes(&mut self, transaction: &mut Transaction<'_>, id: i64) -> Result<Phase, VmdbError> {
         let mut query = transaction.prepare(
-            "SELECT id FROM refresh_queue WHERE id > ?1 AND state = ?2 AND finished_at <= ?3 ORDER BY id LIMIT ?4",
+            "SELECT id FROM refresh_queue WHERE id > ?1 AND state IN (?2, ?3) AND finished_at <= ?4 \
+             ORDER BY id LIMIT ?5",
         )?;
-        let done = RefreshState::Done.number();
-        let rows = query.query_map(params![id, done, self.cutoff, self.window], |row| row.get(0))?;
+        let [done, merged] = [RefreshState::Done, RefreshState::Merged].map(RefreshState::number);
+        let rows = query.query_map(params![id, done, merged, self.cutoff, self.window], |row| {
+            row.get(0)
+        })?;
         let found = rows.collect::<Result<Vec<i64>, _>>()?;
         for id in &found {
             transaction.execute("DELETE FROM refresh_targets WHERE refresh_id = ?1", [id])?;

@@ -43,6 +43,7 @@ pub(crate) struct Shared {
     damage: Mutex<Option<VmdbError>>,
     failures: Mutex<VecDeque<Instant>>,
     last_event: watch::Sender<EventId>,
+    refreshes: watch::Sender<u64>,
     bell: Bell,
 }
 
@@ -68,6 +69,7 @@ impl Shared {
             damage: Mutex::default(),
             failures: Mutex::default(),
             last_event: watch::Sender::new(last_event),
+            refreshes: watch::Sender::new(0),
             bell: Bell::default(),
         }
     }
@@ -78,6 +80,9 @@ impl Shared {
         self.waiting.fetch_add(news.waiting, Ordering::Relaxed);
         if news.has_managers {
             self.names.forget();
+        }
+        if news.has_refreshes {
+            self.refreshes.send_modify(|count| *count += 1);
         }
         if let Some(event) = news.last_event {
             self.last_event.send_if_modified(|last| {
@@ -103,7 +108,7 @@ impl Shared {
         // Told when it begins and when it ends; in between it is the same for every commit.
         match (trouble.as_ref(), verdict) {
             (None, Err(error)) => {
-                warn!(%error, "The database cannot be written; it is tried again until it can.")
+                warn!(%error, "The database cannot be written; it is tried again until it can.");
             }
             (Some(_), Ok(())) => info!("The database can be written again."),
             (None, Ok(())) => return,
@@ -164,6 +169,10 @@ impl Shared {
 
     pub(crate) fn events_saved(&self) -> watch::Receiver<EventId> {
         self.last_event.subscribe()
+    }
+
+    pub(crate) fn refreshes_queued(&self) -> watch::Receiver<u64> {
+        self.refreshes.subscribe()
     }
 
     /// Wakes everybody who waits for a message to take.

@@ -1,4 +1,5 @@
 //! A disk that is full, limited, locked or taken away: a state that shows, loses nothing, and ends by itself.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
 use std::fs;
 use std::fs::File;

@@ -1,7 +1,10 @@
 //! Old events go, a window at a time; what waits stays, the books balance, and no clock makes everything old.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::time::Duration;
 
+use switchboard::appliance::ApplianceConfig;
+use switchboard::model::clock::Clock;
 use switchboard::model::clock::SignedDuration;
 use switchboard::model::delivery::Delivery;
 use switchboard::model::ems::Ems;
@@ -21,7 +24,9 @@ use switchboard::vmdb::Vmdb;
 use crate::support::Database;
 use crate::support::event;
 use crate::support::noon;
+use crate::support::project::Project;
 use crate::support::saved;
+use crate::support::served::Served;
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -219,6 +224,82 @@ fn retry() -> NewRetry {
         run: 1,
         due: noon() + days(400),
     }
+}
+
+#[test]
+fn refreshes_that_are_done_go_at_the_same_age_and_those_that_are_not_stay() {
+    let (database, ems) = Database::with_ems("cloud");
+    save(
+        &database,
+        vec![at(&ems, "old", 30), at(&ems, "young", 1)],
+        |_, _| {},
+    );
+    let connection = rusqlite::Connection::open(database.folder.path().join("test.db")).unwrap();
+    let ago = |ago| (noon() - days(ago)).as_microsecond();
+    for (id, state, finished) in [
+        (1, 2, Some(ago(30))),
+        (2, 0, None),
+        (3, 2, Some(ago(1))),
+        (4, 3, Some(ago(30))),
+    ] {
+        connection
+            .execute(
+                "INSERT INTO refresh_queue (id, ems_id, state, requested_at, finished_at, attempts) \
+                 VALUES (?1, 1, ?2, ?3, ?4, 1)",
+                rusqlite::params![id, state, ago(30), finished],
+            )
+            .unwrap();
+        let target = "INSERT INTO refresh_targets (refresh_id, association, manager_ref, requests) \
+                      VALUES (?1, 'vms', 'x', 1)";
+        connection.execute(target, [id]).unwrap();
+        for event in 1..=2 {
+            let asked = "INSERT INTO event_refreshes (event_id, refresh_id) VALUES (?1, ?2)";
+            connection.execute(asked, [event, id]).unwrap();
+        }
+    }
+    drop(connection);
+    let purged = purge(&database.vmdb, &keep(10)).purged;
+    assert_eq!((purged.events, purged.refreshes), (1, 1));
+    let sum = |sql: &str| query(&database, sql);
+    assert_eq!(sum("SELECT sum(id) FROM refresh_queue"), 2 + 3 + 4);
+    assert_eq!(sum("SELECT sum(refresh_id) FROM refresh_targets"), 2 + 3 + 4);
+    assert_eq!(sum("SELECT count(*) FROM event_refreshes WHERE event_id = 2"), 3);
+    assert_eq!(sum("SELECT count(*) FROM event_refreshes"), 3);
+}
+
+#[test]
+fn a_running_appliance_purges_by_its_settings_and_shows_it() {
+    let project = Project::shipped();
+    project.write(
+        "settings.yml",
+        "event_streams:\n  history:\n    keep_events: 1.hours\n",
+    );
+    let clock = Clock::manual(noon());
+    let served = Served::start(project, |config| ApplianceConfig {
+        clock: clock.clone(),
+        ..config
+    });
+    let served = served.unwrap();
+    let event = r#"{"id": "e-1", "event_name": "com.awesomecloud.vm.create", "vm": {"id": "vm-1"}}"#;
+    assert_eq!(served.post(event).status, 202);
+    served.until_saved(1);
+    served.until("/metrics", |answer| {
+        // Each look is a minute later.
+        clock.advance(SignedDuration::from_mins(1));
+        answer.body.contains("switchboard_purged_events_total 1\n")
+    });
+    assert!(
+        served
+            .vmdb()
+            .events_list(&EventFilter::default())
+            .unwrap()
+            .is_empty()
+    );
+    let metrics = served.get("/metrics").body;
+    assert!(
+        metrics.contains("switchboard_tally{ems=\"my_cloud\",column=\"purged\"} 1\n"),
+        "{metrics}"
+    );
 }
 
 #[test]
