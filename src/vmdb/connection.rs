@@ -45,6 +45,14 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, VmdbError> {
     Ok(connection)
 }
 
+/// Says whether the log is to be moved into the database, and deleted, when the connection is closed as the last
+/// one. In the midst of serving it is not: a disk that failed would be written once more, and the log would be
+/// missed.
+pub(crate) fn set_checkpoint_on_close(connection: &Connection, is_wanted: bool) -> Result<(), VmdbError> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !is_wanted)?;
+    Ok(())
+}
+
 /// Opens a connection that can only read.
 pub(crate) fn open_reader(path: &Path) -> Result<Connection, VmdbError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -170,7 +170,7 @@ impl Purge {
     }
 
     fn old(&mut self, transaction: &mut Transaction<'_>, age: i64, id: i64) -> Result<Phase, VmdbError> {
-        let which = "WHERE (ifnull(timestamp, received_at), id) > (?1, ?2) AND ifnull(timestamp, received_at) <= ?3 \
+        let which = "WHERE ifnull(timestamp, received_at) BETWEEN ?1 AND ?3 AND (ifnull(timestamp, received_at), id) > (?1, ?2) \
                      ORDER BY ifnull(timestamp, received_at), id LIMIT ?4";
         let found = candidates(transaction, which, params![age, id, self.cutoff, self.window])?;
         self.remove(transaction, &found)?;
@@ -284,11 +284,12 @@ fn candidates(
     which: &str,
     params: impl rusqlite::Params,
 ) -> Result<Vec<Candidate>, VmdbError> {
+    // Without its plus the column would have its affinity, which the index has not.
     let mut query = transaction.prepare(&format!(
         "SELECT id, ems_id, event_key, ifnull(timestamp, received_at), received_at, \
          EXISTS (SELECT 1 FROM outbox WHERE event_id = e.id AND state <> 3) \
          OR EXISTS (SELECT 1 FROM miq_queue \
-         WHERE kind = 2 AND iif(json_valid(payload), payload ->> '$.event', NULL) = e.id) \
+         WHERE kind = 2 AND iif(json_valid(payload), payload ->> '$.event', NULL) = +e.id) \
          FROM event_streams e {which}"
     ))?;
     let rows = query.query_map(params, |row| {

@@ -75,6 +75,7 @@ impl Writer {
         serves: bool,
         config: &VmdbConfig,
     ) -> Result<Self, VmdbError> {
+        connection::set_checkpoint_on_close(&connection, !serves)?;
         Ok(Self {
             path: path.to_path_buf(),
             serves,
@@ -173,17 +174,25 @@ impl Writer {
             return Err(error.clone());
         }
         self.shared.files.check()?;
-        let opened = connection::open_writer(&self.path).and_then(|connection| {
-            startup::quick_check(&connection, self.checked_at_once).map(|_| connection)
-        });
+        let opened = self.open();
         self.refused = opened.as_ref().err().map(|error| (Instant::now(), error.clone()));
         opened
+    }
+
+    fn open(&mut self) -> Result<Connection, VmdbError> {
+        let connection = connection::open_writer(&self.path)?;
+        connection::set_checkpoint_on_close(&connection, !self.serves)?;
+        startup::quick_check(&connection, self.checked_at_once)?;
+        // A commit that failed while it was flushed may be there after all.
+        self.state = WriterState::load(&connection, self.serves)?;
+        Ok(connection)
     }
 
     fn end(&mut self) -> Result<(), VmdbError> {
         self.shared.reads.end_all();
         let connection = self.reopened()?;
         connection.execute("UPDATE appliance SET clean_shutdown = 1", [])?;
+        connection::set_checkpoint_on_close(&connection, true)?;
         if !checkpoint::truncate(&connection, connection::BUSY_TIMEOUT)? {
             info!("Another program reads the database; what is in its write-ahead log stays there.");
         }
@@ -209,15 +218,24 @@ impl Job for Probe {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use crate::model::clock::Clock;
     use crate::model::delivery::RulesId;
+    use crate::model::ems::EmsId;
+    use crate::model::event::EventHash;
+    use crate::model::event::EventId;
+    use crate::model::event::EventKey;
+    use crate::model::event::FullData;
     use crate::model::event::NativeEvent;
     use crate::vmdb::DatabaseUrl;
     use crate::vmdb::NewEms;
     use crate::vmdb::NewMessage;
+    use crate::vmdb::PutOutcome;
     use crate::vmdb::QueueFilter;
     use crate::vmdb::Vmdb;
     use crate::vmdb::VmdbError;
+    use crate::vmdb::event_keys;
 
     /// The disk has room for so many pages from now on.
     fn room(vmdb: &Vmdb, pages: u32) {
@@ -226,6 +244,59 @@ mod tests {
             transaction.first(&sql, [], |row| row.get::<_, i64>(0))
         });
         request.wait().unwrap();
+    }
+
+    #[test]
+    fn a_disk_that_cannot_be_written_refuses_and_is_opened_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::sqlite(folder.path().join("test.db"));
+        let vmdb = Vmdb::open_to_serve(&url, Clock::System).unwrap();
+        let read_only = vmdb.request(1, |transaction| {
+            transaction.connection.pragma_update(None, "query_only", true)?;
+            Ok(())
+        });
+        // Answered after the commit, which writes nothing.
+        read_only.wait().unwrap();
+        let add = || {
+            vmdb.ems_add(NewEms {
+                name: "cloud".to_owned(),
+                ..NewEms::default()
+            })
+        };
+        let refused = add().wait().unwrap_err();
+        assert!(matches!(refused, VmdbError::Disk { .. }), "{refused:?}");
+        assert!(refused.is_temporary() && !refused.is_worrying());
+        assert!(refused.to_string().contains("readonly"), "{refused}");
+        // A commit that failed may be there all the same, once the log was recovered.
+        let key = EventKey("k".into());
+        let digest = event_keys::digest_of(EmsId(1), &key).cast_signed();
+        let other = rusqlite::Connection::open(folder.path().join("test.db")).unwrap();
+        other
+            .execute_batch(&format!(
+                "INSERT INTO ext_management_systems (name, provider, enabled, created_at) VALUES ('first', '', 1, 0);
+                 INSERT INTO event_streams (id, ems_id, class, event_type, source, event_key, received_at, group_name, \
+                 level, attributes) VALUES (7, 1, 'EmsEvent', 't', 's', 'k', 0, 'other', 'detail', '{{}}');
+                 INSERT INTO event_keys (event_id, digest) VALUES (7, {digest})"
+            ))
+            .unwrap();
+        // The connection was at fault, not the disk: another one can write.
+        add().wait().unwrap();
+        assert!(vmdb.health().is_ok());
+        let again = NewMessage::Add {
+            ems_id: EmsId(1),
+            hash: EventHash {
+                event_type: "t".into(),
+                source: "s".into(),
+                event_key: Some(key),
+                ems_ref: None,
+                timestamp: None,
+                attributes: BTreeMap::new(),
+                full_data: FullData::new("{}".to_owned()),
+            },
+            received_at: vmdb.clock().now(),
+        };
+        let put = vmdb.put(vec![again]).wait().unwrap();
+        assert_eq!(put, [PutOutcome::Duplicate(EventId(7))]);
     }
 
     #[test]
