@@ -53,9 +53,25 @@ pub(crate) fn database(vmdb: &Vmdb) -> Check {
     let vmdb = vmdb.clone();
     let look = move || {
         let health = vmdb.health();
-        let mut detail = json!({"waiting_messages": vmdb.waiting()});
-        if let (Err(error), Some(detail)) = (&health, detail.as_object_mut()) {
-            detail.insert("error".to_owned(), error.to_string().into());
+        let disk = vmdb.disk();
+        let mut detail = json!({
+            "waiting_messages": vmdb.waiting(),
+            "free_bytes": disk.free,
+            "log_bytes": disk.log,
+        });
+        if let Some(detail) = detail.as_object_mut() {
+            if let Err(error) = &health {
+                detail.insert("error".to_owned(), error.to_string().into());
+            }
+            // It works as long as there is any room, so this is no reason to be taken out of service.
+            if disk.is_low {
+                let warning = format!(
+                    "little room is left on the disk: {} MiB of {} MiB",
+                    disk.free >> 20,
+                    disk.total >> 20
+                );
+                detail.insert("warning".to_owned(), warning.into());
+            }
         }
         Condition {
             is_ready: health.is_ok(),

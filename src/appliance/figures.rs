@@ -99,6 +99,43 @@ pub(crate) fn vmdb(vmdb: &Vmdb, clock: Clock) -> Samples {
     })
 }
 
+/// The disk of the database, and whether it is in order; asks nothing of it, so that it is told when it is not.
+#[expect(clippy::cast_precision_loss, reason = "a size beyond 2^53 is out of reach")]
+pub(crate) fn disk(vmdb: &Vmdb) -> Samples {
+    let vmdb = vmdb.clone();
+    Box::new(move || {
+        let disk = vmdb.disk();
+        let flag = |flag: bool| if flag { 1.0 } else { 0.0 };
+        vec![
+            Sample::gauge(
+                "switchboard_database_ready",
+                "1 while the database takes what it is given.",
+                flag(vmdb.health().is_ok()),
+            ),
+            Sample::gauge(
+                "switchboard_database_wal_bytes",
+                "The size of the write-ahead log.",
+                disk.log as f64,
+            ),
+            Sample::gauge(
+                "switchboard_disk_free_bytes",
+                "What is free on the disk of the database.",
+                disk.free as f64,
+            ),
+            Sample::gauge(
+                "switchboard_disk_size_bytes",
+                "The size of the disk of the database.",
+                disk.total as f64,
+            ),
+            Sample::gauge(
+                "switchboard_disk_low",
+                "1 while less than a tenth of it, or less than 1 GiB, is free.",
+                flag(disk.is_low),
+            ),
+        ]
+    })
+}
+
 fn read(vmdb: &Vmdb, clock: &Clock) -> Result<Vec<Sample>, VmdbError> {
     let counts = vmdb.queue_counts()?;
     let by_state = [
@@ -165,6 +202,7 @@ fn read(vmdb: &Vmdb, clock: &Clock) -> Result<Vec<Sample>, VmdbError> {
             ("discarded", tally.discarded),
             ("effects", tally.effects),
             ("targets", tally.targets),
+            ("purged", tally.purged),
         ];
         for (column, count) in columns {
             let help = "The books of each manager, kept with the rows since the database was made.";

@@ -4,6 +4,7 @@
 
 mod checks;
 mod figures;
+mod upkeep;
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ use tokio::task::JoinHandle;
 use tracing::info;
 use tracing::warn;
 
+use crate::appliance::upkeep::Upkeep;
 use crate::catcher::Catcher;
 use crate::catcher::Supervisor;
 use crate::catcher::SupervisorConfig;
@@ -36,6 +38,7 @@ use crate::reload::WatchError;
 use crate::reload::Watcher;
 use crate::script;
 use crate::settings::ActiveSettings;
+use crate::settings::DatabaseSettings;
 use crate::settings::Environment;
 use crate::settings::Settings;
 use crate::source::Diagnostic;
@@ -46,6 +49,7 @@ use crate::switchboard::ActiveSwitchboard;
 use crate::switchboard::Switchboard;
 use crate::vmdb::DatabaseUrl;
 use crate::vmdb::Vmdb;
+use crate::vmdb::VmdbConfig;
 use crate::vmdb::VmdbError;
 use crate::web::BindError;
 use crate::web::Limits;
@@ -68,6 +72,8 @@ pub struct ApplianceConfig {
     pub environment: Environment,
     /// The database.
     pub database: DatabaseUrl,
+    /// Whether the database may be on a network or user-space file system, whatever the settings say.
+    pub unsafe_filesystem: bool,
     /// Where to listen, in place of what the settings say.
     pub listen: Option<SocketAddr>,
     /// Whether anything wrong in rules, scripts or settings keeps it from starting.
@@ -112,6 +118,7 @@ pub struct Appliance {
     supervisor: Supervisor,
     web: Stoppable,
     reload: Stoppable,
+    upkeep: Stoppable,
 }
 
 /// A task that ends when it is told to.
@@ -130,7 +137,7 @@ impl Appliance {
         let settings_path =
             (config.settings_required || config.settings.exists()).then_some(&*config.settings);
         let (settings, in_settings) = Settings::load(settings_path, &config.environment);
-        let vmdb = open(&config).await?;
+        let vmdb = open(&config, &settings.database).await?;
         // Watched before they are read, so that no change between the two is missed.
         let watcher = Watcher::new(&config.roots, Some(&config.settings), settings.reload.gather)?;
         let tree = SourceTree::from_disk(&config.roots).map_err(ApplianceError::Source)?;
@@ -164,6 +171,7 @@ impl Appliance {
         let threads = thread::available_parallelism().map_or(2, usize::from);
         let catcher = Catcher::start(&vmdb, &rules, active_settings.clone(), threads)
             .map_err(ApplianceError::Thread)?;
+        let upkeep = Upkeep::new(&vmdb, active_settings.clone(), config.clock.clone());
         // Should the web not start, its end follows from being dropped.
         let supervisor = Supervisor::start(SupervisorConfig {
             vmdb: vmdb.clone(),
@@ -184,11 +192,13 @@ impl Appliance {
             figures::build(),
             figures::reload(reload_state),
             figures::vmdb(&vmdb, config.clock.clone()),
+            figures::disk(&vmdb),
             Box::new(catcher.samples()),
             Box::new(supervisor.samples()),
             Box::new(outbox.samples()),
             Box::new(refresher.samples()),
             Box::new(handler.samples()),
+            upkeep.samples(),
         ];
         let web = Web::bind(
             WebConfig {
@@ -228,6 +238,7 @@ impl Appliance {
                 };
                 reload::run(watcher, reloader, stopped).await;
             }),
+            upkeep: Stoppable::spawn(|stop| upkeep.run(stop)),
         })
     }
 
@@ -262,6 +273,7 @@ impl Appliance {
         );
         log_panic("outbox", tokio::task::spawn_blocking(move || outbox.stop()).await);
         self.reload.stop("reload").await;
+        self.upkeep.stop("upkeep").await;
         log_panic(
             "database",
             tokio::task::spawn_blocking(move || vmdb.close()).await,
@@ -290,9 +302,14 @@ fn log_panic(stage: &str, ended: Result<(), JoinError>) {
 }
 
 /// Opening recovers what a crash left, which may take a while.
-async fn open(config: &ApplianceConfig) -> Result<Vmdb, ApplianceError> {
+async fn open(config: &ApplianceConfig, settings: &DatabaseSettings) -> Result<Vmdb, ApplianceError> {
     let (url, clock) = (config.database.clone(), config.clock.clone());
-    let opened = tokio::task::spawn_blocking(move || Vmdb::open_to_serve(&url, clock)).await;
+    let care = VmdbConfig {
+        reserve: u64::try_from(settings.reserve).unwrap_or(u64::MAX),
+        unsafe_filesystem: settings.unsafe_filesystem || config.unsafe_filesystem,
+        ..VmdbConfig::default()
+    };
+    let opened = tokio::task::spawn_blocking(move || Vmdb::open_to_serve_with(&url, clock, &care)).await;
     let opened = opened.map_err(|error| ApplianceError::Thread(io::Error::other(error)))?;
     Ok(opened?)
 }

@@ -3,6 +3,7 @@
 //! Whatever is wrong is a diagnostic, and the default stands in. Knows nothing of who uses a setting.
 
 mod active;
+mod database;
 mod effective;
 mod environment;
 mod event_groups;
@@ -16,6 +17,7 @@ mod value;
 mod web;
 
 pub use active::ActiveSettings;
+pub use database::DatabaseSettings;
 pub use effective::effective_text;
 pub use environment::Environment;
 pub use name_pattern::Blacklist;
@@ -69,6 +71,8 @@ pub struct Settings {
     pub handler: HandlerSettings,
     /// `ems_refresh`: how targets are gathered.
     pub refresh_gather: GatherSettings,
+    /// `database`: how the database is looked after.
+    pub database: DatabaseSettings,
     /// `web`: the HTTP server.
     pub web: WebSettings,
     /// `outbox`: how outside effects are sent.
@@ -193,6 +197,7 @@ impl Settings {
             history,
             handler,
             refresh_gather,
+            database: DatabaseSettings::read(root.section("database")),
             web: WebSettings::read(root.section("web"), environment),
             outbox: OutboxSettings::read(root.section("outbox"), environment),
             script: ScriptSettings::read(root.section("script")),

@@ -202,11 +202,11 @@ impl Vmdb {
     /// When the database cannot be read.
     pub fn event_count(&self) -> Result<u64, VmdbError> {
         self.read(|transaction| {
-            Ok(
-                transaction.query_row("SELECT ifnull(sum(delivered), 0) FROM tallies", [], |row| {
-                    row.get(0)
-                })?,
-            )
+            Ok(transaction.query_row(
+                "SELECT ifnull(sum(delivered - purged), 0) FROM tallies",
+                [],
+                |row| row.get(0),
+            )?)
         })
     }
 }

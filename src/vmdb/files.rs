@@ -19,12 +19,16 @@ pub(crate) struct Files {
 impl Files {
     /// Remembers the database and its log; both have to exist, which a first commit sees to.
     pub(crate) fn remember(database: &Path) -> Self {
-        let mut log = database.as_os_str().to_owned();
-        log.push("-wal");
-        let paths = [database.to_path_buf(), PathBuf::from(log)];
+        let paths = [database.to_path_buf(), log_of(database)];
         Self {
             known: paths.map(|path| (path.clone(), identity(&path))).into(),
         }
+    }
+
+    /// The size of the log in bytes.
+    pub(crate) fn log_size(&self) -> u64 {
+        let log = self.known.last().and_then(|(path, _)| fs::metadata(path).ok());
+        log.map_or(0, |log| log.len())
     }
 
     /// Whether the names still lead to the files that were opened; asked before each acknowledgement.
@@ -40,6 +44,13 @@ impl Files {
         }
         Ok(())
     }
+}
+
+/// The write-ahead log of a database.
+pub(crate) fn log_of(database: &Path) -> PathBuf {
+    let mut log = database.as_os_str().to_owned();
+    log.push("-wal");
+    PathBuf::from(log)
 }
 
 fn identity(path: &Path) -> Option<(u64, u64)> {

@@ -20,17 +20,9 @@ const STEPS: &[&str] = &[
 /// Applies the steps that are missing. A database with older contents is copied beside itself first.
 ///
 /// # Errors
-/// When the database is of a newer program, or a step fails; it is then as it was.
+/// When a step fails; the database is then as it was.
 pub(crate) fn migrate(connection: &mut Connection, path: &Path, now: Timestamp) -> Result<(), VmdbError> {
-    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
-    let found = version(connection)?;
-    if known < found {
-        return Err(VmdbError::Newer {
-            path: path.to_path_buf(),
-            found,
-            known,
-        });
-    }
+    let (known, found) = (known(), version(connection)?);
     if 0 < found && found < known {
         let copy = beside(path, &format!("before-schema-{known}"));
         connection.execute("VACUUM INTO ?1", [copy.to_string_lossy()])?;
@@ -53,6 +45,23 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path, now: Timestamp) 
         transaction.commit()?;
     }
     Ok(())
+}
+
+/// Refuses a database of a newer program, before anything of it is touched.
+pub(crate) fn check_not_newer(connection: &Connection, path: &Path) -> Result<(), VmdbError> {
+    let (known, found) = (known(), version(connection)?);
+    if found <= known {
+        return Ok(());
+    }
+    Err(VmdbError::Newer {
+        path: path.to_path_buf(),
+        found,
+        known,
+    })
+}
+
+fn known() -> i64 {
+    i64::try_from(STEPS.len()).unwrap_or(i64::MAX)
 }
 
 fn version(connection: &Connection) -> Result<i64, VmdbError> {

@@ -101,6 +101,9 @@ impl Vmdb {
     /// outcome for each message, in their order. Of messages with one key that wait at the same time the handler
     /// saves the first.
     pub fn put(&self, put: impl Into<Put>) -> Request<Vec<PutOutcome>> {
+        if let Err(error) = self.shared().room.check() {
+            return self.refused_request(error);
+        }
         let put = put.into();
         let prepared: Result<Vec<Prepared>, VmdbError> =
             put.messages.into_iter().map(Prepared::new).collect();

@@ -1,5 +1,6 @@
 //! What the writer tells those who wait: new messages, new events, whether all is well.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::AtomicU64;
@@ -11,21 +12,31 @@ use ahash::HashMap;
 use parking_lot::Condvar;
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use tracing::info;
+use tracing::warn;
 
 use crate::model::event::EventId;
 use crate::model::histogram::Histogram;
 use crate::vmdb::FeedPosition;
 use crate::vmdb::VmdbError;
+use crate::vmdb::disk_room::DiskRoom;
 use crate::vmdb::ems_names::EmsNames;
 use crate::vmdb::files::Files;
 use crate::vmdb::lanes::Lanes;
+use crate::vmdb::open_reads::OpenReads;
 use crate::vmdb::traces::KnownSteps;
 use crate::vmdb::transaction::News;
+
+/// A disk that failed so often within [`FAILURES_WITHIN`] is not relied on, though it works again in between.
+const MOST_FAILURES: usize = 3;
+const FAILURES_WITHIN: Duration = Duration::from_secs(60);
 
 /// Shared by the handle, the writer, and the answers on their way.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) files: Files,
+    pub(crate) room: DiskRoom,
+    pub(crate) reads: Arc<OpenReads>,
     pub(crate) lanes: Mutex<Lanes>,
     pub(crate) names: EmsNames,
     pub(crate) known_steps: KnownSteps,
@@ -38,6 +49,8 @@ pub(crate) struct Shared {
     waiting: AtomicI64,
     inventory: AtomicU64,
     trouble: Mutex<Option<VmdbError>>,
+    damage: Mutex<Option<VmdbError>>,
+    failures: Mutex<VecDeque<Instant>>,
     last_event: watch::Sender<EventId>,
     last_delivery: watch::Sender<FeedPosition>,
     refreshes: watch::Sender<u64>,
@@ -47,6 +60,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(
         files: Files,
+        room: DiskRoom,
         lanes: Lanes,
         known_steps: KnownSteps,
         waiting: i64,
@@ -55,6 +69,8 @@ impl Shared {
     ) -> Self {
         Self {
             files,
+            room,
+            reads: Arc::default(),
             lanes: Mutex::new(lanes),
             names: EmsNames::default(),
             known_steps,
@@ -64,6 +80,8 @@ impl Shared {
             waiting: AtomicI64::new(waiting),
             inventory: AtomicU64::new(1),
             trouble: Mutex::default(),
+            damage: Mutex::default(),
+            failures: Mutex::default(),
             last_event: watch::Sender::new(last_event),
             last_delivery: watch::Sender::new(last_delivery),
             refreshes: watch::Sender::new(0),
@@ -96,14 +114,61 @@ impl Shared {
     /// Keeps the last trouble until a commit succeeds.
     pub(crate) fn remember(&self, verdict: &Result<(), VmdbError>) {
         let mut trouble = self.trouble.lock();
-        if verdict.is_err() || trouble.is_some() {
-            *trouble = verdict.clone().err();
+        if let Err(error) = verdict {
+            if matches!(error, VmdbError::Full { .. }) {
+                self.room.ran_out();
+            }
+            // What lasts counts once.
+            if trouble.is_none() && error.is_worrying() {
+                self.failures.lock().push_back(Instant::now());
+            }
         }
+        // Told when it begins and when it ends; in between it is the same for every commit.
+        match (trouble.as_ref(), verdict) {
+            (None, Err(error)) => {
+                warn!(%error, "The database cannot be written; it is tried again until it can.");
+            }
+            (Some(_), Ok(())) => info!("The database can be written again."),
+            (None, Ok(())) => return,
+            (Some(_), Err(_)) => {}
+        }
+        *trouble = verdict.clone().err();
+    }
+
+    /// Notes what a check of the whole database found.
+    pub(crate) fn is_damaged(&self, error: VmdbError) {
+        *self.damage.lock() = Some(error);
+    }
+
+    /// What went wrong last, unless something went well since.
+    pub(crate) fn trouble(&self) -> Option<VmdbError> {
+        self.trouble.lock().clone()
     }
 
     pub(crate) fn health(&self) -> Result<(), VmdbError> {
         self.files.check()?;
-        self.trouble.lock().clone().map_or(Ok(()), Err)
+        for trouble in [&self.damage, &self.trouble] {
+            trouble.lock().clone().map_or(Ok(()), Err)?;
+        }
+        self.room.check()?;
+        self.check_failures()
+    }
+
+    fn check_failures(&self) -> Result<(), VmdbError> {
+        let mut failures = self.failures.lock();
+        while failures
+            .front()
+            .is_some_and(|time| time.elapsed() > FAILURES_WITHIN)
+        {
+            failures.pop_front();
+        }
+        if failures.len() < MOST_FAILURES {
+            return Ok(());
+        }
+        Err(VmdbError::unavailable(format!(
+            "the disk failed {} times within a minute: it works again for now, and is relied on when it has for a minute",
+            failures.len()
+        )))
     }
 
     /// Changes whenever objects are created: once before the commit that brings them, once after it.
@@ -171,5 +236,68 @@ impl Bell {
         let end = Instant::now() + at_most;
         let mut rung = self.rung.lock();
         while *rung == seen && !self.waiter.wait_until(&mut rung, end).timed_out() {}
+    }
+}
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rusqlite::ffi;
+
+    use super::Shared;
+    use crate::model::event::EventId;
+    use crate::vmdb::FeedPosition;
+    use crate::vmdb::VmdbError;
+    use crate::vmdb::disk_room::DiskRoom;
+    use crate::vmdb::files::Files;
+    use crate::vmdb::lanes::Lanes;
+    use crate::vmdb::traces::KnownSteps;
+
+    fn failure(extended_code: i32) -> VmdbError {
+        rusqlite::Error::SqliteFailure(ffi::Error::new(extended_code), None).into()
+    }
+
+    #[test]
+    fn a_disk_that_fails_three_times_in_a_minute_is_not_relied_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        for name in ["test.db", "test.db-wal"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let new = || {
+            let steps = KnownSteps::default();
+            Shared::new(
+                Files::remember(&path),
+                DiskRoom::new(&path, 0),
+                Lanes::new(None),
+                steps,
+                0,
+                EventId(0),
+                FeedPosition(0),
+            )
+        };
+        let shared: Arc<Shared> = Arc::new(new());
+        let sync_failed = Err(failure(ffi::SQLITE_IOERR_FSYNC));
+        for time in 1..=3 {
+            shared.remember(&sync_failed);
+            // The same trouble, as long as it lasts.
+            shared.remember(&sync_failed);
+            assert!(matches!(shared.health(), Err(VmdbError::Disk { .. })));
+            shared.remember(&Ok(()));
+            assert_eq!(shared.health().is_ok(), time < 3, "{time}");
+        }
+        let why = shared.health().unwrap_err();
+        assert!(
+            why.is_temporary() && why.to_string().contains("3 times within a minute"),
+            "{why}"
+        );
+        // A limit on the size of files is no sign of a bad disk.
+        let shared = new();
+        for _time in 0..3 {
+            shared.remember(&Err(failure(ffi::SQLITE_IOERR_WRITE)));
+            assert!(shared.health().is_err());
+            shared.remember(&Ok(()));
+        }
+        assert!(shared.health().is_ok());
     }
 }

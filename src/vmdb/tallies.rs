@@ -1,7 +1,8 @@
 //! tallies: books of what came and what became of it, written in the transaction of the rows they count.
 //!
 //! `received = accepted + duplicate + filtered + refused` and `accepted = delivered + discarded + waiting`, where
-//! the waiting, the dead among them, are the rows of the queue. A row that vanishes shows as a difference.
+//! the waiting, the dead among them, are the rows of the queue; `delivered - purged` are the rows of the events. A row
+//! that vanishes shows as a difference.
 
 use std::collections::BTreeMap;
 
@@ -39,6 +40,8 @@ pub struct Tally {
     pub effects: i64,
     /// Targets that they asked to refresh, before merging.
     pub targets: i64,
+    /// Events that were purged.
+    pub purged: i64,
 }
 
 impl Tally {
@@ -54,6 +57,7 @@ impl Tally {
         self.discarded += other.discarded;
         self.effects += other.effects;
         self.targets += other.targets;
+        self.purged += other.purged;
     }
 }
 
@@ -80,13 +84,14 @@ impl Books {
         for (ems_id, tally) in &self.tallies {
             connection
                 .prepare_cached(
-                    "INSERT INTO tallies VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+                    "INSERT INTO tallies VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
                      ON CONFLICT (day, ems_id) DO UPDATE SET \
                      received = received + excluded.received, accepted = accepted + excluded.accepted, \
                      duplicate = duplicate + excluded.duplicate, filtered = filtered + excluded.filtered, \
                      refused = refused + excluded.refused, delivered = delivered + excluded.delivered, \
                      dead = dead + excluded.dead, discarded = discarded + excluded.discarded, \
-                     effects = effects + excluded.effects, targets = targets + excluded.targets",
+                     effects = effects + excluded.effects, targets = targets + excluded.targets, \
+                     purged = purged + excluded.purged",
                 )?
                 .execute(params![
                     day,
@@ -101,6 +106,7 @@ impl Books {
                     tally.discarded,
                     tally.effects,
                     tally.targets,
+                    tally.purged,
                 ])?;
         }
         Ok(())
@@ -116,7 +122,8 @@ impl Vmdb {
         self.read(|transaction| {
             let mut query = transaction.prepare_cached(
                 "SELECT ems_id, sum(received), sum(accepted), sum(duplicate), sum(filtered), sum(refused), \
-                 sum(delivered), sum(dead), sum(discarded), sum(effects), sum(targets) FROM tallies GROUP BY ems_id",
+                 sum(delivered), sum(dead), sum(discarded), sum(effects), sum(targets), sum(purged) FROM tallies \
+                 GROUP BY ems_id",
             )?;
             let rows = query.query_map([], |row| {
                 let tally = Tally {
@@ -130,6 +137,7 @@ impl Vmdb {
                     discarded: row.get(8)?,
                     effects: row.get(9)?,
                     targets: row.get(10)?,
+                    purged: row.get(11)?,
                 };
                 Ok((EmsId(row.get(0)?), tally))
             })?;

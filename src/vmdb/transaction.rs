@@ -179,6 +179,16 @@ impl<'a> Transaction<'a> {
         }
     }
 
+    /// Drops what the indexes say of events that are gone for good: all before `saved`, and, as keys, all before
+    /// `keyed`.
+    pub(crate) fn forget_before(&mut self, saved: i64, keyed: i64) -> Result<(), VmdbError> {
+        let Some(indexes) = &mut self.state.indexes else {
+            return Ok(());
+        };
+        indexes.keys.forget_before(self.connection, keyed)?;
+        indexes.refs.forget_before(self.connection, saved)
+    }
+
     /// Indexes an event that is new.
     pub(crate) fn index_event(&mut self, event: EventId, key: u64, refs: &[u64]) -> Result<(), VmdbError> {
         let Some(indexes) = &mut self.state.indexes else {

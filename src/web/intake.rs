@@ -32,6 +32,8 @@ pub(crate) async fn post(
 ) -> Result<Response, Problem> {
     let ems = manager(&shared, &name)?;
     let services = &shared.services;
+    // Before the body is read: it could not be kept.
+    services.vmdb.health()?;
     if services.vmdb.room() == 0 || services.vmdb.waiting() >= shared.limits.waiting_messages {
         return Err(Problem::busy());
     }

@@ -8,6 +8,7 @@ pub(crate) mod project;
 pub(crate) mod receiver;
 pub(crate) mod relay;
 pub(crate) mod served;
+pub(crate) mod serving;
 pub(crate) mod findings;
 pub(crate) mod told_rules;
 

@@ -71,6 +71,7 @@ pub(crate) fn config(project: &Project) -> ApplianceConfig {
         settings_required: false,
         environment: Environment::default(),
         database: DatabaseUrl::sqlite(project.path("test.db")),
+        unsafe_filesystem: false,
         listen: Some(([127, 0, 0, 1], 0).into()),
         is_strict: false,
         clock: Clock::System,
