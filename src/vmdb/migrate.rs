@@ -18,7 +18,7 @@ const STEPS: &[&str] = &[include_str!("schema/0001.sql")];
 /// # Errors
 /// When the database is of a newer program, or a step fails; it is then as it was.
 pub(crate) fn migrate(connection: &mut Connection, path: &Path, now: Timestamp) -> Result<(), VmdbError> {
-    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    let known = known();
     let found = version(connection)?;
     if known < found {
         return Err(VmdbError::Newer {
@@ -51,6 +51,12 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path, now: Timestamp) 
     Ok(())
 }
 
-fn version(connection: &Connection) -> Result<i64, VmdbError> {
+/// The schema of this program.
+pub(crate) fn known() -> i64 {
+    i64::try_from(STEPS.len()).unwrap_or(i64::MAX)
+}
+
+/// The schema of a database.
+pub(crate) fn version(connection: &Connection) -> Result<i64, VmdbError> {
     Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }

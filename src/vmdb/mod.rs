@@ -3,6 +3,8 @@
 //! Everything is written in batches by one thread ([`Request`]), and is on the disk before it is acknowledged.
 //! Looking never waits for writing. Knows nothing of scripts and rules.
 
+mod audit;
+mod backup;
 mod codec;
 mod connection;
 mod cursors;
@@ -47,6 +49,14 @@ mod transaction;
 mod writer;
 mod writer_state;
 
+pub use audit::Audit;
+pub use audit::Audited;
+pub use audit::Finding;
+pub use audit::StoredEventKey;
+pub use audit::StoredPlace;
+pub use backup::BackupError;
+pub use backup::BackupProgress;
+pub use backup::backup;
 pub use cursors::Cursor;
 pub use database_url::DatabaseUrl;
 pub use deliveries::StoredDelivery;
