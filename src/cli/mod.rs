@@ -2,6 +2,7 @@
 //!
 //! Results go to standard output, logs and progress to standard error. Knows whom to ask, decides nothing itself.
 
+mod backup;
 mod check;
 mod database;
 mod document;
@@ -20,6 +21,7 @@ mod secret;
 mod serve;
 mod settings;
 mod simulate;
+mod verify;
 
 use std::ffi::OsString;
 use std::io;
@@ -67,6 +69,8 @@ enum Command {
     Refresh(refresh::RefreshCommand),
     #[command(subcommand)]
     Queue(queue::QueueCommand),
+    Verify(verify::Verify),
+    Backup(backup::Backup),
     Settings(settings::PrintSettings),
     Secret(secret::Secret),
 }
@@ -116,6 +120,8 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<ExitCode, CliError> {
         Command::Event(command) => command.run(options, output),
         Command::Refresh(command) => command.run(options, output),
         Command::Queue(command) => command.run(options, output),
+        Command::Verify(command) => command.run(options, output),
+        Command::Backup(command) => command.run(options, output),
         Command::Settings(command) => command.run(options, output),
         Command::Secret(command) => command.run(output),
     }

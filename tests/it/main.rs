@@ -1,6 +1,7 @@
 //! Every test that needs more than one module: one binary, so that it links once.
 
 mod aws_events;
+mod backup;
 mod bad_input;
 mod catcher;
 mod catcher_files;
@@ -30,5 +31,6 @@ mod source_tree;
 mod support;
 mod tidy;
 mod traces;
+mod verify;
 mod vmdb;
 mod web;
