@@ -10,6 +10,7 @@
 //! - an [`Effect`] is often a [`TargetCollection`], which waits in the database for a refresh
 //! - [`reload`] puts another switchboard in its place when the rules change; every delivery names the one that made it
 //! - the [`Appliance`] starts all of this and stops it in order
+//! - [`verify`] proves from outside that nothing was lost on the way
 //!
 //! # The map
 //!
@@ -48,4 +49,5 @@ pub mod handler;
 pub mod reload;
 pub mod web;
 pub mod appliance;
+pub mod verify;
 pub mod cli;

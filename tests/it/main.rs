@@ -32,5 +32,6 @@ mod support;
 mod tidy;
 mod traces;
 mod verify;
+mod verify_outside;
 mod vmdb;
 mod web;

@@ -42,6 +42,11 @@ impl<'a> Findings<'a> {
         }
     }
 
+    /// Where they go, for what stands beside them.
+    pub(crate) fn out(&mut self) -> &mut Output {
+        self.out
+    }
+
     fn print(&mut self, finding: &Finding) -> io::Result<()> {
         if self.format == Format::Json {
             return self.out.json_line(finding);
