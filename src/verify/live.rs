@@ -232,7 +232,7 @@ impl Run<'_> {
             } else {
                 self.unanswered.fetch_add(1, Ordering::Relaxed);
             }
-            if number % SENT_TWICE == 0 {
+            if number.is_multiple_of(SENT_TWICE) {
                 // What is said to it does not matter: it must not be there twice.
                 drop(self.client.post(&self.config.ems, &body));
             }

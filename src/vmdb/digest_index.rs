@@ -237,6 +237,7 @@ mod tests {
     use super::DigestIndex;
     use super::RUN;
     use super::Tables;
+    use super::all;
     use super::find;
 
     const TABLES: Tables = Tables {
@@ -292,6 +293,10 @@ mod tests {
             );
         }
         assert!(index.find(&connection, digest(-1)).unwrap().is_empty());
+        let mut entries = all(&connection, TABLES).unwrap();
+        assert_eq!(entries.len(), usize::try_from(last + last / 1_000).unwrap());
+        entries.retain(|(event, entry)| *entry == digest(*event));
+        assert_eq!(entries.len(), usize::try_from(last).unwrap());
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub(crate) fn run(
         seed: verify.seed.unwrap_or_else(|| fastrand::u64(..)),
     };
     let progress = |number: u32| {
-        if number % TOLD == 0 {
+        if number.is_multiple_of(TOLD) {
             // Whoever closed the place for progress wants none.
             let _closed = writeln!(std::io::stderr(), "killed {number} of {kills} times");
         }

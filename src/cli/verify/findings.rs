@@ -59,7 +59,7 @@ impl<'a> Findings<'a> {
         let (strong, dim) = (palette.strong, palette.dim);
         writeln!(
             self.out,
-            "{style}{severity}[{}]{style:#}: {strong}{}{strong:#}: {} {dim}help: {}{dim:#}",
+            "{style}{severity}[{}]{style:#}: {strong}{}{strong:#}: {}{dim}; help: {}{dim:#}",
             finding.code,
             visible(&finding.place),
             visible(&finding.message),

@@ -31,7 +31,7 @@ pub(crate) fn run(
     let (settings, _findings) = options.settings()?;
     let config = LiveConfig {
         url: url.to_owned(),
-        token: settings.web.token.clone(),
+        token: settings.web.token,
         ems: verify.ems.clone(),
         rate: verify.rate,
         duration: verify.duration,
