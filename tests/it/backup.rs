@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -167,7 +168,9 @@ fn a_backup_that_is_killed_leaves_nothing_of_its_name_and_the_next_one_is_made()
 #[test]
 fn a_shell_that_opens_reads_and_closes_the_database_in_use_changes_nothing() {
     if Command::new("sqlite3").arg("--version").output().is_err() {
-        eprintln!("SKIPPED: there is no sqlite3 shell on this machine, so statement 10 was not looked at");
+        // Past the test's capture, so that it is said in a run that passes too.
+        let told = "SKIPPED: there is no sqlite3 shell on this machine, so statement 10 was not looked at";
+        writeln!(std::io::stderr(), "{told}").unwrap();
         return;
     }
     let project = Project::shipped();

@@ -186,7 +186,7 @@ fn what_is_lost_changed_made_up_or_doubled_is_told_by_its_key() {
         .collect();
     expect![[r#"
         $ switchboard verify --database sqlite:0.db --ledger ledger
-        error[Lost]: key `e-4` of my_cloud: was accepted, and is not there help: no wonder where settings or its parser filter it, or it was purged or discarded; else keep the ledger and a copy of the database, and report it
+        error[Lost]: key `e-4` of my_cloud: was accepted, and is not there; help: no wonder where settings or its parser filter it, or it was purged or discarded; else keep the ledger and a copy of the database, and report it
         sent 13, answered 10, stored 9, waiting 0, dead 1
         lost 1, duplicate 0, changed 0, made up 0, faults of the database 0
         verified 13 keys: 1 error, 0 warnings
