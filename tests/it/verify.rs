@@ -284,6 +284,10 @@ fn files_that_others_may_read_and_a_log_that_is_gone_are_found() {
             .iter()
             .any(|finding| finding.code == "LogMissing" && finding.place == live.display().to_string())
     );
+    // One of the same name is not the one that is written.
+    fs::write(&live, "").unwrap();
+    let told = self::told(&served, "verify --database sqlite:test.db");
+    assert!(told.contains("is not the one that process"), "{told}");
     // Put back, so that the rest is found sound.
     fs::rename(served.project.path("elsewhere"), &live).unwrap();
 }

@@ -1,10 +1,13 @@
 //! The files of a database, as the file system shows them: which are there, who may read them, where they are.
 
 use std::fs;
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
 
 use rustix::fs::StatFs;
 
@@ -29,36 +32,58 @@ const DOUBTFUL: [(u32, &str); 8] = [
     (0x0bd0_0bd0, "Lustre"),
 ];
 
-/// What stood beside the database before it was opened: opening it makes files.
+/// A database that is being opened or closed is given so long.
+const SETTLED: Duration = Duration::from_millis(500);
+
+/// What is wrong with the write-ahead log, looked at before the database is opened: opening makes a new one. While
+/// the database is open, and after a crash, its log is a part of it.
 #[derive(Debug)]
-pub(crate) struct FilesBefore {
-    has_log: bool,
-    has_shared_memory: bool,
+pub(crate) struct LogBefore {
+    trouble: Option<String>,
 }
 
-impl FilesBefore {
+impl LogBefore {
     pub(crate) fn look(database: &Path) -> Self {
-        Self {
-            has_log: with_ending(database, "-wal").exists(),
-            has_shared_memory: with_ending(database, "-shm").exists(),
-        }
+        let trouble = trouble(database).and_then(|_perhaps| {
+            thread::park_timeout(SETTLED);
+            trouble(database)
+        });
+        Self { trouble }
     }
 
-    /// While the database is open, and after a crash, its log is a part of it.
-    pub(crate) fn is_log_missing(&self, database: &Path) -> bool {
-        self.why_log_is_missing(database).is_some()
+    /// Whether the database must not be opened, since that would hide what happened.
+    pub(crate) fn is_in_trouble(&self) -> bool {
+        self.trouble.is_some()
     }
+}
 
-    fn why_log_is_missing(&self, database: &Path) -> Option<String> {
-        if self.has_log {
-            return None;
+fn trouble(database: &Path) -> Option<String> {
+    let log = with_ending(database, "-wal");
+    match (served_by(database), fs::metadata(&log)) {
+        (Some(pid), Ok(found)) => match is_open_in(&pid, &found) {
+            Some(false) => Some(format!(
+                "is not the one that process {pid} writes, which serves the database"
+            )),
+            Some(true) | None => None,
+        },
+        (Some(pid), Err(_gone)) => Some(format!(
+            "is not there, although process {pid} serves the database"
+        )),
+        (None, Err(_gone)) if with_ending(database, "-shm").exists() => {
+            Some("is not there, although the database was not closed in order".to_owned())
         }
-        match served_by(database) {
-            Some(pid) => Some(format!("process {pid} serves the database")),
-            None if self.has_shared_memory => Some("the database was not closed in order".to_owned()),
-            None => None,
-        }
+        (None, _) => None,
     }
+}
+
+/// Whether a process has a file open; none where it is not ours to ask.
+fn is_open_in(pid: &str, file: &Metadata) -> Option<bool> {
+    let descriptors = fs::read_dir(Path::new("/proc").join(pid).join("fd")).ok()?;
+    let open = descriptors
+        .flatten()
+        .filter_map(|one| fs::metadata(one.path()).ok());
+    let identity = |file: &Metadata| (file.dev(), file.ino());
+    Some(open.into_iter().any(|open| identity(&open) == identity(file)))
 }
 
 /// Which process serves the database, where one does. Only looked up: trying the lock, even for a moment, could
@@ -78,7 +103,7 @@ pub(crate) fn served_by(database: &Path) -> Option<String> {
 }
 
 /// Checks what can be seen without opening anything.
-pub(crate) fn check(database: &Path, before: &FilesBefore, report: &mut Report<'_>) -> Result<(), VmdbError> {
+pub(crate) fn check(database: &Path, before: &LogBefore, report: &mut Report<'_>) -> Result<(), VmdbError> {
     check_log(database, before, report);
     check_modes(database, report)?;
     let folder = connection::folder_of(database);
@@ -88,10 +113,10 @@ pub(crate) fn check(database: &Path, before: &FilesBefore, report: &mut Report<'
     Ok(())
 }
 
-fn check_log(database: &Path, before: &FilesBefore, report: &mut Report<'_>) {
-    if let Some(why) = before.why_log_is_missing(database) {
+fn check_log(database: &Path, before: &LogBefore, report: &mut Report<'_>) {
+    if let Some(trouble) = &before.trouble {
         let place = with_ending(database, "-wal").display().to_string();
-        let message = format!("is not there, although {why}; nothing else was looked at");
+        let message = format!("{trouble}; nothing else was looked at");
         report.add(Finding::error("LogMissing", place, message, RESTORE));
     }
 }

@@ -27,7 +27,7 @@ use crate::vmdb::DatabaseUrl;
 use crate::vmdb::VmdbError;
 use crate::vmdb::audit::books::Moment;
 use crate::vmdb::audit::events::Seen;
-use crate::vmdb::audit::files::FilesBefore;
+use crate::vmdb::audit::files::LogBefore;
 use crate::vmdb::audit::finding::RESTORE;
 use crate::vmdb::audit::finding::Report;
 use crate::vmdb::connection;
@@ -42,7 +42,7 @@ const CHECKED_AT_ONCE: i64 = (1 << 30) / 4096;
 #[derive(Debug)]
 pub struct Audit {
     path: PathBuf,
-    before: FilesBefore,
+    before: LogBefore,
     /// None where the log is missing: opening would make a new one, and hide that.
     connection: Option<Connection>,
 }
@@ -63,8 +63,8 @@ impl Audit {
     /// When there is none, or it is no database of this program or of an older one.
     pub fn open(url: &DatabaseUrl) -> Result<Self, VmdbError> {
         let path = url.path().to_path_buf();
-        let before = FilesBefore::look(&path);
-        let connection = match before.is_log_missing(&path) {
+        let before = LogBefore::look(&path);
+        let connection = match before.is_in_trouble() {
             false => Some(open_reader(&path)?),
             true => None,
         };
@@ -106,7 +106,8 @@ impl Audit {
             ..Audited::default()
         };
         if let Some(mut seen) = seen {
-            audited.events = seen.keys.len();
+            let events: i64 = seen.counts.values().sum();
+            audited.events = usize::try_from(events).unwrap_or_default();
             moment.check(&seen.counts, &mut report);
             report.part("what goes on later", |report| {
                 across::retries(connection, &seen, report)
