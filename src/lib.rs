@@ -12,6 +12,7 @@
 //! - one that concerns the world outside waits there too, until the [`Outbox`] has sent it
 //! - [`reload`] puts another switchboard in its place when the rules change; every delivery names the one that made it
 //! - the [`Appliance`] starts all of this and stops it in order
+//! - [`verify`] proves from outside that nothing was lost on the way
 //!
 //! # The map
 //!
@@ -53,4 +54,5 @@ pub mod refresh;
 pub mod reload;
 pub mod web;
 pub mod appliance;
+pub mod verify;
 pub mod cli;

@@ -2,6 +2,7 @@
 //!
 //! Results go to standard output, logs and progress to standard error. Knows whom to ask, decides nothing itself.
 
+mod backup;
 mod check;
 mod database;
 mod document;
@@ -22,6 +23,7 @@ mod settings;
 mod simulate;
 #[cfg(feature = "opentelemetry")]
 mod trace_export;
+mod verify;
 
 use std::ffi::OsString;
 use std::io;
@@ -69,6 +71,8 @@ enum Command {
     Refresh(refresh::RefreshCommand),
     #[command(subcommand)]
     Queue(queue::QueueCommand),
+    Verify(verify::Verify),
+    Backup(backup::Backup),
     Settings(settings::PrintSettings),
     Secret(secret::Secret),
 }
@@ -115,6 +119,8 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<ExitCode, CliError> {
         Command::Event(command) => command.run(options, output),
         Command::Refresh(command) => command.run(options, output),
         Command::Queue(command) => command.run(options, output),
+        Command::Verify(command) => command.run(options, output),
+        Command::Backup(command) => command.run(options, output),
         Command::Settings(command) => command.run(options, output),
         Command::Secret(command) => command.run(output),
     }

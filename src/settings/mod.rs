@@ -34,6 +34,7 @@ pub use sections::HistorySettings;
 pub use sections::RefreshSettings;
 pub use sections::ReloadSettings;
 pub use sections::ScriptSettings;
+pub(crate) use value::duration_of;
 pub use web::WebSettings;
 
 use std::collections::BTreeMap;

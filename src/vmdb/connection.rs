@@ -76,7 +76,8 @@ fn common(connection: &Connection) -> Result<(), VmdbError> {
     Ok(())
 }
 
-fn check_identity(connection: &Connection, path: &Path) -> Result<(), VmdbError> {
+/// Refuses a database of another program, and a SQLite with known faults.
+pub(crate) fn check_identity(connection: &Connection, path: &Path) -> Result<(), VmdbError> {
     if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(VmdbError::Setting {
             name: "sqlite3_libversion",

@@ -5,7 +5,12 @@ use sha2::Sha256;
 
 /// The digest that is kept beside `full_data`.
 pub(crate) fn whole(text: &str) -> [u8; 32] {
-    Sha256::digest(text.as_bytes()).into()
+    of_bytes(text.as_bytes())
+}
+
+/// The same of what need not be a text any more.
+pub(crate) fn of_bytes(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
 }
 
 /// Enough of a digest to find something, where what is found is compared.

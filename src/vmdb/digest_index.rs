@@ -209,6 +209,20 @@ pub(crate) fn find(connection: &Connection, tables: Tables, digest: u64) -> Resu
     Ok(found)
 }
 
+/// Every entry, `(event, digest)`; at one moment, so `connection` is within a transaction.
+pub(crate) fn all(connection: &Connection, tables: Tables) -> Result<Vec<(i64, u64)>, VmdbError> {
+    let mut query = connection.prepare(&format!("SELECT event_id, digest FROM {}", tables.recent))?;
+    let rows = query.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?;
+    let mut found = rows.collect::<Result<Vec<_>, _>>()?;
+    let mut query = connection.prepare(&format!("SELECT entries FROM {}", tables.sealed))?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        let page = row.get_ref(0)?.as_blob().unwrap_or_default();
+        found.extend(entries(page).map(|(digest, event)| (event, digest)));
+    }
+    Ok(found)
+}
+
 fn find_sealed(
     connection: &Connection,
     tables: Tables,
@@ -271,6 +285,7 @@ mod tests {
     use super::DigestIndex;
     use super::RUN;
     use super::Tables;
+    use super::all;
     use super::find;
 
     const TABLES: Tables = Tables {
@@ -326,6 +341,10 @@ mod tests {
             );
         }
         assert!(index.find(&connection, digest(-1)).unwrap().is_empty());
+        let mut entries = all(&connection, TABLES).unwrap();
+        assert_eq!(entries.len(), usize::try_from(last + last / 1_000).unwrap());
+        entries.retain(|(event, entry)| *entry == digest(*event));
+        assert_eq!(entries.len(), usize::try_from(last).unwrap());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rusqlite::Connection;
 use rusqlite::Row;
 use rusqlite::params;
 
@@ -101,17 +102,20 @@ impl Vmdb {
     }
 
     fn load_managers(&self) -> Result<Arc<Managers>, VmdbError> {
-        let managers = self.read(|transaction| {
-            let sql = format!("SELECT {COLUMNS} FROM ext_management_systems ORDER BY id");
-            let mut query = transaction.prepare_cached(&sql)?;
-            let rows = query.query_map([], |row| Ok((Arc::new(read(row)?), row.get(6)?)))?;
-            Ok(Arc::new(Managers {
-                all: rows.collect::<Result<_, _>>()?,
-            }))
-        })?;
+        let managers = Arc::new(self.read(|transaction| all(transaction))?);
         self.shared().names.keep(&managers);
         Ok(managers)
     }
+}
+
+/// Every manager, removed ones included.
+pub(crate) fn all(connection: &Connection) -> Result<Managers, VmdbError> {
+    let sql = format!("SELECT {COLUMNS} FROM ext_management_systems ORDER BY id");
+    let mut query = connection.prepare_cached(&sql)?;
+    let rows = query.query_map([], |row| Ok((Arc::new(read(row)?), row.get(6)?)))?;
+    Ok(Managers {
+        all: rows.collect::<Result<_, _>>()?,
+    })
 }
 
 fn by_name(transaction: &Transaction<'_>, name: &str) -> Result<Option<Ems>, VmdbError> {

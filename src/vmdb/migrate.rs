@@ -60,10 +60,10 @@ pub(crate) fn check_not_newer(connection: &Connection, path: &Path) -> Result<()
     })
 }
 
-fn known() -> i64 {
+pub(crate) fn known() -> i64 {
     i64::try_from(STEPS.len()).unwrap_or(i64::MAX)
 }
 
-fn version(connection: &Connection) -> Result<i64, VmdbError> {
+pub(crate) fn version(connection: &Connection) -> Result<i64, VmdbError> {
     Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }

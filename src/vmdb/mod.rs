@@ -4,6 +4,8 @@
 //! Looking never waits for writing. Knows nothing of scripts and rules.
 
 mod checkpoint;
+mod audit;
+mod backup;
 mod codec;
 mod config;
 mod connection;
@@ -62,6 +64,14 @@ mod upkeep;
 mod writer;
 mod writer_state;
 
+pub use audit::Audit;
+pub use audit::Audited;
+pub use audit::Finding;
+pub use audit::StoredEventKey;
+pub use audit::StoredPlace;
+pub use backup::BackupError;
+pub use backup::BackupProgress;
+pub use backup::backup;
 pub use config::VmdbConfig;
 pub use cursors::Cursor;
 pub use database_url::DatabaseUrl;

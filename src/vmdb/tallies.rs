@@ -113,35 +113,38 @@ impl Books {
     }
 }
 
+/// The books of every manager, all days together.
+pub(crate) fn by_manager(connection: &Connection) -> Result<BTreeMap<EmsId, Tally>, VmdbError> {
+    let mut query = connection.prepare_cached(
+        "SELECT ems_id, sum(received), sum(accepted), sum(duplicate), sum(filtered), sum(refused), \
+         sum(delivered), sum(dead), sum(discarded), sum(effects), sum(targets), sum(purged) FROM tallies \
+         GROUP BY ems_id",
+    )?;
+    let rows = query.query_map([], |row| {
+        let tally = Tally {
+            received: row.get(1)?,
+            accepted: row.get(2)?,
+            duplicate: row.get(3)?,
+            filtered: row.get(4)?,
+            refused: row.get(5)?,
+            delivered: row.get(6)?,
+            dead: row.get(7)?,
+            discarded: row.get(8)?,
+            effects: row.get(9)?,
+            targets: row.get(10)?,
+            purged: row.get(11)?,
+        };
+        Ok((EmsId(row.get(0)?), tally))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 impl Vmdb {
     /// The books of every manager, all days together.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn tallies(&self) -> Result<BTreeMap<EmsId, Tally>, VmdbError> {
-        self.read(|transaction| {
-            let mut query = transaction.prepare_cached(
-                "SELECT ems_id, sum(received), sum(accepted), sum(duplicate), sum(filtered), sum(refused), \
-                 sum(delivered), sum(dead), sum(discarded), sum(effects), sum(targets), sum(purged) FROM tallies \
-                 GROUP BY ems_id",
-            )?;
-            let rows = query.query_map([], |row| {
-                let tally = Tally {
-                    received: row.get(1)?,
-                    accepted: row.get(2)?,
-                    duplicate: row.get(3)?,
-                    filtered: row.get(4)?,
-                    refused: row.get(5)?,
-                    delivered: row.get(6)?,
-                    dead: row.get(7)?,
-                    discarded: row.get(8)?,
-                    effects: row.get(9)?,
-                    targets: row.get(10)?,
-                    purged: row.get(11)?,
-                };
-                Ok((EmsId(row.get(0)?), tally))
-            })?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
+        self.read(|transaction| by_manager(transaction))
     }
 }

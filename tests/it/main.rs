@@ -5,6 +5,7 @@ mod api;
 #[expect(dead_code, reason = "the example uses the rest")]
 mod awesome_cloud;
 mod aws_events;
+mod backup;
 mod bad_input;
 mod catcher;
 mod catcher_files;
@@ -47,5 +48,7 @@ mod support;
 mod telemetry;
 mod tidy;
 mod traces;
+mod verify;
+mod verify_outside;
 mod vmdb;
 mod web;

@@ -33,6 +33,7 @@ use switchboard::vmdb::Work;
 use crate::support::Database;
 use crate::support::add;
 use crate::support::event;
+use crate::support::expect_sound;
 use crate::support::saved;
 
 #[derive(Clone, Debug)]
@@ -388,5 +389,6 @@ proptest! {
             run.step(step);
             run.check();
         }
+        expect_sound(&run.path);
     }
 }

@@ -17,7 +17,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hyper_util", &["web"]),
     ("subtle", &["web"]),
     ("hmac", &["web"]),
-    ("ureq", &["outbound", "cli"]),
+    ("ureq", &["outbound", "cli", "verify"]),
     ("lettre", &["handler"]),
     ("opentelemetry", &["cli"]),
     ("opentelemetry_otlp", &["cli"]),
@@ -38,6 +38,19 @@ const STRANGERS: &[(&str, &[&str])] = &[
             "switchboard",
             "handler",
             "refresh",
+        ],
+    ),
+    // It looks from outside: what it would prove must not be what it asks.
+    (
+        "verify",
+        &[
+            "automate",
+            "switchboard",
+            "catcher",
+            "handler",
+            "refresh",
+            "web",
+            "appliance",
         ],
     ),
 ];

@@ -324,6 +324,8 @@ fn statement_08_09_a_file_deleted_under_the_program_stops_the_acknowledgements()
             "{refused}"
         );
         assert!(database.vmdb.health().is_err());
+        // What is left of it is not to be found sound.
+        let _gone_already = fs::remove_file(database.folder.path().join("test.db"));
     }
 }
 

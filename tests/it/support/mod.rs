@@ -4,6 +4,7 @@
 pub(crate) mod catching;
 pub(crate) mod cloud;
 pub(crate) mod managed;
+pub(crate) mod process;
 pub(crate) mod project;
 pub(crate) mod receiver;
 pub(crate) mod relay;
@@ -13,6 +14,7 @@ pub(crate) mod findings;
 pub(crate) mod told_rules;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use switchboard::model::clock::Clock;
@@ -28,6 +30,8 @@ use switchboard::model::event::FullData;
 use switchboard::model::event_group::EventLevel;
 use switchboard::model::event_group::GroupAndLevel;
 use switchboard::model::value::Value;
+use switchboard::source::Severity;
+use switchboard::vmdb::Audit;
 use switchboard::vmdb::DatabaseUrl;
 use switchboard::vmdb::Decided;
 use switchboard::vmdb::Handled;
@@ -44,9 +48,43 @@ pub(crate) fn noon() -> Timestamp {
     "2026-01-01T12:00:00Z".parse().unwrap()
 }
 
+/// The folder of a database. When it goes, the database has to be sound: whatever a test did, nothing was lost.
+pub(crate) struct SoundFolder(TempDir);
+
+impl SoundFolder {
+    /// The folder.
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for SoundFolder {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            expect_sound(&self.path().join("test.db"));
+        }
+    }
+}
+
+/// A check of the database finds no error, where it is there.
+pub(crate) fn expect_sound(database: &Path) {
+    if !database.exists() {
+        return;
+    }
+    let mut errors = Vec::new();
+    let audit = Audit::open(&DatabaseUrl::sqlite(database)).unwrap();
+    let audited = audit.check(&Clock::System, |finding| {
+        if finding.severity == Severity::Error {
+            errors.push(finding.to_string());
+        }
+    });
+    audited.unwrap();
+    assert!(errors.is_empty(), "{}", errors.join("\n"));
+}
+
 /// A database of its own, gone with the test.
 pub(crate) struct Database {
-    pub(crate) folder: TempDir,
+    pub(crate) folder: SoundFolder,
     pub(crate) clock: Clock,
     pub(crate) vmdb: Vmdb,
 }
@@ -54,7 +92,7 @@ pub(crate) struct Database {
 impl Database {
     /// An empty one, opened to serve.
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = SoundFolder(tempfile::tempdir().unwrap());
         let clock = Clock::manual(noon());
         let url = DatabaseUrl::sqlite(folder.path().join("test.db"));
         let vmdb = Vmdb::open_to_serve(&url, clock.clone()).unwrap();

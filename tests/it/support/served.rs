@@ -20,6 +20,7 @@ use switchboard::vmdb::NewEms;
 use switchboard::vmdb::Vmdb;
 use tokio::runtime::Runtime;
 
+use crate::support::expect_sound;
 use crate::support::project::Project;
 
 /// Longer than anything here takes; only a test that fails waits for it.
@@ -184,6 +185,9 @@ impl Drop for Served {
     fn drop(&mut self) {
         if let Some(appliance) = self.appliance.take() {
             self.runtime.block_on(appliance.stop());
+        }
+        if !std::thread::panicking() {
+            expect_sound(&self.project.path("test.db"));
         }
     }
 }
