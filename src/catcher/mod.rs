@@ -16,6 +16,7 @@ mod parse;
 mod poll_client;
 mod poll_stream;
 mod push_stream;
+mod records;
 mod status;
 mod stream;
 mod supervisor;

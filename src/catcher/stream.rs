@@ -21,6 +21,16 @@ pub enum StreamKind {
     File,
 }
 
+impl StreamKind {
+    /// The name of the kind.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Poll => "poll",
+            Self::File => "file",
+        }
+    }
+}
+
 /// What a stream brought at once.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Batch {

@@ -3,6 +3,7 @@
 //! Everything is written in batches by one thread ([`Request`]), and is on the disk before it is acknowledged.
 //! Looking never waits for writing. Knows nothing of scripts and rules.
 
+mod catchers;
 mod codec;
 mod connection;
 mod cursors;
@@ -47,6 +48,8 @@ mod transaction;
 mod writer;
 mod writer_state;
 
+pub use catchers::CatcherRecord;
+pub use catchers::StoredCatcher;
 pub use cursors::Cursor;
 pub use database_url::DatabaseUrl;
 pub use deliveries::StoredDelivery;
