@@ -213,6 +213,8 @@ impl EmsCatcher {
         let url = self.ems.url.clone().unwrap_or_default();
         let reference = self.ems.credentials.clone();
         let environment = self.around.environment.clone();
+        let settings = self.around.settings.take();
+        let ca_file = settings.catcher(&self.ems.provider).ca_file.clone();
         // A file may be slow.
         let client = tokio::task::spawn_blocking(move || {
             let variable = |name: &str| environment.get(name).map(ToOwned::to_owned);
@@ -220,7 +222,7 @@ impl EmsCatcher {
             let credentials = reference.map(secret).transpose();
             let credentials =
                 credentials.map_err(|error| StreamError::Config(format!("no credentials: {error}")))?;
-            PollClient::new(&url, credentials)
+            PollClient::new(&url, credentials, ca_file.as_deref())
         });
         let client = client
             .await
@@ -233,6 +235,7 @@ impl EmsCatcher {
             client: Arc::new(client),
             cursor: self.position(PollStream::NAME).await?,
             pages: std::collections::HashSet::new(),
+            is_stuck: false,
         })
     }
 

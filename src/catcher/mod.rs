@@ -5,6 +5,7 @@
 //! streams and senders bring is parsed and kept by the threads of the one [`Catcher`]. Knows nothing of what becomes
 //! of a queued event.
 
+mod authorities;
 mod back_off;
 mod counts;
 mod ems_catcher;

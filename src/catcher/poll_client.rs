@@ -4,6 +4,7 @@
 //! and the credentials are the manager's. Knows nothing of what is in an answer.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -16,7 +17,10 @@ use percent_encoding::AsciiSet;
 use percent_encoding::NON_ALPHANUMERIC;
 use percent_encoding::utf8_percent_encode;
 use ureq::Agent;
+use ureq::tls::RootCerts;
+use ureq::tls::TlsConfig;
 
+use crate::catcher::authorities::authorities;
 use crate::catcher::stream::StreamError;
 use crate::model::clock::Timestamp;
 use crate::settings::Secret;
@@ -56,11 +60,16 @@ pub(crate) struct PollClient {
 }
 
 impl PollClient {
-    /// A client for the address `url`.
+    /// A client for the address `url`, which trusts the authorities in `ca_file` and no others, or else those that
+    /// browsers know. Reads the file, so it may block.
     ///
     /// # Errors
-    /// When that is no address of an HTTP service.
-    pub(crate) fn new(url: &str, credentials: Option<Secret>) -> Result<Self, StreamError> {
+    /// When that is no address of an HTTP service, or the file holds no certificates.
+    pub(crate) fn new(
+        url: &str,
+        credentials: Option<Secret>,
+        ca_file: Option<&Path>,
+    ) -> Result<Self, StreamError> {
         let wrong = |why: &str| StreamError::Config(format!("its `url` {why}"));
         let uri: Uri = url
             .parse()
@@ -78,7 +87,9 @@ impl PollClient {
             return Err(wrong("has a query; that is for `poll_request` to say"));
         }
         let scheme = uri.scheme_str().unwrap_or("https");
+        let tls = TlsConfig::builder().root_certs(ca_file.map_or(Ok(RootCerts::WebPki), authorities)?);
         let config = Agent::config_builder()
+            .tls_config(tls.build())
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -262,8 +273,8 @@ mod tests {
             ("cloud.example", "/", None),
             ("http://cloud.example?x=y", "/", None),
         ] {
-            let address =
-                PollClient::new(url, None).and_then(|client| client.address(&request(path, ("a", "b"))));
+            let address = PollClient::new(url, None, None)
+                .and_then(|client| client.address(&request(path, ("a", "b"))));
             let expected = expected.map(|expected| format!("{expected}?since=a%26b%3Dc%20d%2F%C3%A9"));
             assert_eq!(address.ok(), expected, "{url} {path}");
         }
@@ -284,7 +295,7 @@ mod tests {
             ("x-a\r\nhost", "evil.example", Err("has no name that HTTP allows")),
             ("x-a", "b\0", Err("has a value that HTTP does not allow")),
         ] {
-            let client = PollClient::new("http://cloud.example", secret()).unwrap();
+            let client = PollClient::new("http://cloud.example", secret(), None).unwrap();
             let headers = client.headers(&request("/", (name, value)));
             match (&headers, expected) {
                 (Ok(headers), Ok(expected)) => {

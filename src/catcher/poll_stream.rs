@@ -36,6 +36,8 @@ pub(crate) struct PollStream {
     pub(crate) cursor: Option<serde_json::Value>,
     /// The pages since the last pause, by their digests.
     pub(crate) pages: HashSet<u64>,
+    /// Whether the last answer said that there is more, and not where.
+    pub(crate) is_stuck: bool,
 }
 
 impl PollStream {
@@ -71,6 +73,11 @@ impl Stream for PollStream {
     }
 
     async fn next(&mut self) -> Result<Batch, StreamError> {
+        // What it brought is kept by now.
+        if std::mem::take(&mut self.is_stuck) {
+            self.pages.clear();
+            return Err(StreamError::Stuck);
+        }
         let answer = self.page().await?;
         if answer.more && self.is_repeated(&answer) {
             self.pages.clear();
@@ -84,6 +91,8 @@ impl Stream for PollStream {
         if !more {
             self.pages.clear();
         }
+        // Asked again from the same place it would bring the same again, however the pages look.
+        self.is_stuck = answer.more && (answer.cursor.is_none() || answer.cursor == self.cursor);
         if answer.cursor.is_some() {
             self.cursor.clone_from(&answer.cursor);
         }

@@ -107,6 +107,9 @@ pub(crate) enum StreamError {
     /// The answer says that there is more, and brings the same again.
     #[error("the provider says that there is more and brings the same page again and again")]
     Repeats,
+    /// The answer says that there is more, and its cursor is where it was.
+    #[error("the provider says that there is more and its cursor does not move")]
+    Stuck,
     /// The provider's script failed over a request or an answer.
     #[error(transparent)]
     Script(#[from] ParseError),
