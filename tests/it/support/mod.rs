@@ -6,6 +6,8 @@ pub(crate) mod cloud;
 pub(crate) mod project;
 pub(crate) mod served;
 pub(crate) mod findings;
+pub(crate) mod process;
+pub(crate) mod tls;
 pub(crate) mod told_rules;
 
 use std::collections::BTreeMap;
