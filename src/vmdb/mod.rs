@@ -36,6 +36,7 @@ mod queue_list;
 mod readers;
 mod refresh_list;
 mod refresh_queue;
+mod refresh_runs;
 mod request;
 mod shared;
 mod stored_value;
@@ -163,6 +164,7 @@ impl Vmdb {
                 connection.execute("UPDATE appliance SET clean_shutdown = 0", [])?;
                 let taken = TakenFile::open(path)?;
                 suspects::free_what_was_taken(&connection, &taken.left_behind()?, clock.now())?;
+                refresh_runs::free_what_ran(&connection, clock.now())?;
                 Lanes::new(Some(taken))
             }
             None => Lanes::new(None),

@@ -6,9 +6,17 @@ use std::time::Duration;
 use std::time::Instant;
 
 use switchboard::model::clock::Clock;
+use switchboard::model::clock::SignedDuration;
+use switchboard::model::delivery::RulesId;
 use switchboard::model::event::NativeEvent;
+use switchboard::model::target::Target;
 use switchboard::vmdb::DatabaseUrl;
+use switchboard::vmdb::NewMessage;
+use switchboard::vmdb::RefreshId;
+use switchboard::vmdb::RefreshRequest;
+use switchboard::vmdb::Vmdb;
 
+use crate::support::Database;
 use crate::support::cloud::Cloud;
 use crate::support::cloud::event;
 use crate::support::process::Process;
@@ -16,6 +24,7 @@ use crate::support::process::ids;
 use crate::support::process::prepared;
 use crate::support::process::project;
 use crate::support::project::Project;
+use crate::support::told_rules::vm;
 
 /// A short pause between two polls.
 const POLL: &str =
@@ -403,6 +412,81 @@ fn l10_an_event_and_what_it_causes_are_one_commit_or_none() {
     assert_eq!(count(&by_hand, "refresh_targets"), 3);
 }
 
+/// Statement 27, at the queue; C80, C81, C88. Who refreshes comes later.
+#[test]
+fn l11_s27_a_refresh_that_fails_keeps_its_targets_and_comes_again_with_growing_pauses() {
+    let (database, ems) = Database::with_ems("cloud");
+    let vmdb = &database.vmdb;
+    let ask = |reference: &str| {
+        let request = RefreshRequest {
+            ems_id: ems.id,
+            targets: vec![vm(reference)],
+            full: None,
+        };
+        vmdb.queue_refresh(&request).wait().unwrap()
+    };
+    let take = || vmdb.refresh_take(ems.id).wait().unwrap();
+    let targets = |id: RefreshId| -> Vec<Target> {
+        let shown = vmdb.refresh_show(id).unwrap().unwrap();
+        shown
+            .requested
+            .into_iter()
+            .map(|requested| requested.target)
+            .collect()
+    };
+    let first = ask("vm-1");
+    assert_eq!(ask("vm-2"), first);
+    let mut pauses = Vec::new();
+    for failure in 1..=5 {
+        let running = take().unwrap();
+        // One at a time, and what fails before its time is not taken again.
+        assert_eq!((running, take()), (first, None));
+        assert_eq!(
+            vmdb.refresh_failed(running, "the cloud is down").wait().unwrap(),
+            first
+        );
+        assert_eq!(take(), None);
+        let refresh = vmdb.refresh_show(first).unwrap().unwrap().refresh;
+        assert_eq!(
+            (refresh.attempts, refresh.error.as_deref()),
+            (failure, Some("the cloud is down"))
+        );
+        let pause = refresh.due.unwrap().duration_since(database.clock.now());
+        database.clock.advance(pause);
+        pauses.push(pause);
+    }
+    assert!(pauses.windows(2).all(|two| two[0] < two[1]), "{pauses:?}");
+    assert_eq!(targets(first), [vm("vm-1"), vm("vm-2")]);
+    // What comes during the run is of a later one, also where the run fails: then for all of them.
+    assert_eq!(take(), Some(first));
+    let second = ask("vm-3");
+    assert_ne!(second, first);
+    assert_eq!(vmdb.refresh_failed(first, "still down").wait().unwrap(), second);
+    assert_eq!(targets(second), [vm("vm-1"), vm("vm-2"), vm("vm-3")]);
+    assert_eq!(take(), None);
+    database.clock.advance(SignedDuration::from_hours(1));
+    // Paused, it is not refreshed, and nothing is forgotten.
+    vmdb.ems_enable("cloud", false).wait().unwrap();
+    assert_eq!(take(), None);
+    vmdb.ems_enable("cloud", true).wait().unwrap();
+    assert_eq!(take(), Some(second));
+    // The process ends while it runs: the next one has it wait again.
+    let (url, clock) = (database.url(), database.clock.clone());
+    let Database {
+        folder: _folder,
+        vmdb,
+        ..
+    } = database;
+    vmdb.close();
+    let vmdb = Vmdb::open_to_serve(&url, clock.clone()).unwrap();
+    clock.advance(SignedDuration::from_hours(1));
+    assert_eq!(vmdb.refresh_take(ems.id).wait().unwrap(), Some(second));
+    vmdb.refresh_done(second).wait().unwrap();
+    assert!(vmdb.refresh_done(second).wait().is_err());
+    assert_eq!(vmdb.refresh_take(ems.id).wait().unwrap(), None);
+    assert_eq!(vmdb.refresh_show(second).unwrap().unwrap().requested.len(), 3);
+}
+
 /// Statement 28, its last part; C47.
 #[test]
 fn l12_s28_an_unknown_key_of_the_hash_is_stored_and_shown() {
@@ -484,17 +568,17 @@ fn l14_s29_rows_that_somebody_else_put_are_handled_like_any_other() {
     put("e-4");
     process.until_saved(ids(1, 4));
     // By a library of ours that knows nothing of the process, as a broker's fallback would.
-    let vmdb = switchboard::vmdb::Vmdb::open(
+    let vmdb = Vmdb::open(
         &DatabaseUrl::sqlite(project.path("switchboard.db")),
         Clock::System,
     )
     .unwrap();
     let ems = vmdb.ems_by_name("my_cloud").unwrap().unwrap();
-    let unparsed = switchboard::vmdb::NewMessage::Unparsed {
+    let unparsed = NewMessage::Unparsed {
         ems_id: ems.id,
         native: NativeEvent::new(named("e-5", "vm")),
         reason: "put by hand".to_owned(),
-        rules_id: switchboard::model::delivery::RulesId(1),
+        rules_id: RulesId(1),
         received_at: crate::support::noon(),
     };
     vmdb.put(vec![unparsed]).wait().unwrap();
