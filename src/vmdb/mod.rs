@@ -4,6 +4,7 @@
 //! Looking never waits for writing. Knows nothing of scripts and rules.
 
 mod catchers;
+mod clock_jump;
 mod codec;
 mod connection;
 mod cursors;

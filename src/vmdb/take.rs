@@ -60,7 +60,21 @@ impl Vmdb {
             ));
         }
         let managers = self.managers()?;
-        let now = self.clock().now().as_microsecond();
+        let now = self.clock().now();
+        let jump = self.shared().lanes.lock().latest.jump_back(now);
+        if let Some(by) = jump {
+            let followed = self.follow_clock_back(by);
+            if followed.is_err() {
+                // Noticed again with the next look.
+                self.shared()
+                    .lanes
+                    .lock()
+                    .latest
+                    .forget(now.saturating_add(by).ok());
+            }
+            followed?;
+        }
+        let now = now.as_microsecond();
         let mut lanes = self.shared().lanes.lock();
         let chosen = self.read(|transaction| {
             let due = due(transaction, now)?;
