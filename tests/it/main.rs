@@ -21,6 +21,7 @@ mod loss_points;
 mod properties;
 mod queue_model;
 mod reference;
+mod reliability;
 mod reload;
 mod reload_watch;
 mod sandbox;
