@@ -18,6 +18,7 @@ mod handler;
 mod handler_relations;
 mod incremental_load;
 mod loss_points;
+mod pipeline_conformance;
 mod properties;
 mod queue_model;
 mod reference;

@@ -104,7 +104,10 @@ fn s18_of_256_one_throws_one_panics_one_never_ends_and_253_are_as_if_nothing_was
         let delivery = &shown.deliveries[0];
         let told: Vec<&str> = delivery.errors.iter().map(|error| &*error.message).collect();
         match number {
-            50 => assert!(told.iter().any(|text| text.contains("on purpose")), "{delivery:?}"),
+            50 => assert!(
+                told.iter().any(|text| text.contains("on purpose")),
+                "{delivery:?}"
+            ),
             100 => assert!(told.iter().any(|text| text.contains("a defect")), "{told:?}"),
             150 => assert!(told.iter().any(|text| text.contains("operations")), "{told:?}"),
             _ => assert_eq!((&*delivery.state, told), ("delivered", vec![]), "{number}"),
