@@ -25,6 +25,8 @@ mod handled;
 mod handled_batch;
 mod handled_rows;
 mod inventory;
+mod inventory_rows;
+mod inventory_save;
 mod lane;
 mod lanes;
 mod message;
@@ -37,7 +39,7 @@ mod queue_list;
 mod readers;
 mod refresh_list;
 mod refresh_queue;
-mod refresh_runs;
+mod refresh_run;
 mod request;
 mod shared;
 mod stored_value;
@@ -67,8 +69,8 @@ pub use handled::Decided;
 pub use handled::Handled;
 pub use handled::NewRetry;
 pub use handled::Outcome;
-pub use inventory::InventoryChanges;
 pub use inventory::InventoryView;
+pub use inventory_rows::InventoryChanges;
 pub use message::Message;
 pub use message::Ticket;
 pub use message::Work;
@@ -90,6 +92,8 @@ pub use refresh_list::ShownRefresh;
 pub use refresh_queue::RefreshId;
 pub use refresh_queue::RefreshRequest;
 pub use refresh_queue::RefreshState;
+pub use refresh_run::ManagerRefreshes;
+pub use refresh_run::RunningRefresh;
 pub use request::Pending;
 pub use request::Request;
 pub use tallies::Tally;
@@ -165,7 +169,6 @@ impl Vmdb {
                 connection.execute("UPDATE appliance SET clean_shutdown = 0", [])?;
                 let taken = TakenFile::open(path)?;
                 suspects::free_what_was_taken(&connection, &taken.left_behind()?, clock.now())?;
-                refresh_runs::free_what_ran(&connection, clock.now())?;
                 Lanes::new(Some(taken))
             }
             None => Lanes::new(None),
@@ -234,6 +237,11 @@ impl Vmdb {
     /// The last event saved by this process; changes whenever events are committed.
     pub fn events_saved(&self) -> watch::Receiver<EventId> {
         self.inner.shared.events_saved()
+    }
+
+    /// Changes whenever there may be a refresh to run.
+    pub fn refreshes_queued(&self) -> watch::Receiver<u64> {
+        self.inner.shared.refreshes_queued()
     }
 
     /// Whether this process is the one that handles the queue.

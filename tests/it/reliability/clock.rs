@@ -51,8 +51,9 @@ fn s36_what_waits_a_minute_waits_a_minute_whatever_the_clock_does() {
             full: None,
         };
         vmdb.queue_refresh(&request).wait().unwrap();
-        let refresh = vmdb.refresh_take(ems.id).wait().unwrap().unwrap();
-        vmdb.refresh_failed(refresh, "down").wait().unwrap();
+        let refresh = vmdb.refresh_take(HOUR).unwrap().unwrap().id;
+        let retry_at = database.clock.now() + SignedDuration::from_secs(30);
+        vmdb.refresh_failed(refresh, "down", retry_at).wait().unwrap();
         database.clock.advance(jump);
         // Something else comes, which is decided at once, and is the next in order although its time is not.
         put(&database, &ems, vec![event("k2", "b")]);
@@ -72,7 +73,7 @@ fn s36_what_waits_a_minute_waits_a_minute_whatever_the_clock_does() {
         until(vmdb, || dues().iter().all(|due| *due <= soon));
         database.clock.advance(SignedDuration::from_secs(61));
         until_empty(vmdb);
-        assert_eq!(vmdb.refresh_take(ems.id).wait().unwrap(), Some(refresh));
+        assert_eq!(vmdb.refresh_take(HOUR).unwrap().unwrap().id, refresh);
         handler.stop();
     }
 }
