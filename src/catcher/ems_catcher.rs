@@ -7,16 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tracing::debug;
 use tracing::info;
 use tracing::warn;
 
 use crate::catcher::PushStream;
-use crate::catcher::Receipt;
 use crate::catcher::StreamKind;
 use crate::catcher::back_off::BackOff;
 use crate::catcher::file_stream::FileStream;
 use crate::catcher::poll_client::PollClient;
 use crate::catcher::poll_stream::PollStream;
+use crate::catcher::push_stream::Kept;
 use crate::catcher::status::Board;
 use crate::catcher::status::CatcherState;
 use crate::catcher::status::Why;
@@ -121,7 +122,6 @@ impl EmsCatcher {
         }
         let mut is_first = self.position(stream.name()).await?.is_none();
         while let Some(batch) = received.take() {
-            let position = batch.position.clone();
             let name = stream.name().to_owned();
             let (kept, next);
             if batch.more {
@@ -134,17 +134,17 @@ impl EmsCatcher {
                 kept = self.keep(&name, batch).await;
                 next = Ok(None);
             }
-            let Some(receipt) = kept else {
+            let Some(kept) = kept else {
                 return Ok(Stopped);
             };
+            let receipt = kept.receipt();
             if is_first && receipt.accepted > 0 {
                 is_first = false;
                 let oldest = receipt.oldest.map(|oldest| oldest.to_string());
                 info!(ems = %self.ems.name, events = receipt.accepted, oldest, "Began without a position: this is how far back it reaches.");
             }
-            if let Some(position) = &position {
-                stream.acknowledge(position);
-            }
+            debug!(ems = %self.ems.name, events = receipt.accepted, position = ?kept.position(), "Kept.");
+            stream.acknowledge(&kept);
             received = next?;
             if received.is_none() && !*self.stop.borrow() {
                 received = self.pause_and_next(&mut stream).await?;
@@ -166,10 +166,7 @@ impl EmsCatcher {
     }
 
     /// Has a batch kept, however long the database takes; nothing only where the process ends before that.
-    async fn keep(&self, stream: &str, batch: Batch) -> Option<Receipt> {
-        if batch.is_empty() {
-            return Some(Receipt::default());
-        }
+    async fn keep(&self, stream: &str, batch: Batch) -> Option<Kept> {
         let cursor = batch.position.clone().map(|position| Cursor {
             ems_id: self.ems.id,
             stream: stream.to_owned(),
@@ -183,11 +180,11 @@ impl EmsCatcher {
                 .push
                 .keep(self.ems.clone(), batch.clone(), cursor.clone(), received_at);
             let error = match kept.await {
-                Ok(receipt) => {
+                Ok(kept) => {
                     if pause != TROUBLE {
                         self.show(CatcherState::Running, Why::default());
                     }
-                    return Some(receipt);
+                    return Some(kept);
                 }
                 Err(error) => error,
             };

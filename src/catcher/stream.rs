@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::catcher::Broken;
+use crate::catcher::push_stream::Kept;
 use crate::model::event::NativeEvent;
 use crate::switchboard::ParseError;
 
@@ -69,8 +70,8 @@ pub(crate) trait Stream: Send {
     /// its sign of life. Whoever drops the future loses nothing: what was not acknowledged comes again.
     fn next(&mut self) -> impl Future<Output = Result<Batch, StreamError>> + Send;
 
-    /// The disk has everything up to this position.
-    fn acknowledge(&mut self, _position: &serde_json::Value) {}
+    /// The disk has everything up to this position; `kept` proves it.
+    fn acknowledge(&mut self, _kept: &Kept) {}
 
     /// How long to wait where there is no more; `poll` is what the settings say.
     fn pause(&self, poll: Duration) -> Duration {

@@ -1,5 +1,5 @@
 //! Flood control: equal events beyond the rate are decided together, each is saved, and none differs unseen.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::Arc;
 

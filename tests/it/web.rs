@@ -1,4 +1,5 @@
 //! The front door, on a real port: what is taken, what is refused and why, and whom others' slowness costs nothing.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
 use std::io::Read;

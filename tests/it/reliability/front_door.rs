@@ -1,4 +1,5 @@
 //! Statements 37 and 38, and senders that dribble: nobody without credentials learns anything, and nobody costs much.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
 use std::io::Read;
@@ -290,7 +291,7 @@ fn senders_that_dribble_are_let_go_and_honest_ones_do_not_notice() {
         open.retain_mut(|stream| {
             stream.set_nonblocking(true).unwrap();
             let mut answer = [0; 512];
-            let is_over = matches!(stream.read(&mut answer), Ok(_)) || stream.write_all(b"x").is_err();
+            let is_over = stream.read(&mut answer).is_ok() || stream.write_all(b"x").is_err();
             !is_over
         });
         number += 1;
@@ -309,11 +310,9 @@ fn senders_that_dribble_are_let_go_and_honest_ones_do_not_notice() {
     }
     honest.sort();
     let typical = honest[honest.len() / 2];
-    println!(
-        "{count} dribblers, {} honest ones: median {typical:?}, longest {:?}",
-        honest.len(),
-        honest.last()
+    assert!(
+        typical < Duration::from_millis(500),
+        "{count} dribblers: {typical:?}"
     );
-    assert!(typical < Duration::from_millis(500), "{typical:?}");
     assert_eq!(served.get("/healthz").status, 200);
 }

@@ -18,8 +18,8 @@ fn without_canary(place: &str, bytes: &[u8]) {
         let found = bytes
             .windows(canary.len())
             .position(|window| window == canary.as_bytes());
-        let around =
-            found.map(|at| String::from_utf8_lossy(&bytes[at.saturating_sub(120)..at + 20]).into_owned());
+        let line = |at: usize| bytes.split_at(at).0.rsplit(|byte| *byte == b'\n').next();
+        let around = found.and_then(line).map(String::from_utf8_lossy);
         assert_eq!(around, None, "{canary} in {place}");
     }
 }

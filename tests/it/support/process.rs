@@ -1,5 +1,5 @@
 //! `switchboard serve` as a process with a manager, and callers that speak HTTP to it.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::fs;
 use std::io::BufRead;
