@@ -169,7 +169,7 @@ impl Process {
                 return json;
             }
             assert!(Instant::now() < end, "waited in vain: {answer:?}\n{}", self.log());
-            thread::park_timeout(Duration::from_millis(5));
+            thread::park_timeout(Duration::from_millis(20));
         }
     }
 
