@@ -176,7 +176,7 @@ impl Appliance {
         let supervisor = Supervisor::start(SupervisorConfig {
             vmdb: vmdb.clone(),
             rules: rules.clone(),
-            settings: active_settings,
+            settings: active_settings.clone(),
             environment: config.environment.clone(),
             push: catcher.push_stream(),
             clock: config.clock.clone(),
@@ -209,7 +209,7 @@ impl Appliance {
                     .as_ref()
                     .and_then(|token| Token::new(token.reveal())),
                 webhook_origins: settings.web.webhook_origins.clone(),
-                signatures: Signatures::new(settings.web.webhook_secrets.clone()),
+                signatures: Signatures::new(active_settings),
                 limits: Limits::from(&settings.web),
             },
             Services {

@@ -10,13 +10,13 @@ use std::sync::Arc;
 
 use tracing::warn;
 
-use crate::catcher::poll_client::PollClient;
 use crate::catcher::stream::Batch;
 use crate::catcher::stream::Stream;
 use crate::catcher::stream::StreamError;
 use crate::model::clock::Clock;
 use crate::model::ems::Ems;
 use crate::model::event::NativeEvent;
+use crate::outbound::ManagerClient;
 use crate::settings::ActiveSettings;
 use crate::switchboard::ActiveSwitchboard;
 use crate::switchboard::PollAnswer;
@@ -31,11 +31,13 @@ pub(crate) struct PollStream {
     pub(crate) rules: ActiveSwitchboard,
     pub(crate) settings: ActiveSettings,
     pub(crate) clock: Clock,
-    pub(crate) client: Arc<PollClient>,
+    pub(crate) client: Arc<ManagerClient>,
     /// What the last answer gave; nothing before the first one.
     pub(crate) cursor: Option<serde_json::Value>,
     /// The pages since the last pause, by their digests.
     pub(crate) pages: HashSet<u64>,
+    /// Whether the last answer said that there is more, and not where.
+    pub(crate) is_stuck: bool,
 }
 
 impl PollStream {
@@ -71,6 +73,11 @@ impl Stream for PollStream {
     }
 
     async fn next(&mut self) -> Result<Batch, StreamError> {
+        // What it brought is kept by now.
+        if std::mem::take(&mut self.is_stuck) {
+            self.pages.clear();
+            return Err(StreamError::Stuck);
+        }
         let answer = self.page().await?;
         if answer.more && self.is_repeated(&answer) {
             self.pages.clear();
@@ -84,6 +91,8 @@ impl Stream for PollStream {
         if !more {
             self.pages.clear();
         }
+        // Asked again from the same place it would bring the same again, however the pages look.
+        self.is_stuck = answer.more && (answer.cursor.is_none() || answer.cursor == self.cursor);
         if answer.cursor.is_some() {
             self.cursor.clone_from(&answer.cursor);
         }

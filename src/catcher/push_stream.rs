@@ -117,6 +117,26 @@ impl Room {
     }
 }
 
+/// Proof that the disk has a batch of a stream; nothing but [`PushStream::keep`] makes one, after the commit. So no
+/// stream can acknowledge, or a broker be told, before that (statement 25).
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    receipt: Receipt,
+    position: Option<serde_json::Value>,
+}
+
+impl Kept {
+    /// What became of the messages.
+    pub(crate) fn receipt(&self) -> Receipt {
+        self.receipt
+    }
+
+    /// Up to where the disk has everything.
+    pub(crate) fn position(&self) -> Option<&serde_json::Value> {
+        self.position.as_ref()
+    }
+}
+
 /// What waits between receiving and parsing.
 #[derive(Debug)]
 pub(crate) enum Work {
@@ -207,7 +227,15 @@ impl PushStream {
         batch: Batch,
         cursor: Option<Cursor>,
         received_at: Timestamp,
-    ) -> Result<Receipt, PushError> {
+    ) -> Result<Kept, PushError> {
+        let position = batch.position.clone();
+        if batch.is_empty() {
+            let receipt = Receipt::default();
+            return Ok(Kept {
+                receipt,
+                position: None,
+            });
+        }
         let (reply, answer) = oneshot::channel();
         self.counts.received(batch.len());
         let request = PushRequest {
@@ -222,6 +250,7 @@ impl PushStream {
         let sent = self.sender.send(Work::Request(request)).await;
         sent.map_err(|_closed| PushError::Stopped)?;
         let answer = answer.await.map_err(|_gone| PushError::Stopped)?;
-        Ok(answer?)
+        let receipt = answer?;
+        Ok(Kept { receipt, position })
     }
 }

@@ -7,6 +7,7 @@ mod check;
 mod database;
 mod document;
 mod ems;
+mod ems_list;
 mod error;
 mod event;
 mod exit_code;

@@ -11,6 +11,8 @@ use http::Response;
 use http::StatusCode;
 use ureq::Agent;
 use ureq::Body;
+use ureq::tls::RootCerts;
+use ureq::tls::TlsConfig;
 use ureq::unversioned::transport::DefaultConnector;
 
 use crate::model::origin::Origin;
@@ -42,6 +44,8 @@ pub struct ClientConfig {
     /// Whether connections are kept for the next request. Not where a request may not come twice: the other side may
     /// close just then.
     pub keeps_connections: bool,
+    /// Whose certificates are trusted.
+    pub authorities: RootCerts,
 }
 
 /// Sends requests.
@@ -118,6 +122,11 @@ impl Client {
             .timeout_resolve(Some(config.connect_time))
             .timeout_connect(Some(config.connect_time))
             .timeout_global(Some(config.whole_time))
+            .tls_config(
+                TlsConfig::builder()
+                    .root_certs(config.authorities.clone())
+                    .build(),
+            )
             .user_agent(concat!("switchboard/", env!("CARGO_PKG_VERSION")))
             .build();
         let resolver = CheckedResolver {

@@ -4,6 +4,7 @@
 //! in an answer.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -14,6 +15,7 @@ use http::header;
 use percent_encoding::AsciiSet;
 use percent_encoding::NON_ALPHANUMERIC;
 use percent_encoding::utf8_percent_encode;
+use ureq::tls::RootCerts;
 
 use crate::model::api_call::ApiAnswer;
 use crate::model::api_call::ApiCall;
@@ -23,6 +25,7 @@ use crate::model::origin::OriginError;
 use crate::outbound::Client;
 use crate::outbound::ClientConfig;
 use crate::outbound::OutboundError;
+use crate::outbound::authorities::authorities;
 use crate::outbound::client;
 use crate::outbound::patience;
 use crate::settings::Secret;
@@ -84,11 +87,12 @@ pub struct ManagerClient {
 }
 
 impl ManagerClient {
-    /// A client for the address `url`.
+    /// A client for the address `url`, which trusts the authorities in `ca_file` and no others, or else those that
+    /// browsers know. Reads the file, so it may block.
     ///
     /// # Errors
-    /// When that is no address of an HTTP service.
-    pub fn new(url: &str, credentials: Option<Secret>) -> Result<Self, ApiError> {
+    /// When that is no address of an HTTP service, or the file holds no certificates.
+    pub fn new(url: &str, credentials: Option<Secret>, ca_file: Option<&Path>) -> Result<Self, ApiError> {
         let wrong = |why: &str| ApiError::Config(format!("its `url` {why}"));
         let uri: Uri = url
             .parse()
@@ -107,6 +111,7 @@ impl ManagerClient {
             whole_time: WHOLE_TIME,
             longest_answer: LONGEST_ANSWER,
             keeps_connections: true,
+            authorities: ca_file.map_or(Ok(RootCerts::WebPki), authorities)?,
         });
         let scheme = uri.scheme_str().unwrap_or("https");
         let authority = uri.authority().map_or("", |authority| authority.as_str());
@@ -251,8 +256,8 @@ mod tests {
             ("cloud.example", "/", None),
             ("http://cloud.example?x=y", "/", None),
         ] {
-            let address =
-                ManagerClient::new(url, None).and_then(|client| client.address(&request(path, ("a", "b"))));
+            let address = ManagerClient::new(url, None, None)
+                .and_then(|client| client.address(&request(path, ("a", "b"))));
             let expected = expected.map(|expected| format!("{expected}?since=a%26b%3Dc%20d%2F%C3%A9"));
             assert_eq!(address.ok(), expected, "{url} {path}");
         }
@@ -277,7 +282,7 @@ mod tests {
                 Err("has a value that HTTP does not allow: a line break or the like"),
             ),
         ] {
-            let client = ManagerClient::new("http://cloud.example", secret()).unwrap();
+            let client = ManagerClient::new("http://cloud.example", secret(), None).unwrap();
             let headers = client.headers(&request("/", (name, value)));
             match (&headers, expected) {
                 (Ok(headers), Ok(expected)) => {

@@ -5,6 +5,7 @@
 
 mod action;
 mod address;
+mod authorities;
 mod client;
 mod http_call;
 mod manager_client;
@@ -30,4 +31,5 @@ pub use manager_client::ApiError;
 pub use manager_client::ManagerClient;
 pub use patience::retry_after;
 pub use resolver::Lookup;
+pub use ureq::tls::RootCerts as Authorities;
 pub use value::SecretText;

@@ -236,14 +236,15 @@ impl Runner {
             .url
             .as_deref()
             .ok_or_else(|| Failure::Reason("the manager has no url".to_owned()))?;
+        let ca_file = self.config.settings.take().catcher(&ems.provider).ca_file.clone();
         let variable = |name: &str| self.config.environment.get(name).map(ToOwned::to_owned);
         let secret = |reference: &str| Secret::resolve(reference, variable);
         let credentials = ems.credentials.as_deref().map(secret);
         let credentials = credentials
             .transpose()
             .map_err(|error| Failure::Reason(format!("no credentials: {error}")))?;
-        let client =
-            ManagerClient::new(url, credentials).map_err(|error| Failure::Reason(error.to_string()))?;
+        let client = ManagerClient::new(url, credentials, ca_file.as_deref())
+            .map_err(|error| Failure::Reason(error.to_string()))?;
         let (vmdb, id, said) = (self.config.vmdb.clone(), refresh.id, Mutex::new(None::<Instant>));
         let progress = move |text: &str| {
             let mut said = said.lock();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub struct CatcherSettings {
     pub flooding_monitor_enabled: bool,
     /// The rate, per resource and minute.
     pub flooding_events_per_minute: usize,
+    /// A PEM file with the certificate authorities of an events API, in place of those that everybody knows.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// `workers.worker_base.event_handler`: how events are decided and saved.
@@ -113,6 +116,7 @@ impl CatcherSettings {
             ems_event_thread_shutdown_timeout: stop,
             flooding_monitor_enabled: flood,
             flooding_events_per_minute: rate,
+            ref ca_file,
         } = *base;
         let catcher = Self {
             poll: section.value("poll", positive).unwrap_or(poll),
@@ -124,6 +128,9 @@ impl CatcherSettings {
             flooding_events_per_minute: section
                 .value("flooding_events_per_minute", count(1))
                 .unwrap_or(rate),
+            ca_file: section
+                .value("ca_file", value::text)
+                .map_or_else(|| ca_file.clone(), |path| Some(path.into())),
         };
         section.finish();
         catcher

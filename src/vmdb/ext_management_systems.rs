@@ -70,6 +70,20 @@ impl Vmdb {
         })
     }
 
+    /// Has a manager take part, or not: a disabled one has no catcher; what is pushed for it is taken as ever, and its
+    /// stream goes on from where it was. [`VmdbError::NotFound`] where there is none.
+    pub fn ems_enable(&self, name: &str, enabled: bool) -> Request<Ems> {
+        let name = name.to_owned();
+        self.request(1, move |transaction| {
+            transaction.execute(
+                "UPDATE ext_management_systems SET enabled = ?2 WHERE name = ?1 AND removed_at IS NULL",
+                params![name, enabled],
+            )?;
+            transaction.news.has_managers = true;
+            by_name(transaction, &name)?.ok_or_else(|| not_found(&name))
+        })
+    }
+
     /// Every manager that was not removed, by name.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use tracing::debug;
 use crate::model::clock::Timestamp;
 use crate::model::ems::EmsId;
 use crate::model::event::EventHash;
+use crate::vmdb::clock_jump::LatestTime;
 use crate::vmdb::taken_file::TakenFile;
 
 /// How many new messages are known ahead.
@@ -52,6 +53,8 @@ pub(crate) struct Lanes {
     held: HashMap<Arc<str>, i64>,
     version: Option<i64>,
     file: Option<TakenFile>,
+    /// When messages were last chosen.
+    pub(crate) latest: LatestTime,
 }
 
 impl Lanes {

@@ -3,9 +3,11 @@
 //! Everything is written in batches by one thread ([`Request`]), and is on the disk before it is acknowledged.
 //! Looking never waits for writing. Knows nothing of scripts and rules.
 
-mod checkpoint;
 mod audit;
 mod backup;
+mod catchers;
+mod checkpoint;
+mod clock_jump;
 mod codec;
 mod config;
 mod connection;
@@ -72,6 +74,8 @@ pub use audit::StoredPlace;
 pub use backup::BackupError;
 pub use backup::BackupProgress;
 pub use backup::backup;
+pub use catchers::CatcherRecord;
+pub use catchers::StoredCatcher;
 pub use config::VmdbConfig;
 pub use cursors::Cursor;
 pub use database_url::DatabaseUrl;

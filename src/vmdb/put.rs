@@ -183,12 +183,13 @@ impl Prepared {
             } => {
                 event_keys::settle_key(&mut hash);
                 let key = hash.event_key.clone();
-                // One of a flood waits for its like, and nobody waits for it.
+                // One of a flood waits for its like, and what comes after it in its lane waits with it.
                 let due = Mark::of(&hash).map(|mark| mark.until);
-                let (state, lane) = match due {
-                    Some(_) => (MessageState::Waiting, None),
-                    None => (MessageState::Ready, lane::lane_of(ems_id, &hash)),
+                let state = match due {
+                    Some(_) => MessageState::Waiting,
+                    None => MessageState::Ready,
                 };
+                let lane = lane::lane_of(ems_id, &hash);
                 Ok(Self {
                     ems_id,
                     kind: MessageKind::Add,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::Json;
 use axum::extract::Path;
 use axum::extract::Request;
@@ -23,10 +24,12 @@ use crate::web::cloud_events::Malformed;
 use crate::web::cloud_events::Mode;
 use crate::web::limits::Limits;
 use crate::web::problem::Problem;
+use crate::web::signature::Secrets;
 
 /// Takes the events of one request, all or none.
 pub(crate) async fn post(
     State(shared): State<Arc<Shared>>,
+    Extension(secrets): Extension<Secrets>,
     Path(name): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -46,9 +49,7 @@ pub(crate) async fn post(
     let mut room = services.push.room();
     let body = body::read(&parts.headers, body, longest, &shared.limits, &mut room).await?;
     // Over the bytes as they came, before anything looks into them.
-    shared
-        .signatures
-        .check(&ems.name, &parts.headers, &body, services.clock.now())?;
+    secrets.check(&ems.name, &parts.headers, &body, services.clock.now())?;
     let messages = messages(mode, &parts.headers, &body, &shared.limits)?;
     let receipt = services
         .push

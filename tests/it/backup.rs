@@ -22,7 +22,7 @@ use crate::support::Database;
 use crate::support::add;
 use crate::support::add_ems;
 use crate::support::event;
-use crate::support::process::Process;
+use crate::support::posting::Process;
 use crate::support::project::Project;
 
 /// The keys that a database holds.

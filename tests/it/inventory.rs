@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use serde_json::json;
-use switchboard::model::clock::SignedDuration;
 use switchboard::model::ems::Ems;
 use switchboard::model::inventory::Collected;
 use switchboard::model::inventory::CollectedObject;
@@ -15,18 +14,12 @@ use switchboard::model::inventory::RefreshScope;
 use switchboard::model::target::ManagerRef;
 use switchboard::model::target::Target;
 use switchboard::vmdb::InventoryChanges;
-use switchboard::vmdb::RefreshPace;
 use switchboard::vmdb::RefreshRequest;
 use switchboard::vmdb::Vmdb;
 
 use crate::support::Database;
 use crate::support::add_ems;
-
-const AT_ONCE: RefreshPace = RefreshPace {
-    longest_pause: SignedDuration::from_hours(1),
-    gather: SignedDuration::from_secs(-1),
-    gather_most: SignedDuration::from_secs(-1),
-};
+use crate::support::take_refresh;
 
 fn key(association: &str, reference: &str) -> ObjectKey {
     ObjectKey {
@@ -74,7 +67,7 @@ fn refresh(vmdb: &Vmdb, ems: &Ems, scope: &RefreshScope, collected: &Collected) 
         full: Some("a test".to_owned()),
     };
     vmdb.queue_refresh(&request).wait().unwrap();
-    let taken = vmdb.refresh_take(AT_ONCE, |_| true).unwrap().unwrap();
+    let taken = take_refresh(vmdb).unwrap();
     vmdb.refresh_save(taken.id, ems.id, scope, collected).unwrap()
 }
 

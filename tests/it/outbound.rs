@@ -12,6 +12,7 @@ use http::Request;
 use serde_json::json;
 use switchboard::model::origin::Origin;
 use switchboard::outbound;
+use switchboard::outbound::Authorities;
 use switchboard::outbound::Client;
 use switchboard::outbound::ClientConfig;
 use switchboard::outbound::OutboundError;
@@ -27,6 +28,7 @@ fn config(allowed: &[&str]) -> ClientConfig {
         whole_time: Duration::from_secs(5),
         longest_answer: 1000,
         keeps_connections: false,
+        authorities: Authorities::WebPki,
     }
 }
 

@@ -26,12 +26,7 @@ use crate::support::add;
 use crate::support::add_ems;
 use crate::support::event;
 use crate::support::saved;
-
-const AT_ONCE: RefreshPace = RefreshPace {
-    longest_pause: SignedDuration::from_hours(1),
-    gather: SignedDuration::from_secs(-1),
-    gather_most: SignedDuration::from_secs(-1),
-};
+use crate::support::take_refresh;
 
 fn ask(vmdb: &Vmdb, ems: &Ems, vms: &[&str], full: Option<&str>) -> RefreshId {
     let request = RefreshRequest {
@@ -58,10 +53,6 @@ fn event_asks(vmdb: &Vmdb, ems: &Ems, key: &str, vm: &str) {
         }];
     }
     vmdb.commit(vec![outcome]).wait().unwrap();
-}
-
-fn take(vmdb: &Vmdb) -> Option<RunningRefresh> {
-    vmdb.refresh_take(AT_ONCE, |_| true).unwrap()
 }
 
 fn vms(refresh: &RunningRefresh) -> Vec<String> {
@@ -91,22 +82,22 @@ fn c80_c81_what_is_asked_for_before_a_refresh_begins_joins_it_and_the_rest_is_on
     let vmdb = &database.vmdb;
     assert_eq!(ask(vmdb, &ems, &["a", "b"], None), RefreshId(1));
     assert_eq!(ask(vmdb, &ems, &["b", "c"], None), RefreshId(1));
-    let first = take(vmdb).unwrap();
+    let first = take_refresh(vmdb).unwrap();
     assert_eq!(
         (first.id, vms(&first)),
         (RefreshId(1), vec!["a".into(), "b".into(), "c".into()])
     );
     assert_eq!(ask(vmdb, &ems, &["a"], None), RefreshId(2));
     assert_eq!(ask(vmdb, &ems, &["d"], None), RefreshId(2));
-    assert!(take(vmdb).is_none(), "one at a time of each manager");
+    assert!(take_refresh(vmdb).is_none(), "one at a time of each manager");
     done(vmdb, &first);
-    let second = take(vmdb).unwrap();
+    let second = take_refresh(vmdb).unwrap();
     assert_eq!(
         (second.id, vms(&second)),
         (RefreshId(2), vec!["a".into(), "d".into()])
     );
     done(vmdb, &second);
-    assert!(take(vmdb).is_none());
+    assert!(take_refresh(vmdb).is_none());
     let all_done = BTreeMap::from([(1, RefreshState::Done), (2, RefreshState::Done)]);
     assert_eq!(states(vmdb), all_done);
 }
@@ -120,7 +111,7 @@ fn managers_do_not_wait_for_each_other_and_those_that_are_gone_for_nothing() {
         ask(vmdb, ems, &["a"], None);
     }
     vmdb.ems_remove("gone").wait().unwrap();
-    let taken: Vec<EmsId> = std::iter::from_fn(|| take(vmdb))
+    let taken: Vec<EmsId> = std::iter::from_fn(|| take_refresh(vmdb))
         .map(|refresh| refresh.ems.id)
         .collect();
     assert_eq!(taken, [one.id, two.id]);
@@ -132,7 +123,7 @@ fn c88_a_refresh_that_failed_keeps_its_targets_and_takes_in_what_was_asked_for_m
     let vmdb = &database.vmdb;
     ask(vmdb, &ems, &["a", "b"], None);
     for attempt in 1..=5 {
-        let running = take(vmdb).unwrap();
+        let running = take_refresh(vmdb).unwrap();
         assert_eq!((running.id, running.attempts), (RefreshId(1), attempt));
         let meanwhile = format!("new{attempt}");
         ask(
@@ -143,7 +134,7 @@ fn c88_a_refresh_that_failed_keeps_its_targets_and_takes_in_what_was_asked_for_m
         );
         let due = database.clock.now() + SignedDuration::from_secs(60);
         vmdb.refresh_failed(running.id, "no answer", due).wait().unwrap();
-        assert!(take(vmdb).is_none(), "not before its time");
+        assert!(take_refresh(vmdb).is_none(), "not before its time");
         let shown = vmdb.refresh_show(RefreshId(1)).unwrap().unwrap().refresh;
         assert_eq!(
             (shown.state, shown.due, &*shown.error.unwrap()),
@@ -153,7 +144,7 @@ fn c88_a_refresh_that_failed_keeps_its_targets_and_takes_in_what_was_asked_for_m
         assert_eq!(of_manager.last_refresh_error.as_deref(), Some("no answer"));
         database.clock.advance(SignedDuration::from_secs(60));
     }
-    let last = take(vmdb).unwrap();
+    let last = take_refresh(vmdb).unwrap();
     assert_eq!(vms(&last), ["a", "b", "new1", "new2", "new3", "new4", "new5"]);
     assert_eq!(last.full.as_deref(), Some("somebody wants all of it"));
     let joined = vmdb.refresh_show(RefreshId(3)).unwrap().unwrap().refresh;
@@ -173,16 +164,16 @@ fn what_ran_when_the_process_ended_runs_again_and_a_person_need_not_wait_for_a_p
     let (database, ems) = Database::with_ems("one");
     let vmdb = &database.vmdb;
     ask(vmdb, &ems, &["a"], None);
-    take(vmdb).unwrap();
+    take_refresh(vmdb).unwrap();
     ask(vmdb, &ems, &["b"], None);
     assert_eq!(vmdb.refresh_recover().wait().unwrap(), 1);
-    let again = take(vmdb).unwrap();
+    let again = take_refresh(vmdb).unwrap();
     assert_eq!((again.attempts, vms(&again)), (2, vec!["a".into(), "b".into()]));
     let due = database.clock.now() + SignedDuration::from_mins(30);
     vmdb.refresh_failed(again.id, "no answer", due).wait().unwrap();
-    assert!(take(vmdb).is_none());
+    assert!(take_refresh(vmdb).is_none());
     ask(vmdb, &ems, &["c"], None);
-    assert_eq!(vms(&take(vmdb).unwrap()), ["a", "b", "c"]);
+    assert_eq!(vms(&take_refresh(vmdb).unwrap()), ["a", "b", "c"]);
 }
 
 #[test]
@@ -190,12 +181,12 @@ fn a_clock_that_was_set_back_holds_nothing_up() {
     let (database, ems) = Database::with_ems("one");
     let vmdb = &database.vmdb;
     ask(vmdb, &ems, &["a"], None);
-    let running = take(vmdb).unwrap();
+    let running = take_refresh(vmdb).unwrap();
     let due = database.clock.now() + SignedDuration::from_secs(60);
     vmdb.refresh_failed(running.id, "no answer", due).wait().unwrap();
-    assert!(take(vmdb).is_none());
+    assert!(take_refresh(vmdb).is_none());
     database.clock.advance(SignedDuration::from_hours(-24));
-    assert!(take(vmdb).is_some());
+    assert!(take_refresh(vmdb).is_some());
 }
 
 #[test]
@@ -205,7 +196,7 @@ fn after_a_refresh_the_next_one_gathers_until_nothing_more_comes_and_a_person_do
     let pace = RefreshPace {
         gather: SignedDuration::from_secs(1),
         gather_most: SignedDuration::from_secs(10),
-        ..AT_ONCE
+        longest_pause: SignedDuration::from_hours(1),
     };
     let take = || vmdb.refresh_take(pace, |_| true).unwrap();
     let pass = |milliseconds| database.clock.advance(SignedDuration::from_millis(milliseconds));

@@ -17,7 +17,7 @@ use switchboard::verify::oracle::Sums;
 use switchboard::vmdb;
 use switchboard::vmdb::DatabaseUrl;
 
-use crate::support::process::Process;
+use crate::support::posting::Process;
 use crate::support::project::Project;
 use crate::support::served::Served;
 

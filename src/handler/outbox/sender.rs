@@ -22,6 +22,7 @@ use crate::handler::outbox::http;
 use crate::handler::outbox::verdict;
 use crate::handler::outbox::verdict::Trouble;
 use crate::model::clock::SignedDuration;
+use crate::outbound::Authorities;
 use crate::outbound::Client;
 use crate::outbound::ClientConfig;
 use crate::outbound::LogLevel;
@@ -170,6 +171,7 @@ impl Sender {
                 whole_time: settings.outbox.timeout,
                 longest_answer: LONGEST_ANSWER,
                 keeps_connections: false,
+                authorities: Authorities::WebPki,
             });
             (settings.clone(), client)
         };

@@ -4,6 +4,7 @@
 pub(crate) mod catching;
 pub(crate) mod cloud;
 pub(crate) mod managed;
+pub(crate) mod posting;
 pub(crate) mod process;
 pub(crate) mod project;
 pub(crate) mod receiver;
@@ -11,6 +12,7 @@ pub(crate) mod relay;
 pub(crate) mod served;
 pub(crate) mod serving;
 pub(crate) mod findings;
+pub(crate) mod tls;
 pub(crate) mod told_rules;
 
 use std::collections::BTreeMap;
@@ -18,6 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use switchboard::model::clock::Clock;
+use switchboard::model::clock::SignedDuration;
 use switchboard::model::clock::Timestamp;
 use switchboard::model::delivery::Delivery;
 use switchboard::model::delivery::RulesId;
@@ -39,6 +42,8 @@ use switchboard::vmdb::Message;
 use switchboard::vmdb::NewEms;
 use switchboard::vmdb::NewMessage;
 use switchboard::vmdb::Outcome;
+use switchboard::vmdb::RefreshPace;
+use switchboard::vmdb::RunningRefresh;
 use switchboard::vmdb::Vmdb;
 use switchboard::vmdb::Work;
 use tempfile::TempDir;
@@ -80,6 +85,16 @@ pub(crate) fn expect_sound(database: &Path) {
     });
     audited.unwrap();
     assert!(errors.is_empty(), "{}", errors.join("\n"));
+}
+
+/// The refresh that waits longest, without any gathering.
+pub(crate) fn take_refresh(vmdb: &Vmdb) -> Option<RunningRefresh> {
+    let at_once = RefreshPace {
+        longest_pause: SignedDuration::from_hours(1),
+        gather: SignedDuration::from_secs(-1),
+        gather_most: SignedDuration::from_secs(-1),
+    };
+    vmdb.refresh_take(at_once, |_| true).unwrap()
 }
 
 /// A database of its own, gone with the test.

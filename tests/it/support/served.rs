@@ -35,7 +35,7 @@ pub(crate) struct Served {
 }
 
 /// What was answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) head: String,
@@ -165,6 +165,19 @@ impl Served {
                 .map(drop)
         });
         waited.unwrap();
+    }
+
+    /// Asks again until this is the status.
+    pub(crate) fn until_answer(&self, status: u16, ask: impl Fn() -> Answer) {
+        let end = std::time::Instant::now() + PATIENCE;
+        loop {
+            let answer = ask();
+            if answer.status == status {
+                return;
+            }
+            assert!(std::time::Instant::now() < end, "waited in vain: {answer:?}");
+            std::thread::yield_now();
+        }
     }
 
     /// Asks again until the answer is right.
