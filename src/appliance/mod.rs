@@ -21,6 +21,7 @@ use tracing::warn;
 use crate::catcher::Catcher;
 use crate::catcher::Supervisor;
 use crate::catcher::SupervisorConfig;
+use crate::crash_point::crash_point;
 use crate::handler::Current;
 use crate::handler::Handler;
 use crate::handler::HandlerConfig;
@@ -229,6 +230,7 @@ impl Appliance {
         self.web.stop("web").await;
         self.supervisor.stop().await;
         self.catcher.stop().await;
+        crash_point!("shutdown.draining");
         let (handler, vmdb) = (self.handler, self.vmdb);
         log_panic(
             "handler",

@@ -25,6 +25,7 @@ use crate::catcher::lines;
 use crate::catcher::stream::Batch;
 use crate::catcher::stream::Stream;
 use crate::catcher::stream::StreamError;
+use crate::crash_point::crash_point;
 
 /// So much is read at once, in bytes; the longest line is kept well below.
 const CHUNK: usize = 4 << 20;
@@ -180,6 +181,7 @@ impl Reader {
         // Whoever writes to a file that was renamed may go on for a moment, so it is read once more after its end.
         let is_last = !is_full && self.is_past_end;
         let split = lines::split(&bytes, self.position.in_long_line, is_last);
+        crash_point!("file.line_read", !split.messages.is_empty());
         self.position.offset += u64::try_from(split.used).unwrap_or_default();
         self.position.in_long_line = split.in_long_line;
         self.position.note_head(&self.file)?;
@@ -240,6 +242,7 @@ impl Reader {
             Ok(reader) => {
                 info!(path = %next.display(), "Went on to the next file.");
                 *self = reader;
+                crash_point!("file.rotated");
                 Ok(true)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),

@@ -27,6 +27,7 @@ use std::time::Instant;
 use tracing::info;
 use tracing::warn;
 
+use crate::crash_point::crash_point;
 use crate::handler::batch::Batch;
 use crate::model::clock::SignedDuration;
 use crate::model::event_group::EventGroups;
@@ -179,9 +180,13 @@ impl Worker {
             self.settle(0)?;
             return Ok(false);
         }
+        crash_point!("queue.taken");
         let rules = (self.rules)();
+        crash_point!("handle.rules_taken");
         let mut batch = Batch::new(&vmdb, &*rules, &config, messages);
+        crash_point!("handle.related");
         while let Some(outcomes) = batch.next_part() {
+            crash_point!("handle.delivered");
             self.settle(UNDER_WAY - 1)?;
             self.under_way.push(vmdb.commit(outcomes).submit()?);
         }

@@ -99,6 +99,7 @@ use rusqlite::Connection;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 
+use crate::crash_point::crash_point;
 use crate::model::clock::Clock;
 use crate::model::event::EventId;
 use crate::vmdb::files::Files;
@@ -154,12 +155,16 @@ impl Vmdb {
 
     fn start(path: &Path, clock: Clock, lock: Option<ProcessLock>) -> Result<Self, VmdbError> {
         let mut connection = connection::open_writer(path)?;
+        crash_point!("start.wal_recovery");
         migrate::migrate(&mut connection, path, clock.now())?;
         let lanes = match &lock {
             Some(_) => {
                 connection.execute("UPDATE appliance SET clean_shutdown = 0", [])?;
                 let taken = TakenFile::open(path)?;
-                suspects::free_what_was_taken(&connection, &taken.left_behind()?, clock.now())?;
+                suspects::free_what_was_taken(&mut connection, &taken.left_behind()?, clock.now())?;
+                // What ends before it takes anything ends because of no message.
+                taken.write([].iter())?;
+                crash_point!("start.leases_cleared");
                 Lanes::new(Some(taken))
             }
             None => Lanes::new(None),

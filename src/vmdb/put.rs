@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::params;
 
+use crate::crash_point::crash_point;
 use crate::model::clock::Timestamp;
 use crate::model::delivery::RulesId;
 use crate::model::ems::EmsId;
@@ -135,10 +136,14 @@ impl Vmdb {
                 tally.filtered += counted.filtered;
                 tally.refused += counted.refused;
             }
-            messages
+            crash_point!("catch.filtered_counted", !put.filtered.is_empty());
+            let outcomes = messages
                 .iter()
                 .map(|message| insert(transaction, message))
-                .collect()
+                .collect();
+            crash_point!("intake.put_before_commit", put.cursor.is_none());
+            crash_point!("poll.put_before_commit", put.cursor.is_some());
+            outcomes
         };
         self.request_with(weight, work, done)
     }
