@@ -237,6 +237,9 @@ impl Reader {
     /// Goes on with the next file; false where it is not there yet.
     fn go_on(&mut self) -> io::Result<bool> {
         let mut rotated = std::mem::take(&mut self.rotated);
+        if rotated.is_empty() {
+            rotated = self.rotated_since()?;
+        }
         let next = rotated.pop_front().unwrap_or_else(|| self.path.clone());
         match Self::begin(&self.path, &next, rotated) {
             Ok(reader) => {
@@ -248,6 +251,14 @@ impl Reader {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// What was rotated away after this file and before the present one: the file may be rotated many times while
+    /// the disk is full, or between two looks. Of the same moment nothing tells which came first, so those are out.
+    fn rotated_since(&self) -> io::Result<VecDeque<PathBuf>> {
+        let written = self.file.metadata()?.modified()?;
+        let later = siblings(&self.path)?.into_iter().filter(|(at, _)| written < *at);
+        Ok(later.map(|(_, path)| path).collect())
     }
 }
 
