@@ -7,6 +7,7 @@ mod catcher_files;
 mod cli;
 mod conformance;
 mod corpus;
+mod crash;
 mod diagnostics;
 mod diagnostics_across_files;
 mod docs;

@@ -3,6 +3,7 @@
 
 pub(crate) mod catching;
 pub(crate) mod cloud;
+pub(crate) mod crashing;
 pub(crate) mod project;
 pub(crate) mod served;
 pub(crate) mod findings;

@@ -1,0 +1,119 @@
+//! `switchboard serve` as a process that may die at any moment, and one who posts to it.
+
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Read;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::net::TcpStream;
+use std::process::Child;
+use std::process::Command;
+use std::process::ExitStatus;
+use std::process::Stdio;
+use std::thread;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::support::project::Project;
+use crate::support::served;
+use crate::support::served::Answer;
+
+/// Longer than anything here takes; only a test that fails waits for it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A `serve` that listens.
+pub(crate) struct Process {
+    child: Child,
+    address: SocketAddr,
+    log: JoinHandle<String>,
+}
+
+impl Process {
+    /// Starts it with these environment variables; how it ended, where it did before it listened.
+    pub(crate) fn start(project: &Project, variables: &[(&str, &str)]) -> Result<Self, (ExitStatus, String)> {
+        let mut child = command(project, variables)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut told = String::new();
+        loop {
+            let begin = told.len();
+            if log.read_line(&mut told).unwrap() == 0 {
+                return Err((child.wait().unwrap(), told));
+            }
+            if let Some(address) = told[begin..].trim().strip_prefix("listening on http://") {
+                let address = address.parse().unwrap();
+                let log = thread::spawn(move || {
+                    // What was written last before it died may be cut off anywhere.
+                    let _rest = log.read_to_string(&mut told);
+                    told
+                });
+                return Ok(Self { child, address, log });
+            }
+        }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn is_dead(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// As the system does it when it wants memory back.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        drop(self.log.join());
+    }
+
+    /// Asks it to end, where it has not, and waits for that.
+    pub(crate) fn stop(mut self) -> (ExitStatus, String) {
+        if !self.is_dead() {
+            let pid = self.child.id().to_string();
+            // It may have died meanwhile.
+            let _status = Command::new("kill")
+                .args(["-s", "TERM", &pid])
+                .stderr(Stdio::null())
+                .status();
+        }
+        (self.child.wait().unwrap(), self.log.join().unwrap())
+    }
+}
+
+fn command(project: &Project, variables: &[(&str, &str)]) -> Command {
+    let folders = ["--automate", "automate", "--automate", "site"];
+    let mut command = project.command(&[&["serve", "--listen", "127.0.0.1:0"], &folders[..]].concat());
+    command.envs(variables.iter().copied()).stdout(Stdio::null());
+    command
+}
+
+/// Starts it and kills it after so long, however far it has got.
+pub(crate) fn start_and_kill(project: &Project, time: Duration) {
+    let mut child = command(project, &[]).stderr(Stdio::null()).spawn().unwrap();
+    pause(time);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Posts a body for a manager; nothing where the other side died before it had answered all.
+pub(crate) fn post(address: SocketAddr, ems: &str, body: &str) -> Option<Answer> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let request = format!(
+        "POST /events/{ems} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).ok()?;
+    let answer = served::read(&mut stream);
+    let length = answer.header("content-length")?.parse::<usize>().ok()?;
+    (answer.body.len() == length).then_some(answer)
+}
+
+/// Waits so long, and no longer than that.
+pub(crate) fn pause(time: Duration) {
+    thread::park_timeout(time);
+}
