@@ -10,6 +10,7 @@ use std::vec;
 use tracing::error;
 use tracing::warn;
 
+use crate::crash_point::planted_bug;
 use crate::handler::HandlerConfig;
 use crate::handler::Rules;
 use crate::handler::apply;
@@ -211,6 +212,12 @@ impl One<'_> {
             now: self.vmdb.clock().now(),
             resume: retry.cloned(),
         };
+        planted_bug!(
+            "abort_on_row",
+            if event.hash.event_type.ends_with(".poison") {
+                std::process::abort()
+            }
+        );
         let delivered = catch_unwind(AssertUnwindSafe(|| self.rules.deliver(event, &context)));
         delivered.unwrap_or_else(|panic| {
             let message = panic_text(&*panic);

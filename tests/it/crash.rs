@@ -10,13 +10,22 @@ use std::env;
 use std::fs;
 use std::hash::BuildHasher;
 use std::hash::RandomState;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::Duration;
+use std::time::Instant;
 
 use regex::Regex;
+use switchboard::vmdb::MessageState;
+use switchboard::vmdb::QueueFilter;
 
+use crate::support::crashing::ABORTED;
+use crate::support::crashing::PATIENCE;
+use crate::support::crashing::Process;
 use crate::support::crashing::Trial;
+use crate::support::crashing::entry;
 
 const INTAKE: &[&str] = &[
     "intake.received",
@@ -206,6 +215,69 @@ fn killed_at_any_moment_it_loses_and_doubles_nothing() {
         }
     }
     fine(&format!("SWITCHBOARD_CRASH_SEED={seed}"), &mut trial);
+}
+
+#[test]
+#[cfg_attr(not(feature = "crash-points"), ignore = "needs --features crash-points")]
+fn a_row_that_ends_the_process_twice_is_a_dead_letter_and_the_third_start_is_ready() {
+    let bug = [("SWITCHBOARD_BUG", "abort_on_row")];
+    let mut trial = Trial::new();
+    trial.add_managers();
+    let mut request = vec![
+        entry("pushed", "x", "before".to_owned(), "create"),
+        entry("pushed", "x", "poison".to_owned(), "poison"),
+        entry("pushed", "x", "behind".to_owned(), "create"),
+    ];
+    request.extend((0..12).map(|number| {
+        entry(
+            "pushed",
+            &format!("beside-{number}"),
+            format!("beside-{number}"),
+            "slow",
+        )
+    }));
+    let process = Process::start(&trial.project, &bug).unwrap();
+    trial.send(process.address(), &request);
+    let (status, log) = process.end();
+    assert_eq!(status.signal(), ABORTED, "{log}");
+    let (status, log) = Process::start(&trial.project, &bug).map_or_else(|ended| ended, Process::end);
+    assert_eq!(status.signal(), ABORTED, "{log}");
+
+    let process = Process::start(&trial.project, &bug).unwrap();
+    let vmdb = trial.vmdb();
+    let left = until(
+        || vmdb.queue_list(&QueueFilter::default()).unwrap(),
+        |left| left.len() <= 2,
+    );
+    let parked = left.iter().filter(|entry| entry.state == MessageState::Parked);
+    let parked: Vec<_> = parked
+        .map(|entry| {
+            (
+                entry.event_type.as_deref().unwrap(),
+                entry.error.as_deref().unwrap(),
+            )
+        })
+        .collect();
+    // Not those beside it, and the one behind it waits.
+    let why = "the process ended while this message was being handled";
+    assert_eq!(parked, [("com.awesomecloud.poison", why)], "{left:#?}");
+    assert_eq!(left.len(), 2, "{left:#?}");
+    assert_eq!(process.stop().0.code(), Some(0));
+    // Once the program is mended, somebody has it tried again, and its lane goes on behind it.
+    fine("mended", &mut trial);
+    assert_eq!(trial.blamed.load(Ordering::Relaxed), 1);
+}
+
+fn until<T: std::fmt::Debug>(look: impl Fn() -> T, is_right: impl Fn(&T) -> bool) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let seen = look();
+        if is_right(&seen) {
+            return seen;
+        }
+        assert!(Instant::now() < end, "waited in vain: {seen:#?}");
+        thread::park_timeout(Duration::from_millis(5));
+    }
 }
 
 #[test]

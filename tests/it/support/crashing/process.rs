@@ -69,6 +69,11 @@ impl Process {
         drop(self.log.join());
     }
 
+    /// Waits until it has ended by itself.
+    pub(crate) fn end(mut self) -> (ExitStatus, String) {
+        (self.child.wait().unwrap(), self.log.join().unwrap())
+    }
+
     /// Asks it to end, where it has not, and waits for that.
     pub(crate) fn stop(mut self) -> (ExitStatus, String) {
         if !self.is_dead() {

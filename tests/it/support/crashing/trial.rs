@@ -39,7 +39,7 @@ use crate::support::project::Project;
 /// After so many rounds of load every place that can be reached has been reached a few times.
 const ROUNDS: usize = 25;
 /// The status of a process that ended itself.
-const ABORTED: Option<i32> = Some(6);
+pub(crate) const ABORTED: Option<i32> = Some(6);
 const KILLED: &str = "the process ended while this message was being handled";
 
 /// A database, and everybody who has to do with it.
@@ -70,7 +70,8 @@ impl Trial {
         }
     }
 
-    fn vmdb(&self) -> Vmdb {
+    /// The database, beside the process.
+    pub(crate) fn vmdb(&self) -> Vmdb {
         let url = DatabaseUrl::sqlite(self.project.path("switchboard.db"));
         Vmdb::open(&url, Clock::System).unwrap()
     }
@@ -284,11 +285,16 @@ impl Trial {
         }
         requests.insert(1, vec![odd]);
         for request in requests {
-            let places = self.ledger.note(request.clone());
-            if !self.post(address, &request, places) {
+            if !self.send(address, &request) {
                 return;
             }
         }
+    }
+
+    /// Sends one request; whether it was answered with yes.
+    pub(crate) fn send(&self, address: SocketAddr, request: &[Entry]) -> bool {
+        let places = self.ledger.note(request.to_vec());
+        self.post(address, request, places)
     }
 
     fn post(&self, address: SocketAddr, request: &[Entry], places: Range<usize>) -> bool {
@@ -386,7 +392,7 @@ impl Trial {
 }
 
 /// An event about the resource that its lane is named after.
-fn entry(ems: &'static str, lane: &str, key: String, kind: &str) -> Entry {
+pub(crate) fn entry(ems: &'static str, lane: &str, key: String, kind: &str) -> Entry {
     let body = format!(
         r#"{{ "id": "{key}",  "event_name": "com.awesomecloud.{kind}", "time": "2026-01-01T11:00:00Z", "vm": {{"id": "{lane}"}} }}"#
     );
