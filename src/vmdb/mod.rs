@@ -250,6 +250,15 @@ impl Vmdb {
         self.inner.lock.is_some()
     }
 
+    /// Leaves the database so many pages, as a disk that is nearly full does.
+    #[cfg(feature = "crash-points")]
+    pub fn leave_room(&self, pages: u32) -> Request<()> {
+        let sql = format!("PRAGMA max_page_count = {pages}");
+        self.request(1, move |transaction| {
+            transaction.first(&sql, [], |row| row.get::<_, i64>(0)).map(drop)
+        })
+    }
+
     /// The clock that the rows are written by.
     pub fn clock(&self) -> &Clock {
         &self.inner.clock

@@ -204,7 +204,7 @@ fn decisions(connection: &Connection, vmdb: &Vmdb, saved: &[Saved], wrong: &mut 
                 match effect {
                     Effect::QueueFullRefresh { .. } => drop(whole.insert(ems)),
                     Effect::Outside { action } => {
-                        *effects.entry((one.id, action.to_string())).or_default() += 1
+                        *effects.entry((one.id, action.to_string())).or_default() += 1;
                     }
                     Effect::QueueRefresh { .. } | Effect::Builtin { .. } => (),
                 }
@@ -291,7 +291,7 @@ fn pure(saved: &Saved, shown: &ShownEvent, wrong: &mut Vec<String>) -> Vec<Deliv
 }
 
 fn decided(delivery: &Delivery) -> Value {
-    comparable(json!({
+    comparable(&json!({
         "uri": delivery.trace.uri,
         "steps": delivery.trace.steps,
         "actions": delivery.trace.actions,
@@ -301,7 +301,7 @@ fn decided(delivery: &Delivery) -> Value {
 }
 
 fn as_recorded(delivery: &StoredDelivery) -> Value {
-    comparable(json!({
+    comparable(&json!({
         "uri": delivery.uri,
         "steps": delivery.steps,
         "actions": delivery.actions,
@@ -311,7 +311,7 @@ fn as_recorded(delivery: &StoredDelivery) -> Value {
 }
 
 /// Without the times at which states were entered: those of the clock, not of the rules.
-fn comparable(value: Value) -> Value {
+fn comparable(value: &Value) -> Value {
     static TIME: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"20\d\d-\d\d-\d\d[ T][0-9:.]+( UTC|Z)").unwrap());
     let text = value.to_string();

@@ -23,26 +23,45 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A `serve` that listens.
 pub(crate) struct Process {
-    child: Child,
+    child: Running,
     address: SocketAddr,
     log: JoinHandle<String>,
+}
+
+/// A child that does not outlive its test.
+struct Running(Child);
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        Self(command.spawn().unwrap())
+    }
+
+    fn wait(&mut self) -> ExitStatus {
+        self.0.wait().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Most have ended before.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
 }
 
 impl Process {
     /// Starts it with these environment variables; how it ended, where it did before it listened.
     pub(crate) fn start(project: &Project, variables: &[(&str, &str)]) -> Result<Self, (ExitStatus, String)> {
-        let mut child = command(project, variables)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut child = Running::start(command(project, variables).stderr(Stdio::piped()));
+        let mut log = BufReader::new(child.0.stderr.take().unwrap());
         let mut told = String::new();
         loop {
-            let begin = told.len();
-            if log.read_line(&mut told).unwrap() == 0 {
-                return Err((child.wait().unwrap(), told));
+            let mut line = String::new();
+            if log.read_line(&mut line).unwrap() == 0 {
+                return Err((child.wait(), told));
             }
-            if let Some(address) = told[begin..].trim().strip_prefix("listening on http://") {
+            told.push_str(&line);
+            if let Some(address) = line.trim().strip_prefix("listening on http://") {
                 let address = address.parse().unwrap();
                 let log = thread::spawn(move || {
                     // What was written last before it died may be cut off anywhere.
@@ -59,32 +78,32 @@ impl Process {
     }
 
     pub(crate) fn is_dead(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_some()
+        self.child.0.try_wait().unwrap().is_some()
     }
 
     /// As the system does it when it wants memory back.
     pub(crate) fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.child.0.kill().unwrap();
+        self.child.wait();
         drop(self.log.join());
     }
 
     /// Waits until it has ended by itself.
     pub(crate) fn end(mut self) -> (ExitStatus, String) {
-        (self.child.wait().unwrap(), self.log.join().unwrap())
+        (self.child.wait(), self.log.join().unwrap())
     }
 
     /// Asks it to end, where it has not, and waits for that.
     pub(crate) fn stop(mut self) -> (ExitStatus, String) {
         if !self.is_dead() {
-            let pid = self.child.id().to_string();
+            let pid = self.child.0.id().to_string();
             // It may have died meanwhile.
             let _status = Command::new("kill")
                 .args(["-s", "TERM", &pid])
                 .stderr(Stdio::null())
                 .status();
         }
-        (self.child.wait().unwrap(), self.log.join().unwrap())
+        (self.child.wait(), self.log.join().unwrap())
     }
 }
 
@@ -97,10 +116,9 @@ fn command(project: &Project, variables: &[(&str, &str)]) -> Command {
 
 /// Starts it and kills it after so long, however far it has got.
 pub(crate) fn start_and_kill(project: &Project, time: Duration) {
-    let mut child = command(project, &[]).stderr(Stdio::null()).spawn().unwrap();
+    let child = Running::start(command(project, &[]).stderr(Stdio::null()));
     pause(time);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    drop(child);
 }
 
 /// Posts a body for a manager; nothing where the other side died before it had answered all.
