@@ -20,6 +20,7 @@ mod handler;
 mod handler_relations;
 mod incremental_load;
 mod inventory;
+mod lanes;
 mod properties;
 mod queue_model;
 mod reference;
