@@ -250,12 +250,13 @@ impl Vmdb {
         self.inner.lock.is_some()
     }
 
-    /// Leaves the database so many pages, as a disk that is nearly full does.
+    /// Has the writer run a pragma: with `max_page_count = 1` its disk is full, with `query_only = 1` it cannot be
+    /// written to, until the connection is made anew.
     #[cfg(feature = "crash-points")]
-    pub fn leave_room(&self, pages: u32) -> Request<()> {
-        let sql = format!("PRAGMA max_page_count = {pages}");
+    pub fn have_trouble(&self, pragma: &str) -> Request<()> {
+        let sql = format!("PRAGMA {pragma}");
         self.request(1, move |transaction| {
-            transaction.first(&sql, [], |row| row.get::<_, i64>(0)).map(drop)
+            transaction.first(&sql, [], |_row| Ok(())).map(drop)
         })
     }
 

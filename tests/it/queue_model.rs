@@ -60,6 +60,8 @@ enum Step {
     Crash,
     /// The disk is full, or has room again.
     Full(bool),
+    /// The disk fails at the next thing that is written.
+    Broken,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -82,9 +84,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::GiveBack),
         1 => (1_u8..5).prop_map(Step::Pass),
         1 => Just(Step::RetryParked),
-        1 => (0_usize..9).prop_map(Step::Discard),
+        2 => (0_usize..9).prop_map(Step::Discard),
         1 => Just(Step::Crash),
         1 => any::<bool>().prop_map(Step::Full),
+        2 => Just(Step::Broken),
     ]
 }
 
@@ -251,6 +254,7 @@ struct Run {
     path: PathBuf,
     crashes: usize,
     is_full: bool,
+    is_broken: bool,
 }
 
 impl Run {
@@ -351,17 +355,39 @@ impl Run {
             Step::Crash => self.crash(),
             Step::Full(is_full) => {
                 self.is_full = is_full;
-                #[cfg(feature = "crash-points")]
-                let _same = self.vmdb().leave_room(if is_full { 1 } else { 1 << 20 }).wait();
+                self.have_trouble(if is_full {
+                    "max_page_count = 1"
+                } else {
+                    "max_page_count = 1000000"
+                });
+            }
+            Step::Broken => {
+                self.is_broken = true;
+                self.have_trouble("query_only = 1");
             }
         }
     }
 
+    #[cfg(feature = "crash-points")]
+    fn have_trouble(&self, pragma: &str) {
+        // Where it has trouble already, it has that in place of this.
+        drop(self.vmdb().have_trouble(pragma).wait());
+    }
+
+    /// Trouble is not to be had without the feature.
+    #[cfg(not(feature = "crash-points"))]
+    fn have_trouble(&self, _pragma: &str) {}
+
     /// What the database answers; nothing where it is full, and then nothing is done.
-    fn done<T: Send + 'static>(&self, request: Request<T>) -> Option<T> {
+    fn done<T: Send + 'static>(&mut self, request: Request<T>) -> Option<T> {
         match request.wait() {
             Ok(done) => Some(done),
             Err(VmdbError::Full { .. }) if self.is_full => None,
+            Err(VmdbError::Unavailable { .. }) if self.is_broken => {
+                // The connection is made anew, and knows of no trouble.
+                (self.is_broken, self.is_full) = (false, false);
+                None
+            }
             Err(error) => panic!("{error}"),
         }
     }
@@ -384,7 +410,7 @@ impl Run {
         let url = DatabaseUrl::sqlite(&path);
         self.database.vmdb = Vmdb::open_to_serve(&url, self.database.clock.clone()).unwrap();
         self.path = path;
-        self.is_full = false;
+        (self.is_broken, self.is_full) = (false, false);
     }
 
     fn check(&self) {
@@ -451,10 +477,47 @@ proptest! {
             now: database.clock.now(),
         };
         let path = database.folder.path().join("test.db");
-        let mut run = Run { database, ems, in_hand: Vec::new(), model, path, crashes: 0, is_full: false };
+        let mut run = Run { database, ems, in_hand: Vec::new(), model, path, crashes: 0, is_full: false, is_broken: false };
         for step in steps {
             run.step(step);
             run.check();
         }
     }
+}
+
+#[test]
+#[cfg_attr(not(feature = "crash-points"), ignore = "needs --features crash-points")]
+fn what_could_not_be_discarded_is_on_the_queue_as_before() {
+    let (database, ems) = Database::with_ems("cloud");
+    let path = database.folder.path().join("test.db");
+    let model = Model {
+        rows: BTreeMap::new(),
+        lanes: BTreeMap::new(),
+        events: BTreeMap::new(),
+        in_hand: Vec::new(),
+        suspect: None,
+        now: database.clock.now(),
+    };
+    let mut run = Run {
+        database,
+        ems,
+        in_hand: Vec::new(),
+        model,
+        path,
+        crashes: 0,
+        is_full: false,
+        is_broken: false,
+    };
+    // Taken once, so that it is known in memory.
+    for step in [
+        Step::Put(vec![(1, 0), (2, 0)]),
+        Step::Take(1),
+        Step::Broken,
+        Step::Discard(1),
+        Step::Take(8),
+    ] {
+        run.step(step);
+        run.check();
+    }
+    assert_eq!(run.in_hand.len(), 2);
 }
