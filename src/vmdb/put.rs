@@ -142,6 +142,7 @@ impl Vmdb {
                 .map(|message| insert(transaction, message))
                 .collect();
             crash_point!("intake.put_before_commit", put.cursor.is_none());
+            // The position of a file moves in the same way.
             crash_point!("poll.put_before_commit", put.cursor.is_some());
             outcomes
         };

@@ -13,6 +13,7 @@ use std::process::Stdio;
 use std::thread;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use std::time::Instant;
 
 use crate::support::project::Project;
 use crate::support::served;
@@ -37,7 +38,14 @@ impl Running {
     }
 
     fn wait(&mut self) -> ExitStatus {
-        self.0.wait().unwrap()
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < end, "the process does not end");
+            pause(Duration::from_millis(2));
+        }
     }
 }
 

@@ -157,8 +157,15 @@ impl Trial {
     /// Starts it again, without a crash: what was not answered is sent again, and some of what was; then everything
     /// comes to rest, and the books are compared. What is wrong, if anything.
     pub(crate) fn reckon(&mut self, variables: &[(&str, &str)]) -> Vec<String> {
+        let began = Instant::now();
         let process = Process::start(&self.project, variables).unwrap();
-        let mut wrong = oracle::halves(&self.look(), &self.ledger.entries());
+        let (took, mut wrong) = (
+            began.elapsed(),
+            oracle::halves(&self.look(), &self.ledger.entries()),
+        );
+        if PATIENCE < took {
+            wrong.push(format!("I11: it listens after {took:?} only"));
+        }
         let address = process.address();
         // What it took before it died, then new events, then what it took just now.
         let mut is_answered = self.send_unanswered(address) && self.send_answered(address);
