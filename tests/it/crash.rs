@@ -287,7 +287,8 @@ fn until<T: std::fmt::Debug>(look: impl Fn() -> T, is_right: impl Fn(&T) -> bool
 fn bugs_that_are_planted_are_noticed() {
     for (bug, point, nth, rule) in [
         ("acknowledge_before_commit", "intake.put_before_commit", 3, "I1"),
-        ("cursor_before_events", "intake.put_before_commit", 1, "I7"),
+        // Of the cloud or of the file, whichever was first.
+        ("cursor_before_events", "intake.put_before_commit", 1, "I1"),
         ("keys_in_memory", "handle.after_commit", 3, "I2"),
         ("lane_by_event", "handle.after_commit", 9, "I8"),
         ("targets_dropped", "handle.after_commit", 1, "I5"),
