@@ -47,6 +47,7 @@ mod script;
 mod provider;
 mod automate;
 pub mod switchboard;
+mod crash_point;
 pub mod vmdb;
 pub mod catcher;
 pub mod handler;

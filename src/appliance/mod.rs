@@ -23,6 +23,7 @@ use crate::appliance::upkeep::Upkeep;
 use crate::catcher::Catcher;
 use crate::catcher::Supervisor;
 use crate::catcher::SupervisorConfig;
+use crate::crash_point::crash_point;
 use crate::handler::Current;
 use crate::handler::Handler;
 use crate::handler::HandlerConfig;
@@ -262,6 +263,7 @@ impl Appliance {
         self.web.stop("web").await;
         self.supervisor.stop().await;
         self.catcher.stop().await;
+        crash_point!("shutdown.draining");
         let (handler, refresher, outbox, vmdb) = (self.handler, self.refresher, self.outbox, self.vmdb);
         log_panic(
             "handler",

@@ -23,6 +23,7 @@ use crate::catcher::status::Why;
 use crate::catcher::stream::Batch;
 use crate::catcher::stream::Stream;
 use crate::catcher::stream::StreamError;
+use crate::crash_point::crash_point;
 use crate::model::clock::Clock;
 use crate::model::clock::Timestamp;
 use crate::model::ems::Ems;
@@ -138,6 +139,10 @@ impl EmsCatcher {
                 return Ok(Stopped);
             };
             let receipt = kept.receipt();
+            crash_point!(
+                "poll.after_commit",
+                self.kind == StreamKind::Poll && receipt.accepted > 0
+            );
             if is_first && receipt.accepted > 0 {
                 is_first = false;
                 let oldest = receipt.oldest.map(|oldest| oldest.to_string());

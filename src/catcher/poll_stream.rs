@@ -13,6 +13,7 @@ use tracing::warn;
 use crate::catcher::stream::Batch;
 use crate::catcher::stream::Stream;
 use crate::catcher::stream::StreamError;
+use crate::crash_point::crash_point;
 use crate::model::clock::Clock;
 use crate::model::ems::Ems;
 use crate::model::event::NativeEvent;
@@ -52,6 +53,7 @@ impl PollStream {
         let page = tokio::task::spawn_blocking(move || {
             let request = rules.poll_request(&ems, page_size, cursor.as_ref())?;
             let response = client.ask(&request, now)?;
+            crash_point!("poll.response_read");
             Ok(rules.poll_answer(&ems, &response)?)
         });
         let broken = |_panic| StreamError::Answer("something over which the script engine broke".to_owned());
@@ -73,6 +75,7 @@ impl Stream for PollStream {
     }
 
     async fn next(&mut self) -> Result<Batch, StreamError> {
+        crash_point!("poll.between_pages", !self.pages.is_empty());
         // What it brought is kept by now.
         if std::mem::take(&mut self.is_stuck) {
             self.pages.clear();

@@ -14,6 +14,7 @@ use crate::catcher::parse::Parser;
 use crate::catcher::push_stream::PushRequest;
 use crate::catcher::push_stream::Receipt;
 use crate::catcher::push_stream::Work;
+use crate::crash_point::planted_bug;
 use crate::model::event::EventId;
 use crate::model::event_span;
 use crate::vmdb::Filtered;
@@ -165,6 +166,17 @@ impl Worker {
                 receipt,
             });
         }
+        planted_bug!("cursor_before_events", {
+            let cursor = put.cursor.take();
+            drop(
+                self.vmdb
+                    .put(Put {
+                        cursor,
+                        ..Put::default()
+                    })
+                    .wait(),
+            );
+        });
         let is_nothing = put.messages.is_empty() && put.filtered.is_empty() && put.cursor.is_none();
         let kept = if is_nothing {
             Ok(Vec::new())

@@ -11,6 +11,7 @@ use tracing::Span;
 use tracing::error;
 use tracing::warn;
 
+use crate::crash_point::planted_bug;
 use crate::handler::HandlerConfig;
 use crate::handler::Rules;
 use crate::handler::apply;
@@ -232,6 +233,12 @@ impl One<'_> {
             now: self.vmdb.clock().now(),
             resume: retry.cloned(),
         };
+        planted_bug!(
+            "abort_on_row",
+            if event.hash.event_type.ends_with(".poison") {
+                std::process::abort()
+            }
+        );
         let decide = || catch_unwind(AssertUnwindSafe(|| self.rules.deliver(event, &context)));
         let delivered = event_span::decide().in_scope(decide);
         delivered.unwrap_or_else(|panic| {

@@ -38,6 +38,7 @@ use tracing::error;
 use tracing::info;
 use tracing::warn;
 
+use crate::crash_point::crash_point;
 use crate::handler::batch::Batch;
 use crate::handler::figures::Figures;
 use crate::handler::figures::Note;
@@ -285,10 +286,14 @@ impl Worker {
             self.settle(0)?;
             return Ok(false);
         }
+        crash_point!("queue.taken");
         let rules = (self.rules)();
+        crash_point!("handle.rules_taken");
         let pulse = self.pulse.clone();
         let mut batch = Batch::new(&vmdb, &*rules, &config, &pulse, messages);
+        crash_point!("handle.related");
         while let Some((outcomes, mut notes)) = batch.next_part() {
+            crash_point!("handle.delivered");
             self.settle(UNDER_WAY - 1)?;
             notes.iter_mut().for_each(Note::is_submitted);
             let pending = vmdb.commit(outcomes).submit()?;

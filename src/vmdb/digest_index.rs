@@ -14,6 +14,7 @@ use rusqlite::Connection;
 use rusqlite::OptionalExtension;
 use rusqlite::params;
 
+use crate::crash_point::planted_bug;
 use crate::vmdb::VmdbError;
 use crate::vmdb::filter::Filter;
 
@@ -66,6 +67,7 @@ impl DigestIndex {
         for row in rows {
             index.recent.insert(row?);
         }
+        planted_bug!("keys_in_memory", index.recent.clear());
         let mut query = connection.prepare(&format!("SELECT id, entries FROM {}", tables.sealed))?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {

@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 use rusqlite::TransactionBehavior;
 
+use crate::crash_point::crash_point;
 use crate::model::clock::Timestamp;
 use crate::vmdb::VmdbError;
 use crate::vmdb::connection::APPLICATION_ID;
@@ -28,6 +29,7 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path, now: Timestamp) 
         connection.execute("VACUUM INTO ?1", [copy.to_string_lossy()])?;
     }
     for (step, to) in STEPS.iter().zip(1_i64..).filter(|(_, to)| found < *to) {
+        crash_point!("start.before_migration");
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Read again within the transaction: another process may have been faster.
         if version(&transaction)? < to {
@@ -42,7 +44,9 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path, now: Timestamp) 
                 [now.as_microsecond()],
             )?;
         }
+        crash_point!("start.in_migration");
         transaction.commit()?;
+        crash_point!("start.after_migration");
     }
     Ok(())
 }

@@ -146,6 +146,7 @@ use rusqlite::Connection;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 
+use crate::crash_point::crash_point;
 use crate::model::clock::Clock;
 use crate::model::event::EventId;
 use crate::model::histogram::Histogram;
@@ -233,6 +234,7 @@ impl Vmdb {
         let found = Found::beside(path);
         let mut connection = connection::open_writer(path)?;
         let is_checked = !serves || startup::quick_check(&connection, config.checked_at_once)?;
+        crash_point!("start.wal_recovery");
         migrate::migrate(&mut connection, path, clock.now())?;
         let lanes = if serves {
             found.tell(&connection)?;
@@ -240,7 +242,10 @@ impl Vmdb {
             // In the database itself: in a log that vanishes it would vanish, too.
             checkpoint::truncate(&connection, connection::BUSY_TIMEOUT)?;
             let taken = TakenFile::open(path)?;
-            suspects::free_what_was_taken(&connection, &taken.left_behind()?, clock.now())?;
+            suspects::free_what_was_taken(&mut connection, &taken.left_behind()?, clock.now())?;
+            // What ends before it takes anything ends because of no message.
+            taken.write([].iter())?;
+            crash_point!("start.leases_cleared");
             Lanes::new(Some(taken))
         } else {
             Lanes::new(None)
@@ -348,6 +353,16 @@ impl Vmdb {
     /// Whether this process is the one that handles the queue.
     pub fn serves(&self) -> bool {
         self.inner.lock.is_some()
+    }
+
+    /// Has the writer run a pragma: with `max_page_count = 1` its disk is full, with `query_only = 1` it cannot be
+    /// written to, until the connection is made anew.
+    #[cfg(feature = "crash-points")]
+    pub fn have_trouble(&self, pragma: &str) -> Request<()> {
+        let sql = format!("PRAGMA {pragma}");
+        self.request(1, move |transaction| {
+            transaction.first(&sql, [], |_row| Ok(())).map(drop)
+        })
     }
 
     /// The clock that the rows are written by.

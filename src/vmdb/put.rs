@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::params;
 
+use crate::crash_point::crash_point;
 use crate::model::clock::Timestamp;
 use crate::model::delivery::RulesId;
 use crate::model::ems::EmsId;
@@ -138,10 +139,15 @@ impl Vmdb {
                 tally.filtered += counted.filtered;
                 tally.refused += counted.refused;
             }
-            messages
+            crash_point!("catch.filtered_counted", !put.filtered.is_empty());
+            let outcomes = messages
                 .iter()
                 .map(|message| insert(transaction, message))
-                .collect()
+                .collect();
+            crash_point!("intake.put_before_commit", put.cursor.is_none());
+            // The position of a file moves in the same way.
+            crash_point!("poll.put_before_commit", put.cursor.is_some());
+            outcomes
         };
         self.request_with(weight, work, done)
     }

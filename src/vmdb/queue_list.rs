@@ -196,7 +196,11 @@ impl Vmdb {
     /// none.
     pub fn queue_discard(&self, id: MessageId) -> Request<()> {
         let shared = self.shared().clone();
-        let done = move |_: &Result<(), VmdbError>| shared.lanes.lock().discard(id.0);
+        let done = move |discarded: &Result<(), VmdbError>| {
+            if discarded.is_ok() {
+                shared.lanes.lock().discard(id.0);
+            }
+        };
         let work = move |transaction: &mut Transaction<'_>| {
             let found = transaction.first(
                 "DELETE FROM miq_queue WHERE id = ?1 RETURNING ems_id, state, kind",

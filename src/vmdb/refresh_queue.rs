@@ -8,6 +8,7 @@ use rusqlite::params;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::crash_point::crash_point;
 use crate::model::ems::EmsId;
 use crate::model::event::EventId;
 use crate::model::target::Target;
@@ -213,6 +214,12 @@ impl<'a> Merge<'a> {
         Ok(id)
     }
 
+    /// Whether nobody asked for anything.
+    #[cfg(feature = "crash-points")]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.full.is_empty() && self.targets.is_empty()
+    }
+
     /// Writes what was merged.
     pub(crate) fn write(&self, transaction: &mut Transaction<'_>) -> Result<(), VmdbError> {
         transaction.news.has_refreshes |= !self.waiting.is_empty();
@@ -227,6 +234,7 @@ impl<'a> Merge<'a> {
                 "UPDATE refresh_queue SET full_reason = ifnull(full_reason, ?2) WHERE id = ?1",
                 params![id.0, reason],
             )?;
+            crash_point!("refresh.full_requested");
         }
         for ((id, association, manager_ref), merged) in &self.targets {
             transaction.execute(

@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 use rusqlite::OptionalExtension;
+use rusqlite::TransactionBehavior;
 use rusqlite::params;
 
 use crate::model::clock::Timestamp;
@@ -16,11 +17,15 @@ const CRASHED: &str = "the process ended while this message was being handled";
 
 /// At the start: what the last process had in hand may have ended it. Each is tried once more, alone.
 pub(crate) fn free_what_was_taken(
-    connection: &Connection,
+    connection: &mut Connection,
     taken: &[i64],
     now: Timestamp,
 ) -> Result<(), VmdbError> {
-    let transaction = connection.unchecked_transaction()?;
+    if taken.is_empty() {
+        return Ok(());
+    }
+    // All or none: what ends meanwhile is to count for none of them.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut books = Books::default();
     for id in taken {
         let found = transaction

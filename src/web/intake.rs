@@ -14,6 +14,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use axum::response::Response;
 
+use crate::crash_point::crash_point;
 use crate::model::ems::Ems;
 use crate::model::event::NativeEvent;
 use crate::source::suggest;
@@ -48,14 +49,20 @@ pub(crate) async fn post(
     };
     let mut room = services.push.room();
     let body = body::read(&parts.headers, body, longest, &shared.limits, &mut room).await?;
+    crash_point!("intake.received");
     // Over the bytes as they came, before anything looks into them.
     secrets.check(&ems.name, &parts.headers, &body, services.clock.now())?;
     let messages = messages(mode, &parts.headers, &body, &shared.limits)?;
+    crash_point!("intake.parsed");
     let receipt = services
         .push
         .push(ems, messages, services.clock.now(), room)
         .await?;
-    Ok((StatusCode::ACCEPTED, Json(receipt.counts())).into_response())
+    crash_point!("intake.after_commit");
+    let response = (StatusCode::ACCEPTED, Json(receipt.counts())).into_response();
+    #[cfg(feature = "crash-points")]
+    let response = crate::web::half_sent::half_sent(response);
+    Ok(response)
 }
 
 /// The handshake of a web hook: yes only to origins that the settings name (CloudEvents web hook 4).

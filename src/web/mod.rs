@@ -7,6 +7,8 @@ mod api;
 mod body;
 mod cloud_events;
 pub(crate) mod event_document;
+#[cfg(feature = "crash-points")]
+mod half_sent;
 mod health;
 mod intake;
 mod inventory;

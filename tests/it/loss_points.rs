@@ -486,7 +486,7 @@ fn l11_s27_a_refresh_that_fails_keeps_its_targets_and_what_comes_meanwhile_is_no
     vmdb.close();
     let vmdb = Vmdb::open_to_serve(&url, clock).unwrap();
     assert_eq!(vmdb.refresh_recover().wait().unwrap(), 1);
-    let again = take_refresh(vmdb).unwrap();
+    let again = take_refresh(&vmdb).unwrap();
     assert_eq!((again.id, again.targets), (first, targets));
 }
 

@@ -13,6 +13,7 @@ mod cli;
 mod collector;
 mod conformance;
 mod corpus;
+mod crash;
 mod diagnostics;
 mod diagnostics_across_files;
 mod disk;
@@ -25,6 +26,7 @@ mod handler;
 mod handler_relations;
 mod incremental_load;
 mod inventory;
+mod lanes;
 mod live;
 mod loss_points;
 #[cfg(feature = "opentelemetry")]

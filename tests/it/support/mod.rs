@@ -3,6 +3,7 @@
 
 pub(crate) mod catching;
 pub(crate) mod cloud;
+pub(crate) mod crashing;
 pub(crate) mod managed;
 pub(crate) mod posting;
 pub(crate) mod process;
