@@ -1,0 +1,4 @@
+//! That the database asks the disk to keep what it promises, and says so when the disk does not.
+
+mod power;
+mod support;
