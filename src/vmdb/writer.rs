@@ -55,7 +55,9 @@ pub(crate) struct Writer {
     serves: bool,
     clock: Clock,
     shared: Arc<Shared>,
-    connection: Option<Connection>,
+    connection: Connection,
+    /// Set after an error of the disk: the connection's view of it cannot be trusted.
+    is_doubtful: bool,
     state: WriterState,
 }
 
@@ -73,7 +75,8 @@ impl Writer {
             clock,
             shared,
             state: WriterState::load(&connection, serves)?,
-            connection: Some(connection),
+            connection,
+            is_doubtful: false,
         })
     }
 
@@ -95,24 +98,18 @@ impl Writer {
     /// One transaction: this job, and what waits behind it.
     fn turn(&mut self, first: Box<dyn Job>, jobs: &mut mpsc::Receiver<Command>) {
         let mut group = vec![first];
-        let mut verdict = match self.reopened() {
-            Ok(connection) => {
-                let transaction = Group {
-                    connection: &connection,
-                    now: self.clock.now(),
-                    state: &mut self.state,
-                    shared: &self.shared,
-                };
-                let verdict = transaction.commit(&mut group, jobs);
-                let verdict = verdict.and_then(|news| self.shared.files.check().map(|()| news));
-                // After an error of the disk the connection's view of it cannot be trusted.
-                if connection.is_autocommit() && !matches!(verdict, Err(VmdbError::Unavailable { .. })) {
-                    self.connection = Some(connection);
-                }
-                verdict
-            }
-            Err(error) => Err(error),
-        };
+        let mut verdict = self.renew_where_doubtful().and_then(|()| {
+            let transaction = Group {
+                connection: &self.connection,
+                now: self.clock.now(),
+                state: &mut self.state,
+                shared: &self.shared,
+            };
+            let verdict = transaction.commit(&mut group, jobs);
+            verdict.and_then(|news| self.shared.files.check().map(|()| news))
+        });
+        self.is_doubtful |=
+            matches!(verdict, Err(VmdbError::Unavailable { .. })) || !self.connection.is_autocommit();
         let answer = verdict.as_ref().map(|_| ()).map_err(Clone::clone);
         self.shared.remember(&answer);
         if let Ok(news) = &mut verdict {
@@ -127,9 +124,11 @@ impl Writer {
         }
     }
 
-    fn reopened(&mut self) -> Result<Connection, VmdbError> {
-        if let Some(connection) = self.connection.take() {
-            return Ok(connection);
+    /// The old connection is closed after the new one is open, never before: with its last connection SQLite would
+    /// delete the log, or read again from the file what the disk failed to keep and was refused.
+    fn renew_where_doubtful(&mut self) -> Result<(), VmdbError> {
+        if !self.is_doubtful {
+            return Ok(());
         }
         self.shared.files.check()?;
         let connection = connection::open_writer(&self.path)?;
@@ -140,13 +139,17 @@ impl Writer {
                 return Err(VmdbError::unavailable(format!("quick_check says `{found}`")));
             }
         }
-        Ok(connection)
+        self.connection = connection;
+        self.is_doubtful = false;
+        Ok(())
     }
 
     fn end(&mut self) -> Result<(), VmdbError> {
-        let connection = self.reopened()?;
-        connection.execute("UPDATE appliance SET clean_shutdown = 1", [])?;
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        self.renew_where_doubtful()?;
+        self.connection
+            .execute("UPDATE appliance SET clean_shutdown = 1", [])?;
+        self.connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         Ok(())
     }
 }
