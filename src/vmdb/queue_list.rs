@@ -181,7 +181,12 @@ impl Vmdb {
     /// none.
     pub fn queue_discard(&self, id: MessageId) -> Request<()> {
         let shared = self.shared().clone();
-        let done = move |_: &Result<(), VmdbError>| shared.lanes.lock().discard(id.0);
+        let done = move |discarded: &Result<(), VmdbError>| {
+            // Refused, it is on the queue as before.
+            if matches!(discarded, Ok(()) | Err(VmdbError::NotFound { .. })) {
+                shared.lanes.lock().discard(id.0);
+            }
+        };
         let work = move |transaction: &mut Transaction<'_>| {
             let found = transaction.first(
                 "DELETE FROM miq_queue WHERE id = ?1 RETURNING ems_id, state, kind",
