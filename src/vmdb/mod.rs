@@ -25,6 +25,7 @@ mod handled_rows;
 mod inventory;
 mod lane;
 mod lanes;
+mod log_file;
 mod message;
 mod migrate;
 mod miq_queue;
@@ -154,6 +155,9 @@ impl Vmdb {
 
     fn start(path: &Path, clock: Clock, lock: Option<ProcessLock>) -> Result<Self, VmdbError> {
         let mut connection = connection::open_writer(path)?;
+        if lock.is_some() {
+            log_file::settle(&connection, path)?;
+        }
         migrate::migrate(&mut connection, path, clock.now())?;
         let lanes = match &lock {
             Some(_) => {
