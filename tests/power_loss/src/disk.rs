@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use crate::ledger::Note;
 use crate::random::Random;
 use crate::storage::Entry;
 use crate::storage::FileId;
@@ -97,6 +98,9 @@ pub struct Disk {
     files: BTreeMap<FileId, Contents>,
     names: BTreeMap<String, FileId>,
     pending_names: Vec<NameChange>,
+    /// A sync failed since the last one that went well.
+    has_failed: bool,
+    is_opening: bool,
 }
 
 impl Disk {
@@ -108,7 +112,15 @@ impl Disk {
             files: BTreeMap::new(),
             names: BTreeMap::new(),
             pending_names: Vec::new(),
+            has_failed: false,
+            is_opening: false,
         }
+    }
+
+    /// Whether the program is about to open what was left after a sync that failed. It writes the log again then, as it
+    /// finds it in memory, and not through SQLite: that is not seen here, so images of this moment would be wrong.
+    pub fn is_unsure(&self) -> bool {
+        self.is_opening && self.has_failed
     }
 
     /// Follows one entry.
@@ -136,13 +148,17 @@ impl Disk {
                 if counts {
                     self.sync(*file);
                 }
+                self.has_failed &= self.is_opening;
             }
             Entry::SyncFailed { file } => {
+                self.has_failed = true;
                 let contents = self.files.entry(*file).or_default();
                 for change in std::mem::take(&mut contents.pending) {
                     change.apply(&mut contents.safe, || self.random.percent(50), Tear::Writes);
                 }
             }
+            Entry::Note(Note::Opens) => self.is_opening = true,
+            Entry::Note(Note::IsOpen) => (self.is_opening, self.has_failed) = (false, false),
             Entry::Note(_) => {}
         }
     }

@@ -22,6 +22,10 @@ pub enum Note {
     Kept(usize),
     /// The database answered with an error.
     Refused(usize),
+    /// The database is about to be opened.
+    Opens,
+    /// It is open.
+    IsOpen,
 }
 
 /// A request.
@@ -222,7 +226,8 @@ impl Held {
 pub struct Ledger {
     settled: Held,
     asked: BTreeMap<usize, Asked>,
-    refused: Vec<Asked>,
+    /// By the moment of their asking: at most those of one moment shared the last transaction that failed.
+    refused: Vec<Vec<Asked>>,
 }
 
 impl Ledger {
@@ -233,18 +238,22 @@ impl Ledger {
     pub fn read(&mut self, note: &Note) {
         match note {
             Note::Asked(id, asked) => {
+                if self.asked.is_empty() {
+                    self.refused.push(Vec::new());
+                }
                 self.asked.insert(*id, asked.clone());
             }
             Note::Kept(id) => {
                 let asked = self.asked.remove(id).expect("a request");
                 self.settled.apply(&asked);
                 // What was refused before was written over.
-                self.refused.clear();
+                self.refused = vec![Vec::new()];
             }
             Note::Refused(id) => {
                 let asked = self.asked.remove(id).expect("a request");
-                self.refused.push(asked);
+                self.refused.last_mut().expect("a moment of asking").push(asked);
             }
+            Note::Opens | Note::IsOpen => {}
         }
     }
 
@@ -255,18 +264,20 @@ impl Ledger {
 
     /// Everything that the database may hold after the process ended here.
     pub fn possible(&self) -> Vec<Held> {
-        let maybe: Vec<&Asked> = self.refused.iter().chain(self.asked.values()).collect();
-        let choices = 0..1_usize << maybe.len().min(12);
-        let choose = |chosen: usize| {
-            let mut held = self.settled.clone();
-            let those = maybe
-                .iter()
-                .enumerate()
-                .filter(|(index, _)| chosen & 1 << index != 0);
-            those.for_each(|(_, asked)| held.apply(asked));
-            held
-        };
-        choices.map(choose).collect()
+        let mut possible = vec![self.settled.clone()];
+        for refused in &self.refused {
+            let maybe: Vec<&Asked> = refused.iter().chain(self.asked.values()).collect();
+            for chosen in 1..1_usize << maybe.len() {
+                let mut held = self.settled.clone();
+                let those = maybe
+                    .iter()
+                    .enumerate()
+                    .filter(|(index, _)| chosen & (1 << index) != 0);
+                those.for_each(|(_, asked)| held.apply(asked));
+                possible.push(held);
+            }
+        }
+        possible
     }
 
     /// The same with what was asked but not answered taken for promised: for a database that answers too early.

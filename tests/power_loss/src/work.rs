@@ -114,7 +114,9 @@ impl<'a> Worker<'a> {
     /// Opens a new database in this folder, with a manager in it.
     pub fn start(folder: &Path, seed: u64, tell: &'a dyn Fn(Note)) -> Result<Self, VmdbError> {
         let clock = Clock::manual(noon());
+        tell(Note::Opens);
         let vmdb = open(folder, &clock)?;
+        tell(Note::IsOpen);
         tell(Note::Asked(0, Asked::Ems("cloud".to_owned())));
         let new = NewEms {
             name: "cloud".to_owned(),
@@ -188,7 +190,9 @@ impl<'a> Worker<'a> {
     /// Ends the database in order and begins again with it.
     pub fn begin_again(&mut self, folder: &Path) -> Result<(), VmdbError> {
         self.vmdb.take().into_iter().for_each(Vmdb::close);
+        (self.tell)(Note::Opens);
         self.vmdb = Some(open(folder, &self.clock)?);
+        (self.tell)(Note::IsOpen);
         Ok(())
     }
 

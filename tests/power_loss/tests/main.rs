@@ -1,4 +1,5 @@
 //! That the database asks the disk to keep what it promises, and says so when the disk does not.
 
+mod faults;
 mod power;
 mod support;
