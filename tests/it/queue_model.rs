@@ -33,6 +33,7 @@ use switchboard::vmdb::Work;
 use crate::support::Database;
 use crate::support::add;
 use crate::support::event;
+use crate::support::left_by_a_crash;
 use crate::support::saved;
 
 #[derive(Clone, Debug)]
@@ -309,10 +310,7 @@ impl Run {
             .folder
             .path()
             .join(format!("after-{}.db", self.crashes));
-        let reader = rusqlite::Connection::open(&self.path).unwrap();
-        reader
-            .execute("VACUUM INTO ?1", [path.to_string_lossy()])
-            .unwrap();
+        left_by_a_crash(&self.path, &path);
         self.in_hand.clear();
         self.model.in_hand.clear();
         let url = DatabaseUrl::sqlite(&path);

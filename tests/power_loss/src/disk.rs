@@ -126,9 +126,9 @@ impl Disk {
     /// Follows one entry.
     pub fn follow(&mut self, entry: &Entry) {
         match entry {
-            Entry::Named { name, file, is_safe } => {
-                self.files.entry(*file).or_default();
-                self.rename(name, Some(*file), *is_safe);
+            Entry::Named { name, file, safe } => {
+                self.files.entry(*file).or_default().safe = safe.clone().unwrap_or_default();
+                self.rename(name, Some(*file), safe.is_some());
             }
             Entry::Deleted { name, is_safe } => self.rename(name, None, *is_safe),
             Entry::Written { file, offset, bytes } => self.change(
@@ -238,6 +238,27 @@ pub struct Image {
 }
 
 impl Image {
+    /// Only the database of this name and what belongs to it, under another name.
+    pub fn renamed(self, from: &str, to: &str) -> Self {
+        let renamed = self.files.into_iter().filter_map(|(name, bytes)| {
+            let suffix = name.strip_prefix(from)?;
+            Some((format!("{to}{suffix}"), bytes))
+        });
+        Self {
+            files: renamed.collect(),
+        }
+    }
+
+    /// Adds the files to a folder.
+    ///
+    /// # Panics
+    /// When they cannot be written.
+    pub fn add_to(&self, folder: &Path) {
+        for (name, bytes) in &self.files {
+            fs::write(folder.join(name), bytes).expect("a file");
+        }
+    }
+
     /// Puts the files into a folder, in place of the database that is there.
     ///
     /// # Panics
@@ -247,8 +268,6 @@ impl Image {
         for entry in old {
             fs::remove_file(entry.expect("an entry").path()).expect("a file that goes");
         }
-        for (name, bytes) in &self.files {
-            fs::write(folder.join(name), bytes).expect("a file");
-        }
+        self.add_to(folder);
     }
 }

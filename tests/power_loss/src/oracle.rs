@@ -16,7 +16,7 @@ use crate::ledger::full_data;
 pub fn check(path: &Path, ledger: &Ledger) -> Result<Held, String> {
     let possible = ledger.possible();
     let found = look(path)?;
-    match possible.iter().any(|held| *held == found) {
+    match possible.contains(&found) {
         true => Ok(found),
         false => Err(format!(
             "this was kept:\n{found:?}\nthis was promised:\n{:?}\n({} more states were possible)",

@@ -26,8 +26,8 @@ pub enum Entry {
         name: String,
         /// The file.
         file: FileId,
-        /// Whether the name outlives a power cut already.
-        is_safe: bool,
+        /// Set where name and contents outlive a power cut already.
+        safe: Option<Vec<u8>>,
     },
     /// The file has this name no more.
     Deleted {
@@ -246,10 +246,15 @@ impl Storage {
         Err(code)
     }
 
-    /// A file is opened by its name: which one it is.
-    pub(crate) fn open(&self, name: &str, was_there: bool) -> FileId {
+    /// Whether a file of this name is to be watched anew.
+    pub(crate) fn is_new(&self, name: &str) -> bool {
+        !self.state.lock().files.contains_key(name)
+    }
+
+    /// A file is opened by its name: which one it is. `was_there`: what is in it since before it was watched.
+    pub(crate) fn open(&self, name: &str, was_there: Option<Vec<u8>>) -> FileId {
         let mut state = self.state.lock();
-        if let Some(file) = state.files.get(name).filter(|_| was_there) {
+        if let Some(file) = state.files.get(name) {
             return *file;
         }
         let file = state.n_files;
@@ -258,7 +263,7 @@ impl Storage {
         state.log.push(Entry::Named {
             name: name.to_owned(),
             file,
-            is_safe: was_there,
+            safe: was_there,
         });
         file
     }

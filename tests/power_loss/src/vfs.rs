@@ -153,7 +153,11 @@ unsafe extern "C" fn open(
         {
             return code;
         }
-        let was_there = path(name).is_some_and(Path::exists);
+        // Read before SQLite opens it: to close a file that it has open would drop its locks.
+        let was_there = match (&storage, path(name)) {
+            (Some((storage, name)), Some(path)) if storage.is_new(name) => std::fs::read(path).ok(),
+            _other => None,
+        };
         let real_open = (*real_vfs()).xOpen.expect("a call of the default VFS");
         let code = real_open(real_vfs(), name, real(file), flags, out_flags);
         if code != ffi::SQLITE_OK {

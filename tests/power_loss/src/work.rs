@@ -221,7 +221,7 @@ impl<'a> Worker<'a> {
 
     fn put(&mut self) {
         let mut pending = Vec::new();
-        for stream in 0..STREAMS.len() {
+        for (place, stream) in STREAMS.into_iter().enumerate() {
             if !self.random.percent(70) {
                 continue;
             }
@@ -233,14 +233,14 @@ impl<'a> Worker<'a> {
             if let Some(known) = (!self.saved.is_empty()).then(|| self.random.below(self.saved.len())) {
                 numbers.push(self.saved[known]);
             }
-            self.positions[stream] += 1;
-            let position = self.positions[stream];
+            self.positions[place] += 1;
+            let position = self.positions[place];
             let filtered = self.random.below(3) as i64;
             let put = Put {
                 messages: numbers.iter().map(|number| event(&self.ems, *number)).collect(),
                 cursor: Some(Cursor {
                     ems_id: self.ems.id,
-                    stream: STREAMS[stream].to_owned(),
+                    stream: stream.to_owned(),
                     position: json!(position),
                 }),
                 filtered: vec![Filtered {
@@ -251,7 +251,7 @@ impl<'a> Worker<'a> {
             };
             let id = self.ask(Asked::Put {
                 numbers: numbers.clone(),
-                stream: STREAMS[stream].to_owned(),
+                stream: stream.to_owned(),
                 position,
                 filtered,
             });

@@ -25,7 +25,7 @@ const ROUNDS: usize = 4;
 /// Rounds of work after which the next checkpoint is near.
 const LONG: usize = 30;
 /// So many of the first n are tried, each; then some of them.
-const EACH: usize = 10;
+const EACH: usize = 5;
 
 /// When calls begin to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +104,7 @@ fn fail(seed: u64, when: When, call: Call, nth: usize, fault: Fault) -> bool {
     assert_eq!(worker.n_refused(), n_refused);
     worker.end();
     // The power may be cut at any time in this as well.
-    let images = knob("SWITCHBOARD_POWER_IMAGES", 600) / 200;
+    let images = knob("SWITCHBOARD_POWER_IMAGES", 400) / 200;
     let verdict = power::cut(&log, images, seed + nth as u64, Syncs::All, Ledger::clone);
     assert!(verdict.damaged.is_empty(), "{}", verdict.damaged[0]);
     assert!(verdict.wrong.is_empty(), "{}", verdict.wrong[0]);
@@ -113,7 +113,9 @@ fn fail(seed: u64, when: When, call: Call, nth: usize, fault: Fault) -> bool {
 
 /// The first n and some of the others, until none fails.
 fn fail_each(when: When, call: Call, fault: Fault) {
-    let (seed, step) = (seed(), knob("SWITCHBOARD_FAULT_STEP", 23));
+    let (seed, step) = (seed(), knob("SWITCHBOARD_FAULT_STEP", 47));
+    // A checkpoint needs much work before it.
+    let step = if when == When::Checkpoint { 3 * step } else { step };
     let (mut nth, mut tried, mut wrong) = (0, 0, Vec::new());
     loop {
         match catch_unwind(AssertUnwindSafe(|| fail(seed, when, call, nth, fault))) {

@@ -108,7 +108,7 @@ pub(crate) fn cut(
 }
 
 /// The program starts with what is left, and goes on.
-fn opened(folder: &std::path::Path, ledger: &Ledger) -> Result<(), String> {
+pub(crate) fn opened(folder: &std::path::Path, ledger: &Ledger) -> Result<(), String> {
     let path = folder.join(work::NAME);
     let vmdb = work::open(folder, &Clock::manual(work::noon()))
         .map_err(|error| format!("cannot be read: {error}"))?;
@@ -133,7 +133,7 @@ fn opened(folder: &std::path::Path, ledger: &Ledger) -> Result<(), String> {
 
 #[test]
 fn nothing_promised_is_lost_and_no_batch_is_there_by_half() {
-    let (seed, images) = (seed(), knob("SWITCHBOARD_POWER_IMAGES", 600));
+    let (seed, images) = (seed(), knob("SWITCHBOARD_POWER_IMAGES", 400));
     let log = recorded(seed);
     let begin = std::time::Instant::now();
     let verdict = cut(&log, images, seed, Syncs::All, Ledger::clone);
@@ -155,7 +155,7 @@ fn nothing_promised_is_lost_and_no_batch_is_there_by_half() {
 /// The same log read as if less had been asked of the disk, or promised sooner: the test above would see it.
 #[test]
 fn a_database_that_asks_for_less_or_promises_sooner_is_found_out() {
-    let (seed, images) = (seed(), knob("SWITCHBOARD_POWER_IMAGES", 600) / 8);
+    let (seed, images) = (seed(), knob("SWITCHBOARD_POWER_IMAGES", 400) / 8);
     let log = recorded(seed);
     let normal = cut(&log, images, seed, Syncs::NotOfCommits, Ledger::clone);
     println!(

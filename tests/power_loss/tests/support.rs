@@ -1,9 +1,30 @@
-//! Folders in memory, sizes and seeds from the environment.
+//! Folders in memory, sizes and seeds from the environment, and what the model of the queue needs.
 
+#[path = "../../it/support/database.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
+mod database;
+
+use std::collections::BTreeMap;
 use std::env;
 use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
 
+use parking_lot::Mutex;
+use switchboard_power_loss::disk::Disk;
+use switchboard_power_loss::disk::Syncs;
+use switchboard_power_loss::disk::Tear;
+use switchboard_power_loss::random::Random;
+use switchboard_power_loss::storage::Storage;
 use tempfile::TempDir;
+
+pub(crate) use crate::support::database::Database;
+pub(crate) use crate::support::database::add;
+pub(crate) use crate::support::database::event;
+pub(crate) use crate::support::database::saved;
+
+/// The folders that the model of the queue works in.
+static WATCHED: Mutex<BTreeMap<PathBuf, Arc<Storage>>> = Mutex::new(BTreeMap::new());
 
 /// A folder that is gone with the test; in memory where there is one, since no real disk is to be tested.
 pub(crate) fn scratch() -> TempDir {
@@ -24,4 +45,24 @@ pub(crate) fn seed() -> u64 {
     let seed = knob("SWITCHBOARD_STORAGE_SEED", 1) as u64;
     println!("SWITCHBOARD_STORAGE_SEED={seed}");
     seed
+}
+
+/// A folder that is watched from the beginning.
+pub(crate) fn new_folder() -> TempDir {
+    let folder = scratch();
+    let mut watched = WATCHED.lock();
+    watched.retain(|folder, _| folder.exists());
+    watched.insert(folder.path().to_owned(), Storage::watch(folder.path()));
+    folder
+}
+
+/// What is left of a database when the power is cut now, under another name.
+pub(crate) fn left_by_a_crash(database: &Path, to: &Path) {
+    let folder = to.parent().unwrap();
+    let log = WATCHED.lock()[folder].log();
+    let mut disk = Disk::new(Syncs::All, 1);
+    log.iter().for_each(|entry| disk.follow(entry));
+    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    let image = disk.image(&mut Random::new(log.len() as u64), Tear::Sectors);
+    image.renamed(&name(database), &name(to)).add_to(folder);
 }
