@@ -5,6 +5,7 @@
 //! [`target::TargetCollection`]; a refresh turns targets into [`inventory`] rows.
 
 pub mod ae_path;
+pub mod api_call;
 pub mod clock;
 pub mod delivery;
 pub mod ems;

@@ -11,7 +11,7 @@ use crate::vmdb::connection::APPLICATION_ID;
 use crate::vmdb::process_lock::beside;
 
 /// Every step, in order; step n leads to schema n + 1. A step that was released is never changed.
-const STEPS: &[&str] = &[include_str!("schema/0001.sql")];
+const STEPS: &[&str] = &[include_str!("schema/0001.sql"), include_str!("schema/0003.sql")];
 
 /// Applies the steps that are missing. A database with older contents is copied beside itself first.
 ///

@@ -23,6 +23,8 @@ mod handled;
 mod handled_batch;
 mod handled_rows;
 mod inventory;
+mod inventory_rows;
+mod inventory_save;
 mod lane;
 mod lanes;
 mod log_file;
@@ -36,6 +38,7 @@ mod queue_list;
 mod readers;
 mod refresh_list;
 mod refresh_queue;
+mod refresh_run;
 mod request;
 mod shared;
 mod stored_value;
@@ -63,8 +66,8 @@ pub use handled::Decided;
 pub use handled::Handled;
 pub use handled::NewRetry;
 pub use handled::Outcome;
-pub use inventory::InventoryChanges;
 pub use inventory::InventoryView;
+pub use inventory_rows::InventoryChanges;
 pub use message::Message;
 pub use message::Ticket;
 pub use message::Work;
@@ -86,6 +89,8 @@ pub use refresh_list::ShownRefresh;
 pub use refresh_queue::RefreshId;
 pub use refresh_queue::RefreshRequest;
 pub use refresh_queue::RefreshState;
+pub use refresh_run::ManagerRefreshes;
+pub use refresh_run::RunningRefresh;
 pub use request::Pending;
 pub use request::Request;
 pub use tallies::Tally;
@@ -232,6 +237,11 @@ impl Vmdb {
     /// The last event saved by this process; changes whenever events are committed.
     pub fn events_saved(&self) -> watch::Receiver<EventId> {
         self.inner.shared.events_saved()
+    }
+
+    /// Changes whenever there may be a refresh to run.
+    pub fn refreshes_queued(&self) -> watch::Receiver<u64> {
+        self.inner.shared.refreshes_queued()
     }
 
     /// Whether this process is the one that handles the queue.

@@ -40,10 +40,18 @@ pub enum RefreshState {
     Done,
     /// It was given up.
     Failed,
+    /// Its targets joined an earlier refresh that failed and waits for its next try.
+    Merged,
 }
 
 impl RefreshState {
-    const ALL: [Self; 4] = [Self::Waiting, Self::Running, Self::Done, Self::Failed];
+    const ALL: [Self; 5] = [
+        Self::Waiting,
+        Self::Running,
+        Self::Done,
+        Self::Failed,
+        Self::Merged,
+    ];
 
     /// Its word in lists and flags.
     pub fn as_str(self) -> &'static str {
@@ -52,6 +60,7 @@ impl RefreshState {
             Self::Running => "running",
             Self::Done => "done",
             Self::Failed => "failed",
+            Self::Merged => "merged",
         }
     }
 
@@ -61,6 +70,7 @@ impl RefreshState {
             Self::Running => 1,
             Self::Done => 2,
             Self::Failed => 3,
+            Self::Merged => 4,
         }
     }
 
@@ -75,7 +85,7 @@ impl FromStr for RefreshState {
     fn from_str(word: &str) -> Result<Self, Self::Err> {
         let found = Self::ALL.into_iter().find(|state| state.as_str() == word);
         found.ok_or_else(|| {
-            format!("`{word}` is no state of a refresh; waiting, running, done or failed is expected")
+            format!("`{word}` is no state of a refresh; waiting, running, done, failed or merged is expected")
         })
     }
 }
@@ -99,6 +109,8 @@ impl Vmdb {
                 let mut merge = Merge::default();
                 let id = merge.add(transaction, None, &wanted)?;
                 merge.write(transaction)?;
+                // Whoever asks by hand does not want to wait for the end of a pause.
+                transaction.execute("UPDATE refresh_queue SET due = NULL WHERE id = ?1", [id.0])?;
                 Ok(id)
             }),
             Err(error) => self.refused_request(error),
@@ -199,7 +211,8 @@ impl<'a> Merge<'a> {
     }
 
     /// Writes what was merged.
-    pub(crate) fn write(&self, transaction: &Transaction<'_>) -> Result<(), VmdbError> {
+    pub(crate) fn write(&self, transaction: &mut Transaction<'_>) -> Result<(), VmdbError> {
+        transaction.news.has_refreshes |= !self.waiting.is_empty();
         for (id, reason) in &self.full {
             transaction.execute(
                 "UPDATE refresh_queue SET full_reason = ifnull(full_reason, ?2) WHERE id = ?1",
@@ -236,6 +249,7 @@ impl<'a> Merge<'a> {
     }
 }
 
+/// The waiting refresh of a manager, which begins to wait where there is none.
 fn waiting(transaction: &Transaction<'_>, ems_id: EmsId) -> Result<RefreshId, VmdbError> {
     let found = transaction.first(
         "SELECT id FROM refresh_queue WHERE ems_id = ?1 AND state = 0",

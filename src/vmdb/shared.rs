@@ -29,6 +29,7 @@ pub(crate) struct Shared {
     inventory: AtomicU64,
     trouble: Mutex<Option<VmdbError>>,
     last_event: watch::Sender<EventId>,
+    refreshes: watch::Sender<u64>,
     bell: Bell,
 }
 
@@ -49,6 +50,7 @@ impl Shared {
             inventory: AtomicU64::new(1),
             trouble: Mutex::default(),
             last_event: watch::Sender::new(last_event),
+            refreshes: watch::Sender::new(0),
             bell: Bell::default(),
         }
     }
@@ -59,6 +61,9 @@ impl Shared {
         self.waiting.fetch_add(news.waiting, Ordering::Relaxed);
         if news.has_managers {
             self.names.forget();
+        }
+        if news.has_refreshes {
+            self.refreshes.send_modify(|count| *count += 1);
         }
         if let Some(event) = news.last_event {
             self.last_event.send_if_modified(|last| {
@@ -98,6 +103,10 @@ impl Shared {
 
     pub(crate) fn events_saved(&self) -> watch::Receiver<EventId> {
         self.last_event.subscribe()
+    }
+
+    pub(crate) fn refreshes_queued(&self) -> watch::Receiver<u64> {
+        self.refreshes.subscribe()
     }
 
     /// Wakes everybody who waits for a message to take.

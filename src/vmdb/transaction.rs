@@ -42,6 +42,8 @@ pub(crate) struct News {
     pub(crate) last_event: Option<EventId>,
     /// Whether a manager was added or removed.
     pub(crate) has_managers: bool,
+    /// Whether there may be a refresh to run.
+    pub(crate) has_refreshes: bool,
     /// The greatest number of a message that is gone and became no event: nobody else may get it.
     pub(crate) last_gone: Option<MessageId>,
     /// Steps of traces that have a number now.
@@ -54,6 +56,7 @@ impl News {
         self.has_messages |= other.has_messages;
         self.last_event = self.last_event.max(other.last_event);
         self.has_managers |= other.has_managers;
+        self.has_refreshes |= other.has_refreshes;
         self.last_gone = self.last_gone.max(other.last_gone);
         self.steps.extend(other.steps.iter().cloned());
     }
