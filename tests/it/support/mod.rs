@@ -16,7 +16,6 @@ use tempfile::TempDir;
 pub(crate) use crate::support::database::Database;
 pub(crate) use crate::support::database::add;
 pub(crate) use crate::support::database::add_ems;
-pub(crate) use crate::support::database::decided;
 pub(crate) use crate::support::database::event;
 pub(crate) use crate::support::database::noon;
 pub(crate) use crate::support::database::saved;
