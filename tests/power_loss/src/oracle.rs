@@ -4,6 +4,8 @@ use std::path::Path;
 
 use rusqlite::Connection;
 use rusqlite::Row;
+use switchboard::model::clock::Clock;
+use switchboard::vmdb::PutOutcome;
 
 use crate::ledger::Books;
 use crate::ledger::Held;
@@ -11,6 +13,7 @@ use crate::ledger::Ledger;
 use crate::ledger::Number;
 use crate::ledger::Waiting;
 use crate::ledger::full_data;
+use crate::work;
 
 /// Whether the database in this file may be what is left of what the ledger tells. Says what is wrong.
 pub fn check(path: &Path, ledger: &Ledger) -> Result<Held, String> {
@@ -24,6 +27,36 @@ pub fn check(path: &Path, ledger: &Ledger) -> Result<Held, String> {
             possible.len() - 1
         )),
     }
+}
+
+/// Whether the program starts with what is left in this folder, and goes on. Says what is wrong.
+///
+/// # Panics
+/// When it starts and cannot go on.
+pub fn open(folder: &Path, ledger: &Ledger) -> Result<(), String> {
+    let path = folder.join(work::NAME);
+    let vmdb = work::open(folder, &Clock::manual(work::noon()))
+        .map_err(|error| format!("cannot be read: {error}"))?;
+    let held: Held = check(&path, ledger)?;
+    assert_eq!(
+        vmdb.event_count().expect("a database that goes on"),
+        held.events.len() as u64
+    );
+    let Some(ems) = vmdb.ems_by_name("cloud").expect("a database that goes on") else {
+        return Ok(());
+    };
+    // Whatever is sent again is known where it is saved.
+    let numbers: Vec<u32> = held.events.keys().copied().chain([u32::MAX - 1]).collect();
+    let again: Vec<_> = numbers.iter().map(|number| work::event(&ems, *number)).collect();
+    let outcomes = vmdb.put(again).wait().expect("a database that goes on");
+    for (number, outcome) in numbers.iter().zip(outcomes) {
+        let is_known = matches!(outcome, PutOutcome::Duplicate(_));
+        if is_known != held.events.contains_key(number) {
+            return Err(format!("event {number} came again: {outcome:?}"));
+        }
+    }
+    vmdb.close();
+    Ok(())
 }
 
 /// What the database holds. An error where it is damaged, or holds what it cannot have been given.

@@ -1,5 +1,9 @@
 //! The process ends at the n-th change of its files, in the midst of SQLite, for n = 1, 2, 3 and so on until it ends in
 //! order: what it was promised is there for the next one, which goes on.
+//!
+//! A binary of its own: a process that begins holds for a moment every lock of the one that began it.
+
+mod scratch;
 
 use std::process::Command;
 
@@ -9,10 +13,9 @@ use switchboard_power_loss::ledger::Note;
 use switchboard_power_loss::oracle;
 use switchboard_power_loss::work;
 
-use crate::power;
-use crate::support::knob;
-use crate::support::scratch;
-use crate::support::seed;
+use crate::scratch::knob;
+use crate::scratch::scratch;
+use crate::scratch::seed;
 
 const ROUNDS: &str = "5";
 
@@ -38,7 +41,7 @@ fn abort(seed: u64, nth: usize) -> bool {
     if path.exists() {
         oracle::check(&path, &ledger).unwrap_or_else(|problem| panic!("n = {nth}: {problem}"));
     }
-    power::opened(folder.path(), &ledger).unwrap_or_else(|problem| panic!("n = {nth}: {problem}"));
+    oracle::open(folder.path(), &ledger).unwrap_or_else(|problem| panic!("n = {nth}: {problem}"));
     // Opened as by the next process, that a message may have ended: nothing but that differs.
     work::open(folder.path(), &Clock::manual(work::noon()))
         .unwrap()

@@ -16,9 +16,9 @@ use switchboard_power_loss::work;
 use switchboard_power_loss::work::Worker;
 
 use crate::power;
-use crate::support::knob;
-use crate::support::scratch;
-use crate::support::seed;
+use crate::scratch::knob;
+use crate::scratch::scratch;
+use crate::scratch::seed;
 
 /// Rounds of work while calls fail.
 const ROUNDS: usize = 4;

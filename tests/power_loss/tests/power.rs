@@ -1,11 +1,8 @@
 //! The power is cut at any moment: what was promised is there, and no batch is there by half.
 
-use switchboard::model::clock::Clock;
-use switchboard::vmdb::PutOutcome;
 use switchboard_power_loss::disk::Disk;
 use switchboard_power_loss::disk::Syncs;
 use switchboard_power_loss::disk::Tear;
-use switchboard_power_loss::ledger::Held;
 use switchboard_power_loss::ledger::Ledger;
 use switchboard_power_loss::oracle;
 use switchboard_power_loss::random::Random;
@@ -14,9 +11,9 @@ use switchboard_power_loss::storage::Storage;
 use switchboard_power_loss::work;
 use switchboard_power_loss::work::Worker;
 
-use crate::support::knob;
-use crate::support::scratch;
-use crate::support::seed;
+use crate::scratch::knob;
+use crate::scratch::scratch;
+use crate::scratch::seed;
 
 /// Of so many images one is opened by the program, which takes longer than a look with a plain connection.
 const OPENED: usize = 10;
@@ -90,7 +87,7 @@ pub(crate) fn cut(
         disk.image(&mut random, tear).put_into(folder.path());
         verdict.images += 1;
         let found = match count % OPENED {
-            0 => opened(folder.path(), &ledger),
+            0 => oracle::open(folder.path(), &ledger),
             _often => oracle::check(&folder.path().join(work::NAME), &told(&ledger)).map(drop),
         };
         if let Err(problem) = found {
@@ -105,30 +102,6 @@ pub(crate) fn cut(
         }
     }
     verdict
-}
-
-/// The program starts with what is left, and goes on.
-pub(crate) fn opened(folder: &std::path::Path, ledger: &Ledger) -> Result<(), String> {
-    let path = folder.join(work::NAME);
-    let vmdb = work::open(folder, &Clock::manual(work::noon()))
-        .map_err(|error| format!("cannot be read: {error}"))?;
-    let held: Held = oracle::check(&path, ledger)?;
-    assert_eq!(vmdb.event_count().unwrap(), held.events.len() as u64);
-    let Some(ems) = vmdb.ems_by_name("cloud").unwrap() else {
-        return Ok(());
-    };
-    // Whatever is sent again is known where it is saved.
-    let numbers: Vec<u32> = held.events.keys().copied().chain([u32::MAX - 1]).collect();
-    let again: Vec<_> = numbers.iter().map(|number| work::event(&ems, *number)).collect();
-    let outcomes = vmdb.put(again).wait().unwrap();
-    for (number, outcome) in numbers.iter().zip(outcomes) {
-        let is_known = matches!(outcome, PutOutcome::Duplicate(_));
-        if is_known != held.events.contains_key(number) {
-            return Err(format!("event {number} came again: {outcome:?}"));
-        }
-    }
-    vmdb.close();
-    Ok(())
 }
 
 #[test]

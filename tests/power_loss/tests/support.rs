@@ -1,11 +1,10 @@
-//! Folders in memory, sizes and seeds from the environment, and what the model of the queue needs.
+//! What the model of the queue needs: a crash of its database is a power cut.
 
 #[path = "../../it/support/database.rs"]
 #[expect(dead_code, reason = "other tests need more of it")]
 mod database;
 
 use std::collections::BTreeMap;
-use std::env;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,6 +17,7 @@ use switchboard_power_loss::random::Random;
 use switchboard_power_loss::storage::Storage;
 use tempfile::TempDir;
 
+use crate::scratch::scratch;
 pub(crate) use crate::support::database::Database;
 pub(crate) use crate::support::database::add;
 pub(crate) use crate::support::database::event;
@@ -25,27 +25,6 @@ pub(crate) use crate::support::database::saved;
 
 /// The folders that the model of the queue works in.
 static WATCHED: Mutex<BTreeMap<PathBuf, Arc<Storage>>> = Mutex::new(BTreeMap::new());
-
-/// A folder that is gone with the test; in memory where there is one, since no real disk is to be tested.
-pub(crate) fn scratch() -> TempDir {
-    let memory = Path::new("/dev/shm");
-    match memory.is_dir() {
-        true => tempfile::tempdir_in(memory).unwrap(),
-        false => tempfile::tempdir().unwrap(),
-    }
-}
-
-/// A number from the environment.
-pub(crate) fn knob(name: &str, default: usize) -> usize {
-    env::var(name).map_or(default, |text| text.parse().unwrap())
-}
-
-/// The seed of all chance; printed, so that a failure can be had again.
-pub(crate) fn seed() -> u64 {
-    let seed = knob("SWITCHBOARD_STORAGE_SEED", 1) as u64;
-    println!("SWITCHBOARD_STORAGE_SEED={seed}");
-    seed
-}
 
 /// A folder that is watched from the beginning.
 pub(crate) fn new_folder() -> TempDir {
