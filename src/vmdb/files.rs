@@ -9,6 +9,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use crate::vmdb::VmdbError;
+use crate::vmdb::log_file;
 
 /// The files that the writer has open, by what identifies them on disk.
 #[derive(Debug)]
@@ -19,7 +20,7 @@ pub(crate) struct Files {
 impl Files {
     /// Remembers the database and its log; both have to exist, which a first commit sees to.
     pub(crate) fn remember(database: &Path) -> Self {
-        let paths = [database.to_path_buf(), log_of(database)];
+        let paths = [database.to_path_buf(), log_file::beside(database)];
         Self {
             known: paths.map(|path| (path.clone(), identity(&path))).into(),
         }
@@ -44,13 +45,6 @@ impl Files {
         }
         Ok(())
     }
-}
-
-/// The write-ahead log of a database.
-pub(crate) fn log_of(database: &Path) -> PathBuf {
-    let mut log = database.as_os_str().to_owned();
-    log.push("-wal");
-    PathBuf::from(log)
 }
 
 fn identity(path: &Path) -> Option<(u64, u64)> {

@@ -37,6 +37,7 @@ mod inventory_rows;
 mod inventory_save;
 mod lane;
 mod lanes;
+mod log_file;
 mod message;
 mod migrate;
 mod miq_queue;
@@ -234,6 +235,9 @@ impl Vmdb {
         let found = Found::beside(path);
         let mut connection = connection::open_writer(path)?;
         let is_checked = !serves || startup::quick_check(&connection, config.checked_at_once)?;
+        if serves {
+            log_file::settle(&connection, path)?;
+        }
         crash_point!("start.wal_recovery");
         migrate::migrate(&mut connection, path, clock.now())?;
         let lanes = if serves {

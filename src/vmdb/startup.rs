@@ -13,7 +13,7 @@ use tracing::warn;
 
 use crate::vmdb::VmdbError;
 use crate::vmdb::connection;
-use crate::vmdb::files;
+use crate::vmdb::log_file;
 use crate::vmdb::shared::Shared;
 
 /// File systems of which a lock on one machine is not known on another, or whose locks and flushes are some
@@ -59,7 +59,7 @@ pub(crate) fn warn_of_modes(database: &Path) {
     if mode(folder) & 0o022 != 0 && mode(folder) & 0o1000 == 0 {
         warn!(folder = %folder.display(), "Others may delete and replace the database: `chmod go-w` its folder.");
     }
-    for path in [database.to_path_buf(), files::log_of(database)] {
+    for path in [database.to_path_buf(), log_file::beside(database)] {
         if mode(&path) & 0o077 != 0 {
             warn!(file = %path.display(), "Others may read the database: `chmod 600` it.");
         }
@@ -78,7 +78,7 @@ pub(crate) struct Found {
 impl Found {
     /// Looks.
     pub(crate) fn beside(database: &Path) -> Self {
-        let log = files::log_of(database);
+        let log = log_file::beside(database);
         let mut index = database.as_os_str().to_owned();
         index.push("-shm");
         let size = |path: &Path| fs::metadata(path).ok().map(|file| file.len());

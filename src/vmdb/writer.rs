@@ -56,7 +56,9 @@ pub(crate) struct Writer {
     serves: bool,
     clock: Clock,
     shared: Arc<Shared>,
-    connection: Option<Connection>,
+    connection: Connection,
+    /// Set after an error of the disk: the connection's view of it cannot be trusted.
+    is_doubtful: bool,
     /// Why it could not be opened again, and when.
     refused: Option<(Instant, VmdbError)>,
     state: WriterState,
@@ -82,7 +84,8 @@ impl Writer {
             clock,
             shared,
             state: WriterState::load(&connection, serves)?,
-            connection: Some(connection),
+            connection,
+            is_doubtful: false,
             refused: None,
             checkpoint: Checkpoint::new(config.log_limit),
             idle: config.idle,
@@ -111,32 +114,23 @@ impl Writer {
     fn turn(&mut self, first: Box<dyn Job>, jobs: &mut mpsc::Receiver<Command>) {
         let began = Instant::now();
         let mut group = vec![first];
-        let mut verdict = match self.reopened() {
-            Ok(connection) => {
-                let transaction = Group {
-                    connection: &connection,
-                    now: self.clock.now(),
-                    state: &mut self.state,
-                    shared: &self.shared,
-                };
-                let verdict = transaction.commit(&mut group, jobs);
-                let files = self.shared.files.check();
-                let is_there = files.is_ok();
-                let verdict = verdict.and_then(|news| files.map(|()| news));
-                if verdict.is_ok() {
-                    let log_size = self.shared.files.log_size();
-                    self.checkpoint
-                        .after_commit(&connection, log_size, &self.shared.reads);
-                }
-                // After an error of the disk the connection's view of it cannot be trusted.
-                let is_trusted = is_there && !matches!(verdict, Err(VmdbError::Disk { .. }));
-                if connection.is_autocommit() && is_trusted {
-                    self.connection = Some(connection);
-                }
-                verdict
-            }
-            Err(error) => Err(error),
-        };
+        let mut verdict = self.renew_where_doubtful().and_then(|()| {
+            let transaction = Group {
+                connection: &self.connection,
+                now: self.clock.now(),
+                state: &mut self.state,
+                shared: &self.shared,
+            };
+            let verdict = transaction.commit(&mut group, jobs);
+            verdict.and_then(|news| self.shared.files.check().map(|()| news))
+        });
+        if verdict.is_ok() {
+            let log_size = self.shared.files.log_size();
+            self.checkpoint
+                .after_commit(&self.connection, log_size, &self.shared.reads);
+        }
+        self.is_doubtful |=
+            matches!(verdict, Err(VmdbError::Disk { .. })) || !self.connection.is_autocommit();
         self.worked_at = Instant::now();
         let answer = verdict.as_ref().map(|_| ()).map_err(Clone::clone);
         self.shared.remember(&answer);
@@ -163,16 +157,18 @@ impl Writer {
             self.turn(Box::new(Probe), jobs);
         } else if self.worked_at.elapsed() >= self.idle
             && self.shared.files.log_size() > 0
-            && let Some(connection) = &self.connection
-            && let Err(error) = checkpoint::truncate(connection, Duration::ZERO)
+            && !self.is_doubtful
+            && let Err(error) = checkpoint::truncate(&self.connection, Duration::ZERO)
         {
             warn!(%error, "Cannot empty the write-ahead log.");
         }
     }
 
-    fn reopened(&mut self) -> Result<Connection, VmdbError> {
-        if let Some(connection) = self.connection.take() {
-            return Ok(connection);
+    /// The old connection is closed after the new one is open, never before: with its last connection SQLite would
+    /// delete the log, or read again from the file what the disk failed to keep and was refused.
+    fn renew_where_doubtful(&mut self) -> Result<(), VmdbError> {
+        if !self.is_doubtful {
+            return Ok(());
         }
         if let Some((at, error)) = &self.refused
             && at.elapsed() < REOPENING
@@ -182,7 +178,9 @@ impl Writer {
         self.shared.files.check()?;
         let opened = self.open();
         self.refused = opened.as_ref().err().map(|error| (Instant::now(), error.clone()));
-        opened
+        self.connection = opened?;
+        self.is_doubtful = false;
+        Ok(())
     }
 
     fn open(&mut self) -> Result<Connection, VmdbError> {
@@ -196,10 +194,11 @@ impl Writer {
 
     fn end(&mut self) -> Result<(), VmdbError> {
         self.shared.reads.end_all();
-        let connection = self.reopened()?;
+        self.renew_where_doubtful()?;
+        let connection = &self.connection;
         connection.execute("UPDATE appliance SET clean_shutdown = 1", [])?;
-        connection::set_checkpoint_on_close(&connection, true)?;
-        if !checkpoint::truncate(&connection, connection::BUSY_TIMEOUT)? {
+        connection::set_checkpoint_on_close(connection, true)?;
+        if !checkpoint::truncate(connection, connection::BUSY_TIMEOUT)? {
             info!("Another program reads the database; what is in its write-ahead log stays there.");
         }
         Ok(())

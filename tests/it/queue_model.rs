@@ -9,8 +9,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -39,6 +37,7 @@ use crate::support::Database;
 use crate::support::add;
 use crate::support::event;
 use crate::support::expect_sound;
+use crate::support::left_by_a_crash;
 use crate::support::saved;
 
 #[derive(Clone, Debug)]
@@ -402,10 +401,7 @@ impl Run {
             .folder
             .path()
             .join(format!("after-{}.db", self.crashes));
-        for suffix in ["", "-wal", ".taken"] {
-            let name = |path: &Path| format!("{}{suffix}", path.display());
-            fs::copy(name(&self.path), name(&path)).unwrap();
-        }
+        left_by_a_crash(&self.path, &path);
         self.in_hand.clear();
         self.model.crash();
         let url = DatabaseUrl::sqlite(&path);
