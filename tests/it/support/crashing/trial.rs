@@ -1,4 +1,5 @@
 //! One trial: a process under load, its death at a named place or at any moment, its next life, and the reckoning.
+#![expect(clippy::panic, reason = "tests")]
 
 use std::fs;
 use std::fs::OpenOptions;
