@@ -9,6 +9,7 @@ UPDATE outbox SET id = (
   FROM appliance) - id;
 CREATE INDEX outbox_lane ON outbox (lane, id) WHERE state IN (0, 2);
 CREATE INDEX outbox_due  ON outbox (due) WHERE state = 2;
+
 -- The timeline: events by when they happened, or were received where they do not say. Such times nearly ascend.
 CREATE INDEX event_streams_time ON event_streams (ifnull(timestamp, received_at));
 -- Pages of one collection of the inventory.
@@ -28,6 +29,8 @@ CREATE TABLE purged_keys (
   event_id    INTEGER PRIMARY KEY,
   received_at INTEGER NOT NULL,
   digest      BLOB NOT NULL                         -- SHA-256 of manager and key, the first 16 bytes
+) STRICT;
+
 -- How the catcher of each manager fares, as the process that serves last wrote it: for those who look from outside.
 CREATE TABLE catchers (
   ems_id    INTEGER PRIMARY KEY REFERENCES ext_management_systems,
