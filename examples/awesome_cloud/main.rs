@@ -28,6 +28,9 @@ struct Options {
     /// What everything by chance follows from.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// How many events it keeps at most; all unless told otherwise.
+    #[arg(long)]
+    keep: Option<usize>,
     /// What callers have to present as a bearer token.
     #[arg(long)]
     token: Option<String>,
@@ -46,6 +49,9 @@ async fn main() -> std::io::Result<()> {
     })
     .await?;
     cloud.set_rate(options.rate);
+    if let Some(keep) = options.keep {
+        cloud.set_keep(keep);
+    }
     #[expect(clippy::print_stdout, reason = "it tells where it is")]
     {
         println!("AWESOME_CLOUD is at {}", cloud.url());

@@ -149,7 +149,7 @@ async fn events(Extract(state): Extract<Shared>, Query(query): Query<EventsQuery
     let (page, cursor, more) = state
         .log
         .page(query.since, query.limit.unwrap_or(PAGE).clamp(1, PAGE));
-    Json(json!({ "events": page, "cursor": cursor, "more": more }))
+    Json(json!({ "events": page, "cursor": cursor, "more": more, "oldest": state.log.oldest() }))
 }
 
 #[derive(Deserialize)]
@@ -191,8 +191,16 @@ fn kind(collection: &str) -> Option<Kind> {
 }
 
 async fn command(Extract(state): Extract<Shared>, Json(change): Json<Change>) -> Response {
-    match state.lock().change(&change) {
-        Ok(object) => Json(object).into_response(),
+    let mut state = state.lock();
+    match state.change(&change) {
+        Ok(object) => {
+            // Whoever made it wants to find it again.
+            if matches!(change, Change::Create { .. }) {
+                let id = object.get("id").and_then(Value::as_str).map(ToOwned::to_owned);
+                state.spared.extend(id);
+            }
+            Json(object).into_response()
+        }
         Err(why) => refusal(StatusCode::CONFLICT, &why),
     }
 }

@@ -149,7 +149,10 @@ impl State {
     }
 
     fn one_by_chance(&mut self) -> Option<()> {
-        let any = |state: &mut Self, kind| state.objects.any(kind, &mut state.chance);
+        let any = |state: &mut Self, kind| {
+            let found = state.objects.any(kind, &mut state.chance);
+            found.filter(|id| !state.spared.contains(id))
+        };
         let change = match self.chance.u8(..100) {
             0..12 => Change::Create { name: None },
             12..24 => Change::Delete {

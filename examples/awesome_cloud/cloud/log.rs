@@ -8,13 +8,30 @@ use serde_json::Value;
 use super::Faults;
 
 /// What `GET /events` reads. A cursor is the number of events seen.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct EventLog {
+    /// Those that are still kept.
     published: Vec<Value>,
+    /// How many were published before those and are kept no longer.
+    forgotten: usize,
+    /// How many are kept at most.
+    keep: usize,
     /// Seen later, and when.
     late: Vec<(Instant, Value)>,
     /// Seen after the next one.
     held: Option<Value>,
+}
+
+impl Default for EventLog {
+    fn default() -> Self {
+        Self {
+            published: Vec::new(),
+            forgotten: 0,
+            keep: usize::MAX,
+            late: Vec::new(),
+            held: None,
+        }
+    }
 }
 
 impl EventLog {
@@ -35,6 +52,7 @@ impl EventLog {
             self.published.push(event.clone());
             self.published.extend(self.held.take());
         }
+        self.forget();
     }
 
     /// Publishes what is due, whatever held it back.
@@ -42,24 +60,50 @@ impl EventLog {
         let now = Instant::now();
         let due = self.late.extract_if(.., |(at, _)| *at <= now);
         self.published.extend(due.map(|(_, event)| event));
+        self.forget();
     }
 
     /// Publishes everything.
     pub(crate) fn publish_all(&mut self) {
         self.published.extend(self.held.take());
         self.published.extend(self.late.drain(..).map(|(_, event)| event));
+        self.forget();
     }
 
-    /// At most so many events after the first `since`, the cursor behind them, and whether there are more.
+    /// Keeps so many events at most from now on, the last ones.
+    pub(crate) fn set_keep(&mut self, keep: usize) {
+        self.keep = keep;
+        self.forget();
+    }
+
+    /// Lets go of all but those after the first `count`.
+    pub(crate) fn forget_before(&mut self, count: usize) {
+        let gone = count.saturating_sub(self.forgotten).min(self.published.len());
+        self.published.drain(..gone);
+        self.forgotten += gone;
+    }
+
+    fn forget(&mut self) {
+        self.forget_before(self.len().saturating_sub(self.keep));
+    }
+
+    /// At most so many events after the first `since`, the cursor behind them, and whether there are more. Those that
+    /// are kept no longer are passed over.
     pub(crate) fn page(&self, since: usize, limit: usize) -> (&[Value], usize, bool) {
-        let since = since.min(self.published.len());
-        let end = since.saturating_add(limit).min(self.published.len());
-        let page = self.published.get(since..end).unwrap_or_default();
-        (page, end, end < self.published.len())
+        let since = since.clamp(self.forgotten, self.len());
+        let end = since.saturating_add(limit).min(self.len());
+        let range = since - self.forgotten..end - self.forgotten;
+        let page = self.published.get(range).unwrap_or_default();
+        (page, end, end < self.len())
     }
 
-    /// How many events there are to see.
+    /// The earliest cursor after which nothing is missing.
+    pub(crate) fn oldest(&self) -> usize {
+        self.forgotten
+    }
+
+    /// How many events there were to see until now.
     pub(crate) fn len(&self) -> usize {
-        self.published.len()
+        self.forgotten + self.published.len()
     }
 }

@@ -15,6 +15,7 @@ pub(crate) use objects::Kind;
 pub(crate) use objects::Objects;
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -62,6 +63,8 @@ pub(crate) struct State {
     pub(crate) chance: fastrand::Rng,
     /// Changes a second that happen by themselves.
     pub(crate) rate: f64,
+    /// What chance leaves alone.
+    pub(crate) spared: BTreeSet<String>,
     /// What was asked of it: requests by method and route.
     pub(crate) calls: BTreeMap<String, u64>,
     /// What callers have to present.
@@ -85,6 +88,7 @@ impl AwesomeCloud {
             faults: Faults::default(),
             chance,
             rate: 0.0,
+            spared: BTreeSet::new(),
             calls: BTreeMap::new(),
             token: beginning.token,
             now: beginning.now,
@@ -126,6 +130,21 @@ impl AwesomeCloud {
     /// How many changes a second happen by themselves.
     pub(crate) fn set_rate(&self, rate: f64) {
         self.state.lock().rate = rate;
+    }
+
+    /// Has chance leave an object alone, as it does with what is made by command.
+    pub(crate) fn spare(&self, id: &str) {
+        self.state.lock().spared.insert(id.to_owned());
+    }
+
+    /// Lets go of all events but those after the first `count`.
+    pub(crate) fn forget_before(&self, count: usize) {
+        self.state.lock().log.forget_before(count);
+    }
+
+    /// How many events are kept at most, the last ones.
+    pub(crate) fn set_keep(&self, keep: usize) {
+        self.state.lock().log.set_keep(keep);
     }
 
     /// How it misbehaves from now on.
