@@ -171,7 +171,8 @@ impl EmsCatcher {
     }
 
     /// Has a batch kept, however long the database takes; nothing only where the process ends before that.
-    async fn keep(&self, stream: &str, batch: Batch) -> Option<Kept> {
+    async fn keep(&self, stream: &str, mut batch: Batch) -> Option<Kept> {
+        batch.gap = batch.gap.and_then(|gap| self.to_be_read_again(gap));
         let cursor = batch.position.clone().map(|position| Cursor {
             ems_id: self.ems.id,
             stream: stream.to_owned(),
@@ -211,6 +212,17 @@ impl EmsCatcher {
         }
     }
 
+    /// What was missed can still be seen by reading everything, where the provider's collector can.
+    fn to_be_read_again(&self, gap: String) -> Option<String> {
+        let ems = &self.ems.name;
+        if self.around.rules.take().collects(&self.ems.provider).everything {
+            warn!(%ems, gap, "Events are missing; everything is read again.");
+            return Some(format!("events are missing: {gap}"));
+        }
+        warn!(%ems, gap, "Events are missing, and there is no collector that could read everything again.");
+        None
+    }
+
     async fn open_poll(&self) -> Result<PollStream, StreamError> {
         let url = self.ems.url.clone().unwrap_or_default();
         let reference = self.ems.credentials.clone();
@@ -238,6 +250,7 @@ impl EmsCatcher {
             cursor: self.position(PollStream::NAME).await?,
             pages: std::collections::HashSet::new(),
             is_stuck: false,
+            gap_at: None,
         })
     }
 

@@ -200,6 +200,7 @@ impl Reader {
             messages: split.messages,
             broken: split.broken,
             position: has_moved.then_some(position),
+            gap: None,
             more,
         })
     }

@@ -39,6 +39,8 @@ pub(crate) struct PollStream {
     pub(crate) pages: HashSet<u64>,
     /// Whether the last answer said that there is more, and not where.
     pub(crate) is_stuck: bool,
+    /// The cursor at which events were missing last: missing there again, they are the same ones.
+    pub(crate) gap_at: Option<serde_json::Value>,
 }
 
 impl PollStream {
@@ -54,7 +56,7 @@ impl PollStream {
             let request = rules.poll_request(&ems, page_size, cursor.as_ref())?;
             let response = client.ask(&request, now)?;
             crash_point!("poll.response_read");
-            Ok(rules.poll_answer(&ems, &response)?)
+            Ok(rules.poll_answer(&ems, cursor.as_ref(), &response)?)
         });
         let broken = |_panic| StreamError::Answer("something over which the script engine broke".to_owned());
         page.await.map_err(broken)?
@@ -66,6 +68,13 @@ impl PollStream {
         answer.events.hash(&mut hasher);
         answer.cursor.as_ref().map(ToString::to_string).hash(&mut hasher);
         !self.pages.insert(hasher.finish())
+    }
+
+    /// The gap that an answer tells of, unless it was told before.
+    fn new_gap(&mut self, answer: &PollAnswer) -> Option<String> {
+        let gap = answer.gap.clone()?;
+        let at = Some(self.cursor.clone().unwrap_or_default());
+        (std::mem::replace(&mut self.gap_at, at.clone()) != at).then_some(gap)
     }
 }
 
@@ -94,6 +103,7 @@ impl Stream for PollStream {
         if !more {
             self.pages.clear();
         }
+        let gap = self.new_gap(&answer);
         // Asked again from the same place it would bring the same again, however the pages look.
         self.is_stuck = answer.more && (answer.cursor.is_none() || answer.cursor == self.cursor);
         if answer.cursor.is_some() {
@@ -103,6 +113,7 @@ impl Stream for PollStream {
             messages: answer.events.into_iter().map(NativeEvent::new).collect(),
             broken: Vec::new(),
             position: answer.cursor,
+            gap,
             more,
         })
     }

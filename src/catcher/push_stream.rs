@@ -155,6 +155,8 @@ pub(crate) struct PushRequest {
     pub(crate) broken: Vec<Broken>,
     /// Where the stream that brought them has got to.
     pub(crate) cursor: Option<Box<Cursor>>,
+    /// Why messages are missing before these, where they are.
+    pub(crate) gap: Option<String>,
     pub(crate) received_at: Timestamp,
     pub(crate) reply: oneshot::Sender<Result<Receipt, VmdbError>>,
     /// Held until the answer is given.
@@ -205,6 +207,7 @@ impl PushStream {
             messages,
             broken: Vec::new(),
             cursor: None,
+            gap: None,
             received_at,
             reply,
             room,
@@ -245,6 +248,7 @@ impl PushStream {
             messages: batch.messages,
             broken: batch.broken,
             cursor: cursor.map(Box::new),
+            gap: batch.gap,
             received_at,
             reply,
             room: self.room(),

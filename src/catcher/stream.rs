@@ -42,6 +42,9 @@ pub(crate) struct Batch {
     pub(crate) broken: Vec<Broken>,
     /// Where the stream has got to with it: saved in the transaction that keeps the messages.
     pub(crate) position: Option<serde_json::Value>,
+    /// Why messages are missing before these, where they are: saved in the same transaction, as a reason to read the
+    /// whole inventory again.
+    pub(crate) gap: Option<String>,
     /// Whether there is more to be had at once.
     pub(crate) more: bool,
 }
@@ -54,7 +57,7 @@ impl Batch {
 
     /// Whether there is nothing to be kept.
     pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0 && self.position.is_none()
+        self.len() == 0 && self.position.is_none() && self.gap.is_none()
     }
 }
 

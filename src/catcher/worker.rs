@@ -22,6 +22,7 @@ use crate::vmdb::MessageId;
 use crate::vmdb::NewMessage;
 use crate::vmdb::Put;
 use crate::vmdb::PutOutcome;
+use crate::vmdb::RefreshRequest;
 use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
 
@@ -79,10 +80,10 @@ impl Worker {
             match next {
                 Some(Work::Request(request)) => {
                     messages += request.messages.len() + request.broken.len();
-                    let has_cursor = request.cursor.is_some();
+                    let is_alone = request.cursor.is_some() || request.gap.is_some();
                     requests.push(request);
-                    // One transaction moves one cursor.
-                    if has_cursor {
+                    // One transaction moves one cursor, and asks for one refresh.
+                    if is_alone {
                         return (requests, false);
                     }
                 }
@@ -109,6 +110,13 @@ impl Worker {
             let broken = std::mem::take(&mut request.broken);
             let arrived = natives.len() + broken.len();
             put.cursor = put.cursor.or(request.cursor.take().map(|cursor| *cursor));
+            if let Some(gap) = request.gap.take() {
+                put.refresh = Some(RefreshRequest {
+                    ems_id: request.ems.id,
+                    targets: Vec::new(),
+                    full: Some(gap),
+                });
+            }
             for native in natives {
                 let span = event_span::catch(&request.ems.name, rules.id());
                 let parse = || {
@@ -177,7 +185,10 @@ impl Worker {
                     .wait(),
             );
         });
-        let is_nothing = put.messages.is_empty() && put.filtered.is_empty() && put.cursor.is_none();
+        let is_nothing = put.messages.is_empty()
+            && put.filtered.is_empty()
+            && put.cursor.is_none()
+            && put.refresh.is_none();
         let kept = if is_nothing {
             Ok(Vec::new())
         } else {

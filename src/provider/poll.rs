@@ -33,6 +33,8 @@ pub struct PollAnswer {
     pub cursor: Option<serde_json::Value>,
     /// Whether there is another page now.
     pub more: bool,
+    /// Why events are missing before these, where they are: the provider holds them no longer.
+    pub gap: Option<String>,
 }
 
 /// What the script returned.
@@ -44,6 +46,8 @@ struct Found<'a> {
     cursor: serde_json::Value,
     #[serde(default)]
     more: Option<bool>,
+    #[serde(default)]
+    gap: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -105,7 +109,7 @@ impl Provider {
         })
     }
 
-    /// What `events(response)` finds in an answer.
+    /// What `events(response)` finds in an answer to what was asked for with `cursor`.
     ///
     /// # Errors
     /// When the answer is no JSON, or the script fails or returns a wrong shape.
@@ -113,13 +117,14 @@ impl Provider {
         &self,
         host: &ScriptHost,
         script: &Script,
+        cursor: Option<&serde_json::Value>,
         response: &PollResponse,
     ) -> Result<PollAnswer, ParseError> {
         let body: Option<&RawValue> = match response.body.trim() {
             "" => None,
             text => Some(serde_json::from_str(text).map_err(|error| ParseError::Json(error.to_string()))?),
         };
-        let seen = json!({"status": response.status, "headers": response.headers});
+        let seen = json!({"status": response.status, "headers": response.headers, "cursor": cursor});
         let seen = seen.to_string();
         let (head, _brace) = seen.split_at(seen.len() - 1);
         let text = format!("{head},\"body\":{}}}", body.map_or("null", RawValue::get));
@@ -135,6 +140,7 @@ impl Provider {
             events: found.events.into_iter().map(event).collect(),
             cursor: Some(found.cursor).filter(|cursor| !cursor.is_null()),
             more: found.more.unwrap_or(false),
+            gap: found.gap.filter(|why| !why.trim().is_empty()),
         })
     }
 }

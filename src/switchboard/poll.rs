@@ -31,13 +31,18 @@ impl Switchboard {
         provider.poll_request(&self.host, script, ems, page_size, cursor)
     }
 
-    /// What is in an answer.
+    /// What is in an answer to what was asked for with `cursor`.
     ///
     /// # Errors
     /// When the answer is no JSON, the provider does not poll, or its script fails or returns a wrong shape.
-    pub fn poll_answer(&self, ems: &Ems, response: &PollResponse) -> Result<PollAnswer, ParseError> {
+    pub fn poll_answer(
+        &self,
+        ems: &Ems,
+        cursor: Option<&serde_json::Value>,
+        response: &PollResponse,
+    ) -> Result<PollAnswer, ParseError> {
         let (provider, script) = self.poll_script(ems)?;
-        provider.poll_answer(&self.host, script, response)
+        provider.poll_answer(&self.host, script, cursor, response)
     }
 
     fn poll_script(&self, ems: &Ems) -> Result<(&Provider, &Script), ParseError> {

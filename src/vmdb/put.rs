@@ -17,6 +17,7 @@ use crate::vmdb::Cursor;
 use crate::vmdb::MessageId;
 use crate::vmdb::MessageKind;
 use crate::vmdb::MessageState;
+use crate::vmdb::RefreshRequest;
 use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
 use crate::vmdb::codec;
@@ -26,6 +27,8 @@ use crate::vmdb::event_keys;
 use crate::vmdb::lane;
 use crate::vmdb::lanes::Body;
 use crate::vmdb::lanes::Candidate;
+use crate::vmdb::refresh_queue::Merge;
+use crate::vmdb::refresh_queue::Wanted;
 use crate::vmdb::request::Request;
 use crate::vmdb::transaction::Transaction;
 
@@ -75,6 +78,8 @@ pub struct Put {
     pub messages: Vec<NewMessage>,
     /// Where the stream that brought them has got to.
     pub cursor: Option<Cursor>,
+    /// What is to be refreshed because of what did not come.
+    pub refresh: Option<RefreshRequest>,
     /// What else came.
     pub filtered: Vec<Filtered>,
 }
@@ -98,7 +103,7 @@ pub enum PutOutcome {
 }
 
 impl Vmdb {
-    /// Puts messages, moves the cursor and counts what was filtered, in one transaction. The answer has one
+    /// Puts messages, moves the cursor, asks for a refresh and counts what was filtered, in one transaction. The answer has one
     /// outcome for each message, in their order. Of messages with one key that wait at the same time the handler
     /// saves the first.
     pub fn put(&self, put: impl Into<Put>) -> Request<Vec<PutOutcome>> {
@@ -110,6 +115,10 @@ impl Vmdb {
             put.messages.into_iter().map(Prepared::new).collect();
         let messages = match prepared {
             Ok(messages) => messages,
+            Err(error) => return self.refused_request(error),
+        };
+        let wanted = match put.refresh.as_ref().map(Wanted::new).transpose() {
+            Ok(wanted) => wanted,
             Err(error) => return self.refused_request(error),
         };
         let weight = messages.len();
@@ -132,6 +141,11 @@ impl Vmdb {
         let work = move |transaction: &mut Transaction<'_>| {
             if let Some(cursor) = &put.cursor {
                 cursors::save(transaction, cursor)?;
+            }
+            if let Some(wanted) = &wanted {
+                let mut merge = Merge::default();
+                merge.add(transaction, None, wanted)?;
+                merge.write(transaction)?;
             }
             for counted in &put.filtered {
                 let tally = transaction.books.of(counted.ems_id);

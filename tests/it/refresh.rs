@@ -118,6 +118,43 @@ fn whatever_happens_in_the_cloud_the_inventory_is_true_when_all_is_quiet() {
 }
 
 #[test]
+fn events_that_the_cloud_let_go_of_lead_to_one_full_refresh_and_a_restart_alone_to_none() {
+    let mut managed = Managed::start(6, "");
+    managed.until_read();
+    managed.cloud.change_by_chance(20);
+    managed.until_quiet();
+    // What happened while nobody asked is still there.
+    managed.restart(|cloud| cloud.change_by_chance(30));
+    managed.until_quiet();
+    managed.assert_true();
+    assert_eq!(full(&managed.refreshes()), 1, "the first one only");
+    // Of this only the last events are.
+    let read = managed.cloud.events();
+    managed.restart(|cloud| {
+        cloud.change_by_chance(60);
+        cloud.forget_before(cloud.events() - 5);
+    });
+    managed.until_quiet();
+    managed.assert_true();
+    let refreshes = managed.refreshes();
+    let reasons: Vec<&str> = refreshes
+        .iter()
+        .filter_map(|refresh| refresh.full.as_deref())
+        .collect();
+    let oldest = managed.cloud.events() - 5;
+    let expected = format!(
+        "events are missing: the cloud holds events from {oldest} on, and they were read up to {read}"
+    );
+    assert_eq!(reasons.len(), 2, "{reasons:?}");
+    assert_eq!(reasons[0], expected);
+    // From there on all is as before.
+    managed.cloud.change_by_chance(10);
+    managed.until_quiet();
+    managed.assert_true();
+    assert_eq!(full(&managed.refreshes()), 2);
+}
+
+#[test]
 fn a_storm_about_few_vms_makes_two_refreshes_at_most() {
     let count = 5_000;
     // A debug build takes longer over the storm than the second that it lasts.

@@ -33,7 +33,7 @@ pub(crate) struct Managed {
     pub(crate) ems: Arc<Ems>,
     pub(crate) runtime: Runtime,
     appliance: Option<Appliance>,
-    _project: Project,
+    project: Project,
 }
 
 /// What there is: association and ref, with what is worth comparing.
@@ -75,8 +75,18 @@ impl Managed {
             ems: Arc::new(ems),
             runtime,
             appliance: Some(appliance),
-            _project: project,
+            project,
         }
+    }
+
+    /// Ends the appliance in order and starts it again; what happens in between happens without it.
+    pub(crate) fn restart(&mut self, meanwhile: impl FnOnce(&AwesomeCloud)) {
+        if let Some(appliance) = self.appliance.take() {
+            self.runtime.block_on(appliance.stop());
+        }
+        meanwhile(&self.cloud);
+        let started = self.runtime.block_on(Appliance::start(config(&self.project)));
+        self.appliance = Some(started.unwrap());
     }
 
     pub(crate) fn vmdb(&self) -> &Vmdb {
