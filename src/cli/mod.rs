@@ -5,6 +5,7 @@
 mod backup;
 mod check;
 mod database;
+mod demo;
 mod document;
 mod ems;
 mod ems_list;
@@ -49,6 +50,7 @@ use crate::cli::output::Output;
   switchboard check
   switchboard simulate --source AMAZON --event-type AWS_API_CALL_StopInstances
   switchboard serve
+  switchboard demo
 
 Exit status: 0 fine, 1 the answer is no (findings, failed tests), 2 wrong usage or unreadable input."
 )]
@@ -62,6 +64,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Serve),
+    Demo(demo::Demo),
     Simulate(simulate::Simulate),
     Check(check::Check),
     #[command(subcommand)]
@@ -109,11 +112,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(cli: &Cli, output: &mut Output) -> Result<ExitCode, CliError> {
     let options = &cli.options;
-    let serves = matches!(cli.command, Command::Serve(_));
-    let usual = if serves { "info" } else { "warn" };
+    let (serves, usual) = match &cli.command {
+        Command::Serve(_) => (true, "info"),
+        Command::Demo(_) => (true, demo::LOGGED),
+        _other => (false, "warn"),
+    };
     let _logging = logging::start(options.log_format, usual, serves)?;
     match &cli.command {
         Command::Serve(command) => command.run(options),
+        Command::Demo(command) => command.run(options, output),
         Command::Simulate(command) => command.run(options, output),
         Command::Check(command) => command.run(options, output),
         Command::Ems(command) => command.run(options, output),

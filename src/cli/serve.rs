@@ -58,21 +58,33 @@ impl Serve {
             is_strict: self.strict,
             clock: Clock::System,
         };
-        let runtime = runtime::Builder::new_multi_thread()
-            .thread_stack_size(THREAD_STACK)
-            .enable_all()
-            .build()
-            .map_err(|error| CliError::failed("cannot start", error))?;
-        let ended = runtime.block_on(serve(config, options.log_format));
+        let runtime = start_runtime()?;
+        let ended = runtime.block_on(async {
+            let signals = Signals::listen()?;
+            serve(config, options.log_format, signals, |_address| Ok(())).await
+        });
         // After a second signal nobody waits for what is still under way.
         Runtime::shutdown_background(runtime);
         ended
     }
 }
 
-async fn serve(config: ApplianceConfig, log_format: LogFormat) -> Result<ExitCode, CliError> {
-    let mut signals =
-        Signals::listen().map_err(|error| CliError::failed("cannot listen for signals", error))?;
+/// What stages run on.
+pub(crate) fn start_runtime() -> Result<Runtime, CliError> {
+    runtime::Builder::new_multi_thread()
+        .thread_stack_size(THREAD_STACK)
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::failed("cannot start", error))
+}
+
+/// Serves until a signal ends it; `started` is told where it listens.
+pub(crate) async fn serve(
+    config: ApplianceConfig,
+    log_format: LogFormat,
+    mut signals: Signals,
+    started: impl FnOnce(SocketAddr) -> Result<(), CliError>,
+) -> Result<ExitCode, CliError> {
     let appliance = match Appliance::start(config).await {
         Ok(appliance) => appliance,
         Err(ApplianceError::Findings(findings)) => {
@@ -87,6 +99,10 @@ async fn serve(config: ApplianceConfig, log_format: LogFormat) -> Result<ExitCod
         Err(error) => return Err(CliError::failed("cannot serve", error)),
     };
     announce(&format!("http://{}", appliance.address()), log_format);
+    if let Err(error) = started(appliance.address()) {
+        appliance.stop().await;
+        return Err(error);
+    }
     let signal = signals.next().await;
     info!(signal, "Stopping.");
     let mut stopping = Box::pin(appliance.stop());
@@ -111,7 +127,8 @@ fn announce(url: &str, log_format: LogFormat) {
 }
 
 /// The signals that ask a process to end.
-struct Signals {
+#[derive(Debug)]
+pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     /// A file grew to the limit of its size. Without anybody who listens it would end the process; so the write
@@ -120,11 +137,14 @@ struct Signals {
 }
 
 impl Signals {
-    fn listen() -> io::Result<Self> {
+    /// From now on they end nothing by themselves. On an async runtime.
+    pub(crate) fn listen() -> Result<Self, CliError> {
+        let listen =
+            |kind| signal(kind).map_err(|error| CliError::failed("cannot listen for signals", error));
         Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            _file_size: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            _file_size: listen(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
         })
     }
 

