@@ -29,6 +29,7 @@ use crate::handler::Handler;
 use crate::handler::HandlerConfig;
 use crate::handler::Outbox;
 use crate::handler::Rules;
+use crate::handler::Streaming;
 use crate::model::clock::Clock;
 use crate::refresh::Refresher;
 use crate::refresh::RefresherConfig;
@@ -343,6 +344,13 @@ fn handler_config(settings: &Settings) -> Arc<HandlerConfig> {
         batch: settings.handler.batch,
         groups: settings.event_groups().clone(),
         task_final_events: settings.task_final_events().clone(),
+        streaming: Arc::new(Streaming {
+            others: settings.refresh_of_others().streaming_refresh,
+            named: settings
+                .refreshes()
+                .map(|(ems_type, refresh)| (ems_type.to_owned(), refresh.streaming_refresh))
+                .collect(),
+        }),
         ..HandlerConfig::default()
     })
 }

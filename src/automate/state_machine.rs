@@ -143,9 +143,7 @@ impl Workspace {
 
     fn tell_state(&mut self, step: StepIndex, result: &mut Ae<()>) {
         let ended = self.text_of("ae_result");
-        if ended != "ok" {
-            self.state.note = None;
-        }
+        let note = self.state.note.take();
         match (result, ended.as_str()) {
             (Err(error), _) => {
                 self.keep_place(error, Some(step));
@@ -160,16 +158,14 @@ impl Workspace {
                 };
                 self.end_step(step, Outcome::Failed, None, Some(why));
             }
-            (Ok(()), "ok") => {
-                let note = self.state.note.take().map(Cow::from);
-                self.end_step(step, Outcome::Ok, None, note);
+            (Ok(()), "ok") => self.end_step(step, Outcome::Ok, None, note.map(Cow::from)),
+            (Ok(()), other) => {
+                let why = match note {
+                    Some(note) => format!("ae_result is `{other}`: {note}"),
+                    None => format!("ae_result is `{other}`"),
+                };
+                self.end_step(step, Outcome::Ok, None, Some(why.into()));
             }
-            (Ok(()), other) => self.end_step(
-                step,
-                Outcome::Ok,
-                None,
-                Some(format!("ae_result is `{other}`").into()),
-            ),
         }
     }
 

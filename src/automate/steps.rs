@@ -79,6 +79,13 @@ impl Workspace {
         }
     }
 
+    /// The innermost step of a kind that is not over yet.
+    pub(crate) fn open_step(&self, kind: StepKind) -> Option<&Step> {
+        let open = self.state.open_steps.iter().rev();
+        open.filter_map(|step| self.state.trace.steps.get(step.0))
+            .find(|step| step.kind == kind)
+    }
+
     pub(crate) fn set_step_value(&mut self, step: StepIndex, value: Value) {
         if let Some(step) = self.state.trace.steps.get_mut(step.0) {
             step.value = Some(value);

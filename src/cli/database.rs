@@ -70,7 +70,8 @@ impl GlobalOptions {
         if self.database.is_none() {
             return Ok(None);
         }
-        Ok(Some(Arc::new(InventoryRecords(self.existing_database()?))))
+        let records = InventoryRecords::new(self.existing_database()?, Arc::default());
+        Ok(Some(Arc::new(records)))
     }
 }
 

@@ -229,7 +229,10 @@ impl One<'_> {
     /// A panic of the rules is an error of this delivery; the event is saved like any other.
     fn deliver(&self, event: &Arc<EmsEvent>, retry: Option<&Retry>) -> Delivery {
         let context = Context {
-            records: Arc::new(InventoryRecords(self.vmdb.clone())),
+            records: Arc::new(InventoryRecords::new(
+                self.vmdb.clone(),
+                self.config.streaming.clone(),
+            )),
             now: self.vmdb.clock().now(),
             resume: retry.cloned(),
         };

@@ -19,6 +19,7 @@ mod rules;
 pub use outbox::Outbox;
 pub use pulse::ThreadStatus;
 pub(crate) use records::InventoryRecords;
+pub use records::Streaming;
 pub use rules::Rules;
 
 use std::collections::BTreeMap;
@@ -83,6 +84,8 @@ pub struct HandlerConfig {
     pub groups: EventGroups,
     /// Which event types end tasks that began with which (`task_final_events`).
     pub task_final_events: BTreeMap<String, Vec<String>>,
+    /// Whose inventory needs no refresh.
+    pub streaming: Arc<Streaming>,
 }
 
 impl Default for HandlerConfig {
@@ -95,6 +98,7 @@ impl Default for HandlerConfig {
             patience: Duration::from_secs(60),
             groups: EventGroups::default(),
             task_final_events: BTreeMap::new(),
+            streaming: Arc::default(),
         }
     }
 }

@@ -163,6 +163,18 @@ impl Settings {
         self.refreshes.get(ems_type).unwrap_or(&self.refresh)
     }
 
+    /// Refreshing of the types of managers that are not named.
+    pub fn refresh_of_others(&self) -> &RefreshSettings {
+        &self.refresh
+    }
+
+    /// Refreshing of each type of manager that is named.
+    pub fn refreshes(&self) -> impl Iterator<Item = (&str, &RefreshSettings)> {
+        self.refreshes
+            .iter()
+            .map(|(ems_type, refresh)| (ems_type.as_str(), refresh))
+    }
+
     /// How often everything of this type of manager is read again; none for never.
     pub fn refresh_interval(&self, ems_type: &str) -> Option<Duration> {
         self.refresh(ems_type).refresh_interval

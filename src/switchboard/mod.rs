@@ -11,6 +11,7 @@ pub use simulation::Simulation;
 pub use simulation::SimulationRequest;
 
 pub use crate::automate::records::Records;
+pub use crate::automate::records::RefreshProgress;
 pub use crate::provider::Collects;
 pub use crate::provider::ParseError;
 pub use crate::provider::Parsed;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rusqlite::Connection;
 use rusqlite::Row;
 use rusqlite::params;
 
@@ -141,13 +142,13 @@ pub(crate) fn chain_id(hash: &EventHash) -> Option<String> {
 
 /// The first event of a chain: the one with the lowest number.
 pub(crate) fn first_of_chain(
-    transaction: &Transaction<'_>,
+    connection: &Connection,
     managers: &Managers,
     ems_id: EmsId,
     chain_id: &str,
 ) -> Result<Option<EmsEvent>, VmdbError> {
     let sql = select_whole("e.chain_id = ?1 AND e.ems_id = ?2 ORDER BY e.id LIMIT 1");
-    let mut query = transaction.prepare(&sql)?;
+    let mut query = connection.prepare_cached(&sql)?;
     let mut rows = query.query(params![chain_id, ems_id.0])?;
     let found = rows.next()?.map(|row| read(row, managers)).transpose()?;
     Ok(found.map(|stored| stored.event))

@@ -178,8 +178,12 @@ impl Batch {
         last: &EmsEvent,
         completion: &Completion,
     ) -> Result<(), VmdbError> {
-        let original =
-            event_streams::first_of_chain(transaction, &self.managers, ems_id, &completion.chain_id)?;
+        let original = event_streams::first_of_chain(
+            transaction.connection,
+            &self.managers,
+            ems_id,
+            &completion.chain_id,
+        )?;
         let Some(original) = original else { return Ok(()) };
         if completion.originals.contains(&original.hash.event_type)
             && let Some(message) = (completion.build)(&original, last)

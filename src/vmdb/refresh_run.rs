@@ -11,11 +11,9 @@ use crate::model::clock::SignedDuration;
 use crate::model::clock::Timestamp;
 use crate::model::ems::Ems;
 use crate::model::ems::EmsId;
-use crate::model::event::EventId;
 use crate::model::target::Target;
 use crate::vmdb::InventoryChanges;
 use crate::vmdb::RefreshId;
-use crate::vmdb::RefreshState;
 use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
 use crate::vmdb::codec;
@@ -220,24 +218,6 @@ impl Vmdb {
                     is_full_queued: row.get(5)?,
                 };
                 Ok((EmsId(row.get(0)?), refreshes))
-            })?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
-    }
-
-    /// How the refreshes that an event asked for fare, the earliest first.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn refreshes_of_event(&self, event: EventId) -> Result<Vec<(RefreshId, RefreshState)>, VmdbError> {
-        self.read(|transaction| {
-            let mut query = transaction.prepare_cached(
-                "SELECT r.id, r.state FROM event_refreshes e JOIN refresh_queue r ON r.id = e.refresh_id \
-                 WHERE e.event_id = ?1 ORDER BY r.id",
-            )?;
-            let rows = query.query_map([event.0], |row| {
-                let state = RefreshState::from_number(row.get(1)?).unwrap_or(RefreshState::Failed);
-                Ok((RefreshId(row.get(0)?), state))
             })?;
             Ok(rows.collect::<Result<_, _>>()?)
         })

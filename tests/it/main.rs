@@ -42,6 +42,7 @@ mod queue_model;
 mod reference;
 mod refresh;
 mod refresh_queue;
+mod refresh_rules;
 mod reliability;
 mod reload;
 mod reload_watch;

@@ -1,25 +1,14 @@
-//! Builtins that act for the event of the run: refreshes, policy, state.
+//! Builtins that act for the event of the run: policy, scan, state.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::automate::error::Ae;
 use crate::automate::error::AeError;
 use crate::automate::workspace::Workspace;
-use crate::model::delivery::Effect;
 use crate::model::event::EmsEvent;
 use crate::model::event::EventClass;
-use crate::model::target::ManagerRef;
-use crate::model::target::Target;
-use crate::model::target::TargetCollection;
 use crate::model::value::Value;
 use crate::model::value::ValueMap;
-
-/// What a target word of `event_action_refresh` comes to.
-enum Wanted {
-    Target(Target),
-    WholeManager(Cow<'static, str>),
-}
 
 fn event(workspace: &Workspace, name: &str) -> Ae<Arc<EmsEvent>> {
     let missing = || {
@@ -42,7 +31,7 @@ fn event(workspace: &Workspace, name: &str) -> Ae<Arc<EmsEvent>> {
 }
 
 /// Only events of providers can be refreshed, scanned and so on.
-fn ems_event(workspace: &Workspace, name: &str) -> Ae<Arc<EmsEvent>> {
+pub(crate) fn ems_event(workspace: &Workspace, name: &str) -> Ae<Arc<EmsEvent>> {
     let event = event(workspace, name)?;
     if event.class == EventClass::EmsEvent {
         return Ok(event);
@@ -54,112 +43,6 @@ fn ems_event(workspace: &Workspace, name: &str) -> Ae<Arc<EmsEvent>> {
             event.class.as_str()
         ),
     ))
-}
-
-/// `refresh`: what the provider's target parser finds in the event (4.5).
-pub(crate) fn refresh(workspace: &mut Workspace, _: usize, name: &str, _: &ValueMap) -> Ae<Value> {
-    let event = ems_event(workspace, name)?;
-    let (env, view) = (workspace.env.clone(), workspace.env.event.clone());
-    let parsed = match (&env.provider, view) {
-        (Some(provider), Some(view)) => provider
-            .targets(&env.host, &view)
-            .map_err(|error| AeError::engine("AbortInstantiation", error.to_string()))?,
-        _no_provider => None,
-    };
-    match parsed {
-        Some(targets) if targets.is_empty() => {
-            workspace.state.note = Some("the target parser found nothing to refresh".to_owned());
-        }
-        Some(targets) => workspace.state.effects.push(Effect::QueueRefresh { targets }),
-        None => {
-            let reason = format!(
-                "no event_target_parser.rhai for the source `{}`, so the whole manager is refreshed",
-                event.hash.source
-            );
-            workspace.state.note = Some(reason.clone());
-            workspace.state.effects.push(Effect::QueueFullRefresh {
-                reason: reason.into(),
-            });
-        }
-    }
-    Ok(Value::Bool(true))
-}
-
-/// `event_action_refresh`: the object that a word names (4.6), by what the event says of it.
-pub(crate) fn action_refresh(
-    workspace: &mut Workspace,
-    _: usize,
-    name: &str,
-    inputs: &ValueMap,
-) -> Ae<Value> {
-    let event = ems_event(workspace, name)?;
-    let word = inputs.get("target").map(ToString::to_string).unwrap_or_default();
-    let bare = word.trim().strip_prefix("first_chained_").unwrap_or(word.trim());
-    if bare.is_empty() {
-        workspace.state.note = Some("no target is named, so nothing is refreshed".to_owned());
-        return Ok(Value::Null);
-    }
-    match wanted(&event, bare)? {
-        Wanted::Target(target) => {
-            let targets = TargetCollection::from_iter([target]);
-            workspace.state.effects.push(Effect::QueueRefresh { targets });
-        }
-        Wanted::WholeManager(reason) => {
-            workspace.state.note = Some(reason.to_string());
-            workspace.state.effects.push(Effect::QueueFullRefresh { reason });
-        }
-    }
-    Ok(Value::Bool(true))
-}
-
-fn wanted(event: &EmsEvent, word: &str) -> Ae<Wanted> {
-    let target = |association: &'static str, key: &str| {
-        event
-            .hash
-            .text(key)
-            .map(|reference| Wanted::Target(Target::new(association, ManagerRef::ems_ref(reference))))
-    };
-    let host = || target("hosts", "host_ems_ref");
-    let dest_host = || target("hosts", "dest_host_ems_ref");
-    let found = match word {
-        "vm" | "src_vm" => target("vms", "vm_ems_ref").or_else(host),
-        "dest_vm" => target("vms", "dest_vm_ems_ref").or_else(dest_host),
-        "host" | "src_host" => host(),
-        "dest_host" => dest_host(),
-        "src_vm_or_dest_host" => target("vms", "vm_ems_ref").or_else(dest_host),
-        "ems" | "ems_cluster" | "src_ems_cluster" => {
-            return Ok(Wanted::WholeManager(
-                format!("`target={word}` asks for the whole manager").into(),
-            ));
-        }
-        other => {
-            let known = [
-                "src_vm",
-                "dest_vm",
-                "src_host",
-                "dest_host",
-                "src_vm_or_dest_host",
-                "ems",
-                "ems_cluster",
-            ];
-            let help = crate::source::suggest::did_you_mean(other, known);
-            return Err(AeError::engine(
-                "AbortInstantiation",
-                format!(
-                    "`{other}` is no target of a refresh; {} are{}",
-                    known.join(", "),
-                    if help.is_empty() {
-                        help
-                    } else {
-                        format!("; {help}")
-                    }
-                ),
-            ));
-        }
-    };
-    Ok(found.unwrap_or_else(|| {
-        Wanted::WholeManager(format!("the event names no `{word}`, so the whole manager is refreshed").into())
-    }))
 }
 
 /// Policy, scan, template and state: recorded, with what they would look up.

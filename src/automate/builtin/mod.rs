@@ -2,6 +2,7 @@
 
 mod event;
 mod parse;
+mod refresh;
 
 use std::sync::Arc;
 
@@ -52,10 +53,10 @@ const TABLE: [Row; 21] = [
     row("parse_automation_request", parse::automation_request),
     row("parse_event_stream", parse::event_stream),
     handed_on("host_and_storage_least_utilized", least_utilized),
-    row("refresh", event::refresh),
-    row("refresh_sync", event::refresh),
-    row("event_action_refresh", event::action_refresh),
-    row("event_action_refresh_sync", event::action_refresh),
+    row("refresh", refresh::refresh),
+    row("refresh_sync", refresh::refresh_sync),
+    row("event_action_refresh", refresh::action_refresh),
+    row("event_action_refresh_sync", refresh::action_refresh_sync),
     handed_on("event_action_policy", event::action),
     handed_on("event_action_scan", event::action),
     handed_on("src_vm_as_template", event::action),

@@ -43,6 +43,30 @@ impl Project {
         project
     }
 
+    /// A folder with a copy of what is shipped, for a test to change.
+    pub(crate) fn copied() -> Self {
+        fn copy(from: &Path, to: &Path) {
+            fs::create_dir_all(to).unwrap();
+            for entry in fs::read_dir(from).unwrap() {
+                let entry = entry.unwrap();
+                let to = to.join(entry.file_name());
+                if entry.file_type().unwrap().is_dir() {
+                    copy(&entry.path(), &to);
+                } else {
+                    fs::copy(entry.path(), to).unwrap();
+                }
+            }
+        }
+        let project = Self::new("");
+        for name in ["automate", "scripts"] {
+            copy(
+                &Path::new(env!("CARGO_MANIFEST_DIR")).join(name),
+                &project.path(name),
+            );
+        }
+        project
+    }
+
     /// The path of something in it.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
