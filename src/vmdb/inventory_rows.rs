@@ -3,6 +3,8 @@
 use std::ops::AddAssign;
 use std::sync::Arc;
 
+use rusqlite::Connection;
+use rusqlite::Row;
 use rusqlite::params;
 use serde::Deserialize;
 use serde::Serialize;
@@ -83,6 +85,25 @@ impl ObjectRow {
         Self::collected(object.ems_id, &object.association, &collected)
     }
 
+    /// What the database has in its place.
+    pub(crate) fn look(&self, connection: &Connection) -> Result<Option<Known>, VmdbError> {
+        let mut query = connection.prepare_cached(
+            "SELECT id, attributes, archived_on IS NOT NULL, parent IS ?4 FROM inventory_objects \
+             WHERE ems_id = ?1 AND association = ?2 AND manager_ref = ?3",
+        )?;
+        let mut rows = query.query(params![self.ems_id.0, self.association, self.key, self.parent])?;
+        let Some(row) = rows.next()? else {
+            return Ok(None);
+        };
+        let has_these_attributes = text(row, 1)? == self.attributes;
+        Ok(Some(Known {
+            id: row.get(0)?,
+            is_archived: row.get(2)?,
+            has_this_parent: row.get(3)?,
+            other_attributes: (!has_these_attributes).then(|| row.get(1)).transpose()?,
+        }))
+    }
+
     /// Saves it, unless it is there as it is.
     pub(crate) fn save(
         &self,
@@ -90,62 +111,78 @@ impl ObjectRow {
         refresh: Option<RefreshId>,
         changes: &mut InventoryChanges,
     ) -> Result<(), VmdbError> {
-        let known = transaction.first(
-            "SELECT id, attributes, archived_on IS NOT NULL, parent IS ?4 FROM inventory_objects \
-             WHERE ems_id = ?1 AND association = ?2 AND manager_ref = ?3",
-            params![self.ems_id.0, self.association, self.key, self.parent],
-            |row| {
-                Ok(Known {
-                    id: row.get(0)?,
-                    attributes: row.get(1)?,
-                    is_archived: row.get(2)?,
-                    has_this_parent: row.get(3)?,
-                })
-            },
-        )?;
-        match known {
-            None => {
-                let id = self.insert(transaction)?;
-                self.link_late(transaction, id)?;
-                changes.created += 1;
-                history(transaction, id, refresh, "created", None, Some(&self.attributes))
-            }
-            Some(known) if known.attributes == self.attributes && !known.is_archived => {
-                changes.unchanged += 1;
-                if known.has_this_parent {
-                    Ok(())
-                } else {
-                    self.update(transaction, known.id)
-                }
-            }
-            Some(known) => {
-                self.update(transaction, known.id)?;
-                let change = if known.is_archived {
-                    self.link_late(transaction, known.id)?;
-                    changes.created += 1;
-                    "created"
-                } else {
-                    changes.updated += 1;
-                    "updated"
-                };
-                let before = Some(&*known.attributes);
-                history(
-                    transaction,
-                    known.id,
-                    refresh,
-                    change,
-                    before,
-                    Some(&self.attributes),
-                )
-            }
+        let known = self.look(transaction.connection)?;
+        if self.save_over(transaction, refresh, known.as_ref(), changes)? {
+            return Ok(());
         }
+        // Within one transaction it cannot be.
+        Err(VmdbError::unavailable(format!(
+            "{} {} changed while it was saved",
+            self.association, self.key
+        )))
     }
 
-    fn insert(&self, transaction: &Transaction<'_>) -> Result<i64, VmdbError> {
-        transaction.execute(
+    /// The same where it was looked up before the transaction; somebody else may have saved it meanwhile.
+    pub(crate) fn save_as_known(
+        &self,
+        transaction: &Transaction<'_>,
+        refresh: Option<RefreshId>,
+        known: Option<&Known>,
+        changes: &mut InventoryChanges,
+    ) -> Result<(), VmdbError> {
+        if self.save_over(transaction, refresh, known, changes)? {
+            return Ok(());
+        }
+        self.save(transaction, refresh, changes)
+    }
+
+    /// Saves it where the database still has what is `known` to be in its place; says whether it has.
+    fn save_over(
+        &self,
+        transaction: &Transaction<'_>,
+        refresh: Option<RefreshId>,
+        known: Option<&Known>,
+        changes: &mut InventoryChanges,
+    ) -> Result<bool, VmdbError> {
+        let Some(known) = known else {
+            let Some(id) = self.insert(transaction)? else {
+                return Ok(false);
+            };
+            self.link_late(transaction, id)?;
+            changes.created += 1;
+            history(transaction, id, refresh, "created", None, Some(&self.attributes))?;
+            return Ok(true);
+        };
+        if known.is_same() {
+            changes.unchanged += 1;
+            return Ok(true);
+        }
+        let before = known.other_attributes.as_deref().unwrap_or(&self.attributes);
+        if !self.update(transaction, known, before)? {
+            return Ok(false);
+        }
+        let change = if known.is_archived {
+            self.link_late(transaction, known.id)?;
+            changes.created += 1;
+            "created"
+        } else if known.other_attributes.is_some() {
+            changes.updated += 1;
+            "updated"
+        } else {
+            changes.unchanged += 1;
+            return Ok(true);
+        };
+        let after = Some(&*self.attributes);
+        history(transaction, known.id, refresh, change, Some(before), after)?;
+        Ok(true)
+    }
+
+    /// Its number, unless there is one with its key.
+    fn insert(&self, transaction: &Transaction<'_>) -> Result<Option<i64>, VmdbError> {
+        let inserted = transaction.execute(
             "INSERT INTO inventory_objects \
              (ems_id, association, manager_ref, name, uid_ems, parent, attributes, created_at, updated_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8) ON CONFLICT (ems_id, association, manager_ref) DO NOTHING",
             params![
                 self.ems_id.0,
                 self.association,
@@ -157,23 +194,27 @@ impl ObjectRow {
                 transaction.now.as_microsecond(),
             ],
         )?;
-        Ok(transaction.connection.last_insert_rowid())
+        Ok((0 < inserted).then(|| transaction.connection.last_insert_rowid()))
     }
 
-    fn update(&self, transaction: &Transaction<'_>, id: i64) -> Result<(), VmdbError> {
-        transaction.execute(
+    /// Says whether the row was as it is known.
+    fn update(&self, transaction: &Transaction<'_>, known: &Known, before: &str) -> Result<bool, VmdbError> {
+        let updated = transaction.execute(
             "UPDATE inventory_objects SET name = ?2, uid_ems = ?3, parent = ?4, attributes = ?5, \
-             updated_at = ?6, archived_on = NULL WHERE id = ?1",
+             updated_at = ?6, archived_on = NULL \
+             WHERE id = ?1 AND attributes = ?7 AND (archived_on IS NOT NULL) = ?8",
             params![
-                id,
+                known.id,
                 self.name,
                 self.uid_ems,
                 self.parent,
                 self.attributes,
                 transaction.now.as_microsecond(),
+                before,
+                known.is_archived,
             ],
         )?;
-        Ok(())
+        Ok(0 < updated)
     }
 
     fn link_late(&self, transaction: &Transaction<'_>, id: i64) -> Result<(), VmdbError> {
@@ -188,17 +229,32 @@ impl ObjectRow {
     }
 }
 
-struct Known {
-    id: i64,
-    attributes: String,
+/// A row that is in an object's place.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) id: i64,
     is_archived: bool,
     has_this_parent: bool,
+    /// Set: its attributes are others.
+    other_attributes: Option<String>,
+}
+
+impl Known {
+    /// Whether there is nothing to write.
+    pub(crate) fn is_same(&self) -> bool {
+        self.has_this_parent && !self.is_archived && self.other_attributes.is_none()
+    }
 }
 
 /// How a child's row names its parent.
-pub(crate) fn parent_key(parent: &ObjectKey) -> Result<String, VmdbError> {
+fn parent_key(parent: &ObjectKey) -> Result<String, VmdbError> {
     let key = codec::to_json("a key", &parent.manager_ref)?;
     Ok(format!("{} {key}", parent.association))
+}
+
+/// The text of a column, not copied.
+pub(crate) fn text<'a>(row: &'a Row<'_>, column: usize) -> rusqlite::Result<&'a str> {
+    Ok(row.get_ref(column)?.as_str()?)
 }
 
 /// Archives an object; says whether it was there.

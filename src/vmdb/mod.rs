@@ -33,6 +33,8 @@ mod handled;
 mod handled_batch;
 mod handled_rows;
 mod inventory;
+mod inventory_changes;
+mod inventory_gone;
 mod inventory_list;
 mod inventory_rows;
 mod inventory_save;
