@@ -13,7 +13,7 @@ use crate::cloud::AwesomeCloud;
 use crate::cloud::Beginning;
 
 /// A simulated AWESOME_CLOUD: objects at /vms /volumes /networks /hosts, events at /events?since=N, commands at
-/// POST /commands ({"do": "stop", "vm": "vm-6"}), PUT /rate ({"per_second": 5}), PUT /faults ({"error_rate": 0.1}).
+/// POST /commands ({"do": "stop", "vm": "vm-6"}, by id or name), PUT /rate ({"per_second": 5}), PUT /faults ({"error_rate": 0.1}).
 #[derive(Parser)]
 struct Options {
     /// Where to listen.

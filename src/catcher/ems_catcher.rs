@@ -172,7 +172,7 @@ impl EmsCatcher {
 
     /// Has a batch kept, however long the database takes; nothing only where the process ends before that.
     async fn keep(&self, stream: &str, mut batch: Batch) -> Option<Kept> {
-        batch.gap = batch.gap.and_then(|gap| self.to_be_read_again(gap));
+        batch.gap = batch.gap.and_then(|gap| self.to_be_read_again(&gap));
         let cursor = batch.position.clone().map(|position| Cursor {
             ems_id: self.ems.id,
             stream: stream.to_owned(),
@@ -213,7 +213,7 @@ impl EmsCatcher {
     }
 
     /// What was missed can still be seen by reading everything, where the provider's collector can.
-    fn to_be_read_again(&self, gap: String) -> Option<String> {
+    fn to_be_read_again(&self, gap: &str) -> Option<String> {
         let ems = &self.ems.name;
         if self.around.rules.take().collects(&self.ems.provider).everything {
             warn!(%ems, gap, "Events are missing; everything is read again.");

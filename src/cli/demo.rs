@@ -194,7 +194,9 @@ fn program() -> String {
         return "switchboard".to_owned();
     };
     let here = env::current_dir().unwrap_or_default();
-    quoted(program.strip_prefix(&here).unwrap_or(&program))
+    // With a dot in front, or the function that is to be defined would call itself.
+    let within = program.strip_prefix(&here).map(|path| Path::new(".").join(path));
+    quoted(&within.unwrap_or(program))
 }
 
 /// Where rules and scripts are read from.

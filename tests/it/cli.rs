@@ -143,6 +143,8 @@ fn demo_says_what_it_takes_and_takes_nothing_else() {
         "demo",
     ];
     let told: String = lines.map(|line| project.run(line)).concat();
+    let lines = told.lines().map(|line| format!("{}\n", line.trim_end()));
+    let told: String = lines.collect();
     expect![[r#"
         $ switchboard demo --help
         `serve` beside a simulated AWESOME_CLOUD that changes by itself
@@ -166,7 +168,7 @@ fn demo_says_what_it_takes_and_takes_nothing_else() {
 
               --rate <R>
                   How much happens in the cloud by itself, in changes a second
-          
+
                   [default: 1]
 
               --scripts <DIR>
@@ -177,12 +179,12 @@ fn demo_says_what_it_takes_and_takes_nothing_else() {
 
               --vms <N>
                   How many VMs there are at the beginning
-          
+
                   [default: 12]
 
               --log-format <FORMAT>
                   How log lines are written; RUST_LOG says how many
-          
+
                   [default: text]
 
           -h, --help
@@ -198,12 +200,12 @@ fn demo_says_what_it_takes_and_takes_nothing_else() {
         exit Some(2)
         $ switchboard demo --rate fast
         ! error: invalid value 'fast' for '--rate <R>': a number from 0 to 1000 is expected
-        ! 
+        !
         ! For more information, try '--help'.
         exit Some(2)
         $ switchboard demo --vms 0
         ! error: invalid value '0' for '--vms <N>': 0 is not in 1..=65535
-        ! 
+        !
         ! For more information, try '--help'.
         exit Some(2)
         $ switchboard demo

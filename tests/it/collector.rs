@@ -270,3 +270,65 @@ fn a_collector_that_does_not_say_all_it_was_asked_for_is_refused() {
         }
     }
 }
+
+/// The block of the guide for providers that holds this text.
+fn shown(text: &str) -> String {
+    let path = format!("{}/docs/providers.md", env!("CARGO_MANIFEST_DIR"));
+    let guide = std::fs::read_to_string(path).unwrap();
+    let blocks = guide.split("```").skip(1).step_by(2);
+    let block = blocks.into_iter().find(|block| block.contains(text)).unwrap();
+    block.split_once('\n').unwrap().1.to_owned()
+}
+
+#[test]
+fn the_collector_and_the_gap_that_the_guide_shows_do_what_it_says() {
+    let parser = "fn event_to_hash(event, ems_id) { () }";
+    let request = "fn poll_request(ems, cursor) { #{ path: \"/events\" } }";
+    let board = Switchboard::load(
+        &SourceTree::from_fixture(&format!(
+            "//- scripts/shown/event_parser.rhai\n{parser}\n\
+             //- scripts/shown/stream.rhai\n{request}\n{}\n\
+             //- scripts/shown/inventory_collector.rhai\n{}\n",
+            shown("gap: if"),
+            shown("fn collect(ems, targets)")
+        )),
+        None,
+    );
+    assert_eq!(board.diagnostics, []);
+    let board = board.switchboard;
+    let api = Arc::new(Api {
+        answers: BTreeMap::from([("/vms/vm-1", vm("vm-1"))]),
+        ..Api::default()
+    });
+    let wanted = targets(&[("vms", "vm-1"), ("vms", "vm-2")]);
+    let collected = collect(&board, "shown", &wanted, &api).unwrap();
+    assert_eq!(
+        json!(keys(&collected)),
+        json!({"vms": ["vm-1"], "disks": ["vm-1-disk"]})
+    );
+    assert_eq!(collected.not_found.len(), 1);
+    assert_eq!(
+        collected.collections["disks"][0]
+            .parent
+            .as_ref()
+            .unwrap()
+            .association,
+        "vms".into()
+    );
+    let answer = ApiAnswer {
+        status: 200,
+        body: json!({"events": [], "cursor": 9, "oldest": 5}).to_string(),
+        ..ApiAnswer::default()
+    };
+    for (cursor, gap) in [
+        (None, None),
+        (Some(json!(5)), None),
+        (Some(json!(4)), Some("the cloud holds events from 5 on")),
+    ] {
+        let found = board
+            .poll_answer(&ems("shown"), cursor.as_ref(), &answer)
+            .unwrap();
+        assert_eq!(found.gap.as_deref(), gap, "{cursor:?}");
+        assert_eq!(found.cursor, Some(json!(9)));
+    }
+}

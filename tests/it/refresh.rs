@@ -187,6 +187,12 @@ fn events_that_the_cloud_let_go_of_lead_to_one_full_refresh_and_a_restart_alone_
     managed.until_quiet();
     managed.assert_true();
     assert_eq!(full(&managed.refreshes()), 2);
+    // The same where a cloud keeps so many and no more, while it is asked all the time.
+    managed.cloud.set_keep(3);
+    managed.cloud.change_by_chance(40);
+    managed.until_quiet();
+    managed.assert_true();
+    assert_eq!(full(&managed.refreshes()), 3);
 }
 
 #[test]

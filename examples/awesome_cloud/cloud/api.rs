@@ -190,8 +190,15 @@ fn kind(collection: &str) -> Option<Kind> {
     Kind::ALL.into_iter().find(|kind| kind.collection() == collection)
 }
 
-async fn command(Extract(state): Extract<Shared>, Json(change): Json<Change>) -> Response {
+async fn command(Extract(state): Extract<Shared>, Json(mut change): Json<Change>) -> Response {
     let mut state = state.lock();
+    // People remember names.
+    if let Some(vm) = change.vm_mut()
+        && state.objects.get(Kind::Vm, vm).is_none()
+        && let Some(id) = state.objects.named(Kind::Vm, vm)
+    {
+        *vm = id;
+    }
     match state.change(&change) {
         Ok(object) => {
             // Whoever made it wants to find it again.

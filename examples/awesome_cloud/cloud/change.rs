@@ -89,6 +89,23 @@ pub(crate) enum Change {
     },
 }
 
+impl Change {
+    /// The VM that it is about, by id or, where a command says so, by name.
+    pub(crate) fn vm_mut(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Start { vm }
+            | Self::Stop { vm }
+            | Self::Suspend { vm }
+            | Self::Rename { vm, .. }
+            | Self::Delete { vm }
+            | Self::AddDisk { vm }
+            | Self::RemoveDisk { vm }
+            | Self::Attach { vm, .. } => Some(vm),
+            _of_others => None,
+        }
+    }
+}
+
 impl State {
     /// Does it, and puts its events on the log. Returns the object as it is afterwards, or was before it went.
     pub(crate) fn change(&mut self, change: &Change) -> Result<Value, String> {

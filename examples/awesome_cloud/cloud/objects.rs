@@ -90,6 +90,14 @@ impl Objects {
         self.by_collection.get(&kind.collection())?.get(id)
     }
 
+    /// The id of the object that is called so.
+    pub(crate) fn named(&self, kind: Kind, name: &str) -> Option<String> {
+        let is_called = |object: &Value| object.get("name").and_then(Value::as_str) == Some(name);
+        self.of(kind)
+            .find(|(_, object)| is_called(object))
+            .map(|(id, _)| id.clone())
+    }
+
     pub(crate) fn get_mut(&mut self, kind: Kind, id: &str) -> Option<&mut Value> {
         self.by_collection.get_mut(&kind.collection())?.get_mut(id)
     }

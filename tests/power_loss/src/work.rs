@@ -248,6 +248,7 @@ impl<'a> Worker<'a> {
                     filtered,
                     refused: 0,
                 }],
+                ..Put::default()
             };
             let id = self.ask(Asked::Put {
                 numbers: numbers.clone(),
