@@ -224,7 +224,7 @@ fn a_row_that_is_deleted_or_doubled_with_a_foreign_tool_is_found() {
             &["KeyMissing event 5", "SavedTwice event 5"],
         ),
         (
-            "INSERT INTO outbox VALUES (1, 5, 0, 'k', '{}', 0, 0, NULL, 0, NULL), (2, 6, 0, 'k', '{}', 0, 0, NULL, 0, NULL)",
+            "INSERT INTO outbox (id, event_id, position, idempotency_key, action, state, attempts, due, created_at, error) VALUES (1, 5, 0, 'k', '{}', 0, 0, NULL, 0, NULL), (2, 6, 0, 'k', '{}', 0, 0, NULL, 0, NULL)",
             &["EffectsDiffer event 5", "EffectTwice event 5"],
         ),
         (
