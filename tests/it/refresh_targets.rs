@@ -159,17 +159,12 @@ fn parsed(body: &str) -> (Value, String) {
         records: None,
     };
     let now = "2026-01-31T12:00:00Z".parse().unwrap();
-    let document = serde_json::to_value(loaded.switchboard.simulate(&request, now)).unwrap();
-    let whys: Vec<&str> = document["trace"]
-        .as_array()
-        .or_else(|| document["trace"]["steps"].as_array())
-        .into_iter()
-        .flatten()
-        .filter_map(|step| step["why"].as_str())
-        .collect();
-    let errors = document["errors"].as_array().into_iter().flatten();
-    let errors: Vec<&str> = errors.filter_map(|error| error["message"].as_str()).collect();
-    (document["targets"].clone(), [whys, errors].concat().join("; "))
+    let simulation = loaded.switchboard.simulate(&request, now);
+    let whys = simulation.trace.steps.iter();
+    let whys = whys.filter_map(|step| step.why.as_deref().map(str::to_owned));
+    let errors = simulation.errors.iter().map(|error| error.message.clone());
+    let told: Vec<String> = whys.chain(errors).collect();
+    (json!(simulation.targets), told.join("; "))
 }
 
 #[test]
