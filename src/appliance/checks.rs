@@ -10,6 +10,7 @@ use crate::catcher::Catcher;
 use crate::catcher::CatcherStatuses;
 use crate::handler::Handler;
 use crate::handler::Outbox;
+use crate::refresh::Refresher;
 use crate::reload::Refusal;
 use crate::reload::ReloadState;
 use crate::vmdb::Vmdb;
@@ -131,6 +132,28 @@ pub(crate) fn outbox(outbox: &Outbox) -> Check {
     };
     Check {
         name: "outbox",
+        look: Box::new(look),
+    }
+}
+
+/// Whether the threads that refresh live, and when each manager was refreshed. One that does not answer is no reason
+/// to take this place out of service.
+pub(crate) fn refresh(refresher: &Refresher, vmdb: &Vmdb) -> Check {
+    let (is_running, vmdb) = (refresher.is_running(), vmdb.clone());
+    let look = move || {
+        let names = vmdb.ems_list().unwrap_or_default();
+        let mut refreshes = vmdb.manager_refreshes().unwrap_or_default();
+        let by_name: BTreeMap<String, _> = names
+            .iter()
+            .filter_map(|ems| Some((ems.name.to_string(), refreshes.remove(&ems.id)?)))
+            .collect();
+        Condition {
+            is_ready: is_running(),
+            detail: json!({"managers": by_name}),
+        }
+    };
+    Check {
+        name: "refresh",
         look: Box::new(look),
     }
 }

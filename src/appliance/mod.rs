@@ -189,6 +189,7 @@ impl Appliance {
             checks::catcher(&catcher, supervisor.statuses()),
             checks::outbox(&outbox),
             checks::handler(&handler),
+            checks::refresh(&refresher, &vmdb),
         ];
         let samples = vec![
             figures::build(),

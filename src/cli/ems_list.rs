@@ -1,4 +1,5 @@
-//! `switchboard ems list`: every manager, and how its catcher fared when the process that serves last wrote it.
+//! `switchboard ems list`: every manager, how its catcher fared when the process that serves last wrote it, and its
+//! refreshes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::cli::output::Output;
 use crate::cli::output::table;
 use crate::model::clock::Timestamp;
 use crate::model::ems::Ems;
+use crate::vmdb::ManagerRefreshes;
 use crate::vmdb::StoredCatcher;
 
 /// A process that serves gives a sign of life more often than this.
@@ -26,6 +28,16 @@ struct Listed {
     #[serde(flatten)]
     ems: Arc<Ems>,
     catcher: Option<Catcher>,
+    #[serde(flatten)]
+    refreshes: ManagerRefreshes,
+}
+
+/// In a few words: why the last refresh failed, or when one ended well.
+fn refreshed(refreshes: &ManagerRefreshes) -> Option<String> {
+    match &refreshes.last_refresh_error {
+        Some(error) => Some(format!("failed: {error}")),
+        None => refreshes.last_refresh_success_date.map(|time| time.to_string()),
+    }
 }
 
 /// Its catcher; none before a process has served.
@@ -91,9 +103,11 @@ impl Catcher {
 pub(crate) fn list(format: Format, options: &GlobalOptions, out: &mut Output) -> Result<ExitCode, CliError> {
     let vmdb = options.existing_database()?;
     let mut catchers = vmdb.catchers()?;
+    let mut refreshes = vmdb.manager_refreshes()?;
     let now = vmdb.clock().now();
     let listed = vmdb.ems_list()?.into_iter().map(|ems| Listed {
         catcher: catchers.remove(&ems.id).map(|stored| Catcher::new(stored, now)),
+        refreshes: refreshes.remove(&ems.id).unwrap_or_default(),
         ems,
     });
     match format {
@@ -104,20 +118,36 @@ pub(crate) fn list(format: Format, options: &GlobalOptions, out: &mut Output) ->
         }
         Format::Text => {
             let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-            let rows = listed.map(|Listed { ems, catcher }| {
-                let lag = catcher.as_ref().and_then(|catcher| catcher.lag_seconds);
-                vec![
-                    ems.name.to_string(),
-                    ems.provider.to_string(),
-                    if ems.enabled { "yes" } else { "no" }.to_owned(),
-                    or_dash(lag.map(|lag| format!("{lag} s"))),
-                    or_dash(ems.url.clone()),
-                    or_dash(ems.credentials.clone()),
-                    or_dash(catcher.as_ref().map(Catcher::words)),
-                ]
-            });
+            let rows = listed.map(
+                |Listed {
+                     ems,
+                     catcher,
+                     refreshes,
+                 }| {
+                    let lag = catcher.as_ref().and_then(|catcher| catcher.lag_seconds);
+                    vec![
+                        ems.name.to_string(),
+                        ems.provider.to_string(),
+                        if ems.enabled { "yes" } else { "no" }.to_owned(),
+                        or_dash(lag.map(|lag| format!("{lag} s"))),
+                        or_dash(ems.url.clone()),
+                        or_dash(ems.credentials.clone()),
+                        or_dash(catcher.as_ref().map(Catcher::words)),
+                        or_dash(refreshed(&refreshes)),
+                    ]
+                },
+            );
             let rows: Vec<_> = rows.collect();
-            let head = ["NAME", "TYPE", "ENABLED", "LAG", "URL", "CREDENTIALS", "CATCHER"];
+            let head = [
+                "NAME",
+                "TYPE",
+                "ENABLED",
+                "LAG",
+                "URL",
+                "CREDENTIALS",
+                "CATCHER",
+                "REFRESHED",
+            ];
             table(out, &head, &rows)?;
         }
     }

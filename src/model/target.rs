@@ -60,6 +60,18 @@ impl Target {
 #[serde(transparent)]
 pub struct TargetCollection {
     targets: Vec<Target>,
+    /// How many were left out because their reference was blank.
+    #[serde(skip)]
+    blank: usize,
+}
+
+/// What an event asks to be refreshed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RefreshWanted {
+    /// These objects; nothing where there are none.
+    Targets(TargetCollection),
+    /// Everything of its manager, said openly.
+    Everything,
 }
 
 impl TargetCollection {
@@ -94,6 +106,16 @@ impl TargetCollection {
     /// The targets in the order in which they were added.
     pub fn targets(&self) -> &[Target] {
         &self.targets
+    }
+
+    /// Counts a target that is left out because its reference is blank: it must not widen a refresh (12.4, 23).
+    pub fn leave_out(&mut self) {
+        self.blank += 1;
+    }
+
+    /// How many targets were left out because their reference was blank.
+    pub fn left_out(&self) -> usize {
+        self.blank
     }
 
     /// Whether there is nothing to refresh.

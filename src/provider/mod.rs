@@ -18,7 +18,7 @@ use std::sync::Arc;
 use crate::model::ems::EmsId;
 use crate::model::event::EventHash;
 use crate::model::event::FullData;
-use crate::model::target::TargetCollection;
+use crate::model::target::RefreshWanted;
 use crate::script::Document;
 use crate::script::Script;
 use crate::script::ScriptError;
@@ -216,7 +216,7 @@ impl Provider {
         &self,
         host: &ScriptHost,
         event: &Arc<EventView>,
-    ) -> Result<Option<TargetCollection>, ScriptError> {
+    ) -> Result<Option<RefreshWanted>, ScriptError> {
         let Some(script) = &self.event_target_parser else {
             return Ok(None);
         };

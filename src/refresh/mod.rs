@@ -11,6 +11,7 @@ mod scope;
 
 use std::io;
 use std::sync::Arc;
+use std::sync::Weak;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
@@ -29,6 +30,7 @@ use crate::model::clock::Clock;
 use crate::model::metric::Sample;
 use crate::refresh::figures::Figures;
 use crate::refresh::run::Runner;
+use crate::refresh::run::Told;
 use crate::refresh::schedule::Schedule;
 use crate::settings::ActiveSettings;
 use crate::settings::Environment;
@@ -69,6 +71,8 @@ pub struct Refresher {
     /// Closed when the last thread has ended.
     ended: Mutex<mpsc::Receiver<()>>,
     figures: Arc<Figures>,
+    /// One reference to it in each thread that lives.
+    alive: Weak<()>,
 }
 
 impl Refresher {
@@ -85,11 +89,19 @@ impl Refresher {
             threads: Vec::new(),
             ended: Mutex::new(ended),
             figures: Arc::default(),
+            alive: Weak::new(),
         };
+        let (told, alive) = (Arc::<Told>::default(), Arc::new(()));
+        refresher.alive = Arc::downgrade(&alive);
         let runtime = Handle::current();
         for number in 0..THREADS {
             let worker = Worker {
-                runner: Runner::new(config, refresher.figures.clone(), refresher.is_stopping.clone()),
+                runner: Runner::new(
+                    config,
+                    refresher.figures.clone(),
+                    refresher.is_stopping.clone(),
+                    told.clone(),
+                ),
                 // One thread asks for what is due: two would only ask twice.
                 schedule: (number == 0).then(|| Schedule::new(config)),
                 queued: config.vmdb.refreshes_queued(),
@@ -98,6 +110,7 @@ impl Refresher {
                 is_stopping: refresher.is_stopping.clone(),
                 runtime: runtime.clone(),
                 _end: end.clone(),
+                _alive: alive.clone(),
             };
             let thread = thread::Builder::new()
                 .name(format!("refresh {number}"))
@@ -113,6 +126,12 @@ impl Refresher {
     pub fn samples(&self) -> impl Fn() -> Vec<Sample> + Send + Sync + 'static {
         let figures = self.figures.clone();
         move || figures.samples()
+    }
+
+    /// Whether all threads live; outlives the borrow.
+    pub fn is_running(&self) -> impl Fn() -> bool + Send + Sync + 'static {
+        let alive = self.alive.clone();
+        move || alive.strong_count() == THREADS
     }
 
     /// Ends the threads. What runs is left where it is, and runs again after the next start: nothing of it is lost.
@@ -152,6 +171,7 @@ struct Worker {
     is_stopping: Arc<AtomicBool>,
     runtime: Handle,
     _end: mpsc::Sender<()>,
+    _alive: Arc<()>,
 }
 
 impl Worker {

@@ -1,5 +1,6 @@
 //! One refresh from its targets to its rows: plan, collect, save; or back into the queue with the reason.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
@@ -7,12 +8,14 @@ use std::time::Duration;
 use std::time::Instant;
 
 use parking_lot::Mutex;
+use tracing::debug;
 use tracing::info;
 use tracing::warn;
 
 use crate::model::api_call::ManagerApi;
 use crate::model::clock::SignedDuration;
 use crate::model::ems::Ems;
+use crate::model::ems::EmsId;
 use crate::model::inventory::Collected;
 use crate::model::inventory::RefreshScope;
 use crate::model::target::Target;
@@ -41,6 +44,23 @@ pub(crate) struct Runner {
     config: RefresherConfig,
     figures: Arc<Figures>,
     is_stopping: Arc<AtomicBool>,
+    told: Arc<Told>,
+}
+
+/// What was said last about each manager whose refreshes fail, by all threads: it is not said again at each try.
+#[derive(Debug, Default)]
+pub(crate) struct Told(Mutex<BTreeMap<EmsId, String>>);
+
+impl Told {
+    /// Whether this is news about a manager.
+    fn is_news(&self, ems: EmsId, reason: &str) -> bool {
+        let before = self.0.lock().insert(ems, reason.to_owned());
+        before.as_deref() != Some(reason)
+    }
+
+    fn is_well(&self, ems: EmsId) {
+        self.0.lock().remove(&ems);
+    }
 }
 
 /// Why a refresh did not come to its end.
@@ -58,11 +78,17 @@ impl From<VmdbError> for Failure {
 }
 
 impl Runner {
-    pub(crate) fn new(config: &RefresherConfig, figures: Arc<Figures>, is_stopping: Arc<AtomicBool>) -> Self {
+    pub(crate) fn new(
+        config: &RefresherConfig,
+        figures: Arc<Figures>,
+        is_stopping: Arc<AtomicBool>,
+        told: Arc<Told>,
+    ) -> Self {
         Self {
             config: config.clone(),
             figures,
             is_stopping,
+            told,
         }
     }
 
@@ -80,6 +106,7 @@ impl Runner {
             Ok(changes) => {
                 let (created, updated, archived) = (changes.created, changes.updated, changes.archived);
                 let (ems, id, time) = (&refresh.ems.name, refresh.id, began.elapsed());
+                self.told.is_well(refresh.ems.id);
                 info!(%ems, refresh = %id, created, updated, archived, ?time, "Refreshed.");
                 return Ok(true);
             }
@@ -90,7 +117,12 @@ impl Runner {
         if !self.is_stopping.load(Ordering::Acquire) {
             self.figures.failed();
             let pause = self.pause(&refresh);
-            warn!(ems = %refresh.ems.name, refresh = %refresh.id, attempts = refresh.attempts, ?pause, reason, "A refresh failed; its targets wait.");
+            let (ems, attempts) = (&refresh.ems.name, refresh.attempts);
+            if self.told.is_news(refresh.ems.id, &reason) {
+                warn!(%ems, refresh = %refresh.id, attempts, ?pause, reason, "A refresh failed; its targets wait.");
+            } else {
+                debug!(%ems, refresh = %refresh.id, attempts, ?pause, "A refresh failed as it did before.");
+            }
             let retry_at = self.config.clock.now().saturating_add(pause);
             let retry_at = retry_at.unwrap_or(self.config.clock.now());
             self.config

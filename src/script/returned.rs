@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rhai::Dynamic;
 
 use crate::model::inventory::Collected;
-use crate::model::target::TargetCollection;
+use crate::model::target::RefreshWanted;
 use crate::model::value::Value;
 use crate::script::Script;
 use crate::script::ScriptError;
@@ -107,12 +107,21 @@ impl Returned {
             .map_err(|why| self.wrong(&why))
     }
 
-    /// The returned targets: a collection, a list of targets, or nothing.
+    /// The returned targets: a collection, a list of targets, or nothing; `"full"` for everything.
     ///
     /// # Errors
     /// When it is something else, or a target has a wrong shape.
-    pub(crate) fn into_targets(self) -> Result<TargetCollection, ScriptError> {
-        targets::read(&self.value).map_err(|error| match *error {
+    pub(crate) fn into_targets(self) -> Result<RefreshWanted, ScriptError> {
+        if let Ok(word) = self.value.as_immutable_string_ref() {
+            return match word.as_str() {
+                "full" => Ok(RefreshWanted::Everything),
+                other => Err(self.wrong(&format!(
+                    "targets or \"full\" were expected, it returned \"{other}\""
+                ))),
+            };
+        }
+        let targets = targets::read(&self.value).map(RefreshWanted::Targets);
+        targets.map_err(|error| match *error {
             rhai::EvalAltResult::ErrorRuntime(why, _) => self.wrong(&why.to_string()),
             other => self.wrong(&other.to_string()),
         })

@@ -192,6 +192,9 @@ fn add(targets: &TargetsHandle, association: &str, reference: &Dynamic, options:
             .map(|options| options_value(&options.into()))
             .transpose()?;
         targets.0.lock().add(target);
+    } else if !reference.is_unit() {
+        // What is absent is no mistake; what is there and says nothing is.
+        targets.0.lock().leave_out();
     }
     Ok(())
 }
@@ -355,13 +358,23 @@ pub(crate) fn read(given: &Dynamic) -> Result<TargetCollection> {
     if let Ok(items) = given.as_array_ref() {
         let mut collection = TargetCollection::default();
         for item in items.iter() {
-            if let Some(target) = one(item)? {
-                collection.add(target);
+            match one(item)? {
+                Some(target) => {
+                    collection.add(target);
+                }
+                None => collection.leave_out(),
             }
         }
         return Ok(collection);
     }
-    Ok(one(given)?.into_iter().collect())
+    let mut collection = TargetCollection::default();
+    match one(given)? {
+        Some(target) => {
+            collection.add(target);
+        }
+        None => collection.leave_out(),
+    }
+    Ok(collection)
 }
 
 /// One target from `#{ association, manager_ref, ems, options }`; none where its reference is blank.

@@ -47,7 +47,7 @@ fn site(refresh: &str, machine: &[&str]) -> Tree {
         .method(
             "act",
             &[],
-            "let vm = evm.vmdb(\"Vm\").find(|vm| vm.ems_ref == evm.event.vm_ems_ref);\n\
+            "let id = evm.event.vm_ems_ref;\nlet vm = evm.vmdb(\"Vm\").find(|vm| vm.ems_ref == id);\n\
              evm.deliver(#{ log: `it is called ${if vm == () { \"nothing\" } else { vm.name }}` });",
         )
 }
@@ -217,7 +217,7 @@ fn a_state_machine_waits_for_its_refresh_by_retry() {
             vec![
                 asks,
                 "after 10; waits for the refresh: refresh 3 is running",
-                "state `see`, step `main`: the state `see` was retried 2 times; 1 are allowed; ! MaximumRetriesReached",
+                "! MaximumRetriesReached",
             ],
         ),
         (
@@ -389,7 +389,7 @@ fn a_provider_that_streams_its_inventory_is_asked_for_no_refresh() {
         assert_eq!(found, expected, "{path}");
     }
     // And so it is where the settings say it.
-    let managed = Managed::start(2, "  :ems_awesome_cloud:\n    :streaming_refresh: true\n");
+    let managed = Managed::start(2, "  :awesome_cloud:\n    :streaming_refresh: true\n");
     managed.cloud.change_by_chance(1);
     managed.until_quiet();
     assert!(managed.refreshes().is_empty(), "{:?}", managed.refreshes());

@@ -12,6 +12,7 @@ use crate::model::delivery::Effect;
 use crate::model::delivery::StepKind;
 use crate::model::event::EmsEvent;
 use crate::model::target::ManagerRef;
+use crate::model::target::RefreshWanted;
 use crate::model::target::Target;
 use crate::model::target::TargetCollection;
 use crate::model::value::Value;
@@ -67,10 +68,29 @@ pub(crate) fn refresh(workspace: &mut Workspace, _: usize, name: &str, _: &Value
         _no_provider => None,
     };
     match parsed {
-        Some(targets) if targets.is_empty() => {
-            workspace.state.note = Some("the target parser found nothing to refresh".to_owned());
+        Some(RefreshWanted::Targets(targets)) => {
+            let mut notes = Vec::new();
+            if targets.is_empty() {
+                notes.push("the target parser found nothing to refresh".to_owned());
+            }
+            if 0 < targets.left_out() {
+                let count = targets.left_out();
+                notes.push(format!(
+                    "targets left out because their reference is blank: {count}"
+                ));
+            }
+            workspace.state.note = (!notes.is_empty()).then(|| notes.join("; "));
+            if !targets.is_empty() {
+                workspace.state.effects.push(Effect::QueueRefresh { targets });
+            }
         }
-        Some(targets) => workspace.state.effects.push(Effect::QueueRefresh { targets }),
+        Some(RefreshWanted::Everything) => {
+            let reason = "the target parser asks for the whole manager";
+            workspace.state.note = Some(reason.to_owned());
+            workspace.state.effects.push(Effect::QueueFullRefresh {
+                reason: reason.into(),
+            });
+        }
         None => {
             let reason = format!(
                 "no event_target_parser.rhai for the source `{}`, so the whole manager is refreshed",

@@ -1,9 +1,10 @@
-//! The (P) and (D) statements of the reference, section 13, about catcher, transport, record and job queue: C01 to C59
-//! and C91 to C98. Each stands in the table with the test that shows it, the difference that is deliberate, or what it
+//! The (P) and (D) statements of the reference, section 13, about catcher, transport, record and job queue, C01 to C59
+//! and C91 to C98, and about refreshes, C80 to C90 and C99 to C106. Each stands in the table with the test that shows it, the difference that is deliberate, or what it
 //! waits for; the table is held against the tests there are.
 
 mod catcher;
 mod record;
+mod refreshes;
 mod transport;
 
 use std::collections::BTreeMap;
@@ -439,7 +440,8 @@ fn every_statement_has_its_place_and_every_place_is_there() {
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let differences = words(&text("docs/differences.md"));
     let mut wrong = Vec::new();
-    for (number, shown) in STATEMENTS {
+    let all = || STATEMENTS.iter().chain(refreshes::STATEMENTS);
+    for (number, shown) in all() {
         match shown {
             By(tests) => {
                 for (file, name) in *tests {
@@ -455,9 +457,11 @@ fn every_statement_has_its_place_and_every_place_is_there() {
             Differs(_) | Waits(_) => (),
         }
     }
-    let listed: Vec<&str> = STATEMENTS.iter().map(|(number, _)| *number).collect();
+    let listed: Vec<&str> = all().map(|(number, _)| *number).collect();
     let expected: Vec<String> = (1..=59)
         .chain(91..=98)
+        .chain(80..=90)
+        .chain(99..=106)
         .map(|number| format!("C{number:02}"))
         .collect();
     assert_eq!(listed, expected);

@@ -2,6 +2,9 @@
 #![expect(clippy::indexing_slicing, reason = "tests")]
 
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
@@ -23,6 +26,7 @@ use crate::awesome_cloud::Beginning;
 use crate::awesome_cloud::Kind;
 use crate::support::project::Project;
 use crate::support::served::config;
+use crate::support::served::read;
 
 /// Longer than anything here takes; only a test that fails waits for it.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -33,7 +37,7 @@ pub(crate) struct Managed {
     pub(crate) ems: Arc<Ems>,
     pub(crate) runtime: Runtime,
     appliance: Option<Appliance>,
-    project: Project,
+    pub(crate) project: Project,
 }
 
 /// What there is: association and ref, with what is worth comparing.
@@ -91,6 +95,28 @@ impl Managed {
 
     pub(crate) fn vmdb(&self) -> &Vmdb {
         self.appliance.as_ref().unwrap().vmdb()
+    }
+
+    /// Ends the appliance in order, and starts it over the same database.
+    pub(crate) fn restart(&mut self) {
+        if let Some(appliance) = self.appliance.take() {
+            self.runtime.block_on(appliance.stop());
+        }
+        let started = self.runtime.block_on(Appliance::start(config(&self.project)));
+        self.appliance = Some(started.unwrap());
+    }
+
+    /// Where its web listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.appliance.as_ref().unwrap().address()
+    }
+
+    /// What a path answers with.
+    pub(crate) fn get(&self, path: &str) -> Value {
+        let mut stream = TcpStream::connect(self.address()).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        read(&mut stream).json()
     }
 
     pub(crate) fn refreshes(&self) -> Vec<Refresh> {
