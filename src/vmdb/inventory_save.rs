@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use rusqlite::params;
 
+use crate::crash_point::crash_point;
 use crate::model::ems::EmsId;
 use crate::model::inventory::Collected;
 use crate::model::inventory::InventoryObject;
@@ -87,6 +88,7 @@ impl Vmdb {
             rows = rest;
         }
         changes += self.save_rows(Some(refresh), last).wait()?;
+        crash_point!("refresh.after_save_before_done");
         let mut ids = self.read(|transaction| gone.find(transaction))?;
         while CHUNK < ids.len() {
             let rest = ids.split_off(CHUNK);
@@ -144,6 +146,7 @@ impl Vmdb {
             for row in &rows {
                 row.save(transaction, refresh, &mut changes)?;
             }
+            crash_point!("refresh.save_before_commit", !rows.is_empty());
             Ok(changes)
         };
         self.request_with(CHUNK, work, move |_| after.objects_are_created())

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use rusqlite::params;
 use serde::Serialize;
 
+use crate::crash_point::planted_bug;
 use crate::model::clock::SignedDuration;
 use crate::model::clock::Timestamp;
 use crate::model::ems::Ems;
@@ -320,6 +321,10 @@ fn put_back(
             params![id.0, later, transaction.now.as_microsecond()],
         )?;
     }
+    planted_bug!(
+        "targets_dropped_on_failure",
+        transaction.execute("DELETE FROM refresh_targets WHERE refresh_id = ?1", [id.0])?
+    );
     transaction.execute(
         "UPDATE refresh_queue SET state = 0, due = ?2, error = ?3, progress = NULL, \
          full_reason = ifnull(full_reason, ?4) WHERE id = ?1",
