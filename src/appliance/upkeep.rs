@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tracing::info;
 use tracing::warn;
 
+use crate::crash_point::planted_bug;
 use crate::model::clock::Clock;
 use crate::model::metric::Sample;
 use crate::settings::ActiveSettings;
@@ -64,6 +65,7 @@ impl Upkeep {
     /// Works until it is told to stop.
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut pause = FIRST;
+        planted_bug!("purge_at_start", pause = Duration::ZERO);
         loop {
             tokio::select! {
                 // An error means that nobody is left who could stop it.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use parking_lot::Condvar;
 use parking_lot::Mutex;
 
+use crate::crash_point::crash_point;
 use crate::model::api_call::ApiAnswer;
 use crate::model::api_call::ApiCall;
 use crate::model::api_call::ManagerApi;
@@ -77,7 +78,10 @@ impl RefreshApi {
                 return Err(format!("more than {MOST_CALLS} calls in one refresh"));
             }
             let error = match self.client.ask(call, self.clock.now()) {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    crash_point!("refresh.collecting");
+                    return Ok(answer);
+                }
                 Err(ApiError::Status {
                     status: status @ (404 | 410),
                 }) => {

@@ -82,6 +82,8 @@ impl Refresher {
     /// When the system has no thread to give.
     pub fn start(config: &RefresherConfig) -> io::Result<Self> {
         let (wake, woken) = watch::channel(0);
+        let (recover, recovered) = watch::channel(false);
+        let mut recover = Some(recover);
         let (end, ended) = mpsc::channel();
         let mut refresher = Self {
             is_stopping: Arc::default(),
@@ -104,6 +106,8 @@ impl Refresher {
                 ),
                 // One thread asks for what is due: two would only ask twice.
                 schedule: (number == 0).then(|| Schedule::new(config)),
+                recover: recover.take(),
+                recovered: recovered.clone(),
                 queued: config.vmdb.refreshes_queued(),
                 vmdb: config.vmdb.clone(),
                 woken: woken.clone(),
@@ -165,6 +169,10 @@ impl Drop for Refresher {
 struct Worker {
     runner: Runner,
     schedule: Option<Schedule>,
+    /// The thread that has this one puts back what ran; the others wait until then, since what they run would be put
+    /// back too.
+    recover: Option<watch::Sender<bool>>,
+    recovered: watch::Receiver<bool>,
     vmdb: Vmdb,
     queued: watch::Receiver<u64>,
     woken: watch::Receiver<u64>,
@@ -176,8 +184,13 @@ struct Worker {
 
 impl Worker {
     fn work(mut self) {
-        if self.schedule.is_some() {
-            self.recover();
+        match self.recover.take() {
+            Some(recovered) => {
+                self.recover();
+                recovered.send_replace(true);
+            }
+            // Where nobody puts anything back any more, the program is stopping.
+            None => drop(self.runtime.block_on(self.recovered.wait_for(|is_done| *is_done))),
         }
         let mut is_well = true;
         while !self.is_stopping.load(Ordering::Acquire) {
@@ -198,7 +211,7 @@ impl Worker {
         }
     }
 
-    /// What ran when the process ended comes again. Until that is done, nothing of those managers is taken anyway.
+    /// What ran when the process ended comes again.
     fn recover(&mut self) {
         while !self.is_stopping.load(Ordering::Acquire) {
             match self.vmdb.refresh_recover().wait() {

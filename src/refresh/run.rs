@@ -12,6 +12,7 @@ use tracing::debug;
 use tracing::info;
 use tracing::warn;
 
+use crate::crash_point::crash_point;
 use crate::model::api_call::ManagerApi;
 use crate::model::clock::SignedDuration;
 use crate::model::ems::Ems;
@@ -28,7 +29,11 @@ use crate::refresh::scope::Plan;
 use crate::settings::Secret;
 use crate::switchboard::Collects;
 use crate::vmdb::InventoryChanges;
+#[cfg(feature = "crash-points")]
+use crate::vmdb::RefreshFilter;
 use crate::vmdb::RefreshPace;
+#[cfg(feature = "crash-points")]
+use crate::vmdb::RefreshState;
 use crate::vmdb::RunningRefresh;
 use crate::vmdb::VmdbError;
 
@@ -101,6 +106,7 @@ impl Runner {
         let Some(refresh) = self.config.vmdb.refresh_take(self.pace(), collects)? else {
             return Ok(false);
         };
+        crash_point!("refresh.taken");
         let began = Instant::now();
         let reason = match self.run(&refresh) {
             Ok(changes) => {
@@ -188,6 +194,7 @@ impl Runner {
                     RefreshScope::Full => None,
                     RefreshScope::Targets(targets) => Some(targets.len()),
                 };
+                crash_point!("refresh.new_target_meanwhile", self.is_asked_again(refresh));
                 let changes = self.save(refresh, &scope, &collected)?;
                 self.figures.done(targets, &changes);
                 Ok(changes)
@@ -248,6 +255,18 @@ impl Runner {
                 }))
             }
         }
+    }
+
+    /// Whether somebody asked for more while it ran.
+    #[cfg(feature = "crash-points")]
+    fn is_asked_again(&self, refresh: &RunningRefresh) -> bool {
+        let waiting = RefreshFilter {
+            state: Some(RefreshState::Waiting),
+            ems_id: Some(refresh.ems.id),
+            limit: Some(1),
+        };
+        let waiting = self.config.vmdb.refresh_list(&waiting);
+        waiting.is_ok_and(|waiting| !waiting.is_empty())
     }
 
     fn save(

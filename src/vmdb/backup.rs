@@ -17,6 +17,7 @@ use rustix::fs::RenameFlags;
 use rustix::io::Errno;
 use serde::Serialize;
 
+use crate::crash_point::crash_point;
 use crate::vmdb::DatabaseUrl;
 use crate::vmdb::VmdbError;
 use crate::vmdb::connection;
@@ -109,6 +110,7 @@ fn copy(
             pages: u64::try_from(pages).unwrap_or_default(),
         };
         tell(progress);
+        crash_point!("backup.mid");
         match stepped {
             StepResult::Done => return Ok(progress),
             StepResult::More => {}

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
+use crate::crash_point::crash_point;
 use crate::vmdb::RefreshId;
 use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
@@ -120,7 +121,9 @@ impl<'a> Changing<'a> {
             for change in &rest {
                 change.write(transaction, refresh, &mut changes)?;
             }
+            crash_point!("refresh.after_save_before_done");
             end(transaction, &changes)?;
+            crash_point!("refresh.save_before_commit");
             Ok(changes)
         };
         self.request(weight, work).wait()

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rusqlite::OptionalExtension;
 use rusqlite::params;
 
+use crate::crash_point::crash_point;
 use crate::model::clock::Timestamp;
 use crate::model::ems::EmsId;
 use crate::model::event::EmsEvent;
@@ -167,6 +168,7 @@ impl Vmdb {
                     error
                 ],
             )?;
+            crash_point!("dead_letter.effect_moved", retry_at.is_none());
             Ok(())
         })
     }

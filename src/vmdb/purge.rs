@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use rusqlite::params;
 
+use crate::crash_point::crash_point;
 use crate::model::clock::Timestamp;
 use crate::model::ems::EmsId;
 use crate::settings::HistorySettings;
@@ -274,6 +275,7 @@ impl Purge {
             transaction.gone(MessageId(candidate.id));
             transaction.books.of(candidate.ems_id).purged += 1;
             self.purged.events += 1;
+            crash_point!("purge.batch");
         }
         Ok(())
     }

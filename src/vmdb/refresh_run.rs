@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use rusqlite::params;
 use serde::Serialize;
 
+use crate::crash_point::planted_bug;
 use crate::model::clock::SignedDuration;
 use crate::model::clock::Timestamp;
 use crate::model::ems::Ems;
@@ -255,13 +256,22 @@ pub(crate) fn done(
     Ok(())
 }
 
-/// Lets a refresh wait again. What was asked for while it ran joins it, so that one waits per manager.
+/// Lets a refresh that runs wait again. What was asked for while it ran joins it, so that one waits per manager.
 fn put_back(
     transaction: &mut Transaction<'_>,
     id: RefreshId,
     error: &str,
     due: Option<Timestamp>,
 ) -> Result<(), VmdbError> {
+    let is_running = transaction.first(
+        "SELECT state = 1 FROM refresh_queue WHERE id = ?1",
+        [id.0],
+        |row| row.get(0),
+    )?;
+    if is_running != Some(true) {
+        // It waits already, and would be taken for the one that joins it.
+        return Ok(());
+    }
     let later = transaction.first(
         "SELECT l.id, l.full_reason FROM refresh_queue l JOIN refresh_queue r ON r.ems_id = l.ems_id \
          WHERE r.id = ?1 AND l.state = 0",
@@ -291,6 +301,10 @@ fn put_back(
             params![id.0, later, transaction.now.as_microsecond()],
         )?;
     }
+    planted_bug!(
+        "targets_dropped_on_failure",
+        transaction.execute("DELETE FROM refresh_targets WHERE refresh_id = ?1", [id.0])?
+    );
     transaction.execute(
         "UPDATE refresh_queue SET state = 0, due = ?2, error = ?3, progress = NULL, \
          full_reason = ifnull(full_reason, ?4) WHERE id = ?1",

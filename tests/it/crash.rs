@@ -20,14 +20,19 @@ use std::time::Duration;
 use std::time::Instant;
 
 use regex::Regex;
+use switchboard::model::clock::Clock;
+use switchboard::verify::oracle;
+use switchboard::vmdb::DatabaseUrl;
 use switchboard::vmdb::MessageState;
 use switchboard::vmdb::QueueFilter;
 
 use crate::support::crashing::ABORTED;
 use crate::support::crashing::PATIENCE;
 use crate::support::crashing::Process;
+use crate::support::crashing::RefreshTrial;
 use crate::support::crashing::Trial;
 use crate::support::crashing::entry;
+use crate::support::crashing::purging;
 
 const INTAKE: &[&str] = &[
     "intake.received",
@@ -66,6 +71,23 @@ const OUTCOMES: &[&str] = &[
     "reload.compiled",
     "reload.replaced_before_log",
 ];
+const OUTBOX: &[&str] = &[
+    "outbox.taken",
+    "outbox.before_send",
+    "outbox.sent_no_answer",
+    "outbox.answered_before_mark",
+    "outbox.after_mark",
+    "dead_letter.effect_moved",
+];
+const REFRESH: &[&str] = &[
+    "refresh.taken",
+    "refresh.collecting",
+    "refresh.new_target_meanwhile",
+    "refresh.save_before_commit",
+    "refresh.after_save_before_done",
+];
+const PURGE: &str = "purge.batch";
+const BACKUP: &str = "backup.mid";
 /// Only where there is no database yet, or an old one.
 const MIGRATION: &[&str] = &[
     "start.before_migration",
@@ -107,7 +129,19 @@ fn fine(what: &str, trial: &mut Trial) {
 
 #[test]
 fn every_crash_point_is_tested() {
-    let tested = [INTAKE, STREAMS, HANDLER, OUTCOMES, MIGRATION, START, END].concat();
+    let tested = [
+        INTAKE,
+        STREAMS,
+        HANDLER,
+        OUTCOMES,
+        OUTBOX,
+        REFRESH,
+        &[PURGE, BACKUP],
+        MIGRATION,
+        START,
+        END,
+    ]
+    .concat();
     assert_eq!(
         points_in_source(),
         tested.into_iter().map(str::to_owned).collect()
@@ -158,6 +192,89 @@ fn a_crash_of_the_handler_loses_and_doubles_nothing() {
 #[cfg_attr(not(feature = "crash-points"), ignore = "needs --features crash-points")]
 fn a_crash_over_retries_dead_letters_and_reloads_loses_and_doubles_nothing() {
     crash_at_each(OUTCOMES);
+}
+
+#[test]
+#[cfg_attr(not(feature = "crash-points"), ignore = "needs --features crash-points")]
+fn a_crash_of_the_outbox_sends_again_under_the_same_key_and_loses_nothing() {
+    crash_at_each(OUTBOX);
+}
+
+#[test]
+#[cfg_attr(not(feature = "crash-points"), ignore = "needs --features crash-points")]
+fn a_crash_of_a_refresh_loses_no_target_and_archives_nothing_that_is_there() {
+    for point in REFRESH {
+        let trial = RefreshTrial::new();
+        for what in ["everything", "targets"] {
+            // A second one is asked for while the first one runs only where that takes its time.
+            trial.die_at(point, 1, &[]);
+            let wrong = trial.reckon(&[]);
+            assert!(wrong.is_empty(), "{point}, {what}:\n{}", wrong.join("\n"));
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(not(feature = "crash-points"), ignore = "needs --features crash-points")]
+fn targets_that_a_failed_refresh_drops_are_noticed() {
+    let trial = RefreshTrial::new();
+    let bug = [("SWITCHBOARD_BUG", "targets_dropped_on_failure")];
+    let wrong = trial.reckon(&bug);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    trial.die_at("refresh.collecting", 1, &bug);
+    let wrong = trial.reckon(&bug);
+    for noticed in ["I5: targets: ", "I5: vms "] {
+        let is_noticed = wrong.iter().any(|wrong| wrong.starts_with(noticed));
+        assert!(is_noticed, "{noticed:?}:\n{}", wrong.join("\n"));
+    }
+}
+
+#[test]
+#[cfg_attr(not(feature = "crash-points"), ignore = "needs --features crash-points")]
+fn a_crash_of_the_purge_takes_off_only_what_is_beyond_the_limit() {
+    // In the midst of the first window, and after it.
+    for nth in [1, 6] {
+        let mut trial = Trial::new();
+        trial.add_managers();
+        let before = purging::too_many(&mut trial);
+        purging::die_at(&mut trial, nth);
+        let (purged, mut wrong) = purging::purged(&trial, &before);
+        // Whole windows only: what it was about is there again.
+        if (purged > 0) != (nth > 1) || nth <= u32::try_from(purged).unwrap() {
+            wrong.push(format!("{purged} events were purged"));
+        }
+        wrong.extend(purging::reckon(&mut trial));
+        assert!(wrong.is_empty(), "{PURGE}:{nth}:\n{}", wrong.join("\n"));
+    }
+}
+
+#[test]
+#[cfg_attr(not(feature = "crash-points"), ignore = "needs --features crash-points")]
+fn a_backup_that_is_killed_leaves_nothing_of_its_name_and_the_next_one_is_whole() {
+    let mut trial = Trial::new();
+    trial.add_managers();
+    let process = trial.start(&[]).unwrap();
+    trial.round(process.address());
+    trial.wait_for_rest().unwrap();
+    let copy = trial.project.path("copy.db");
+    let backup = |crash: &str| {
+        let mut command = trial.project.command(&["backup", "copy.db"]);
+        command.env("SWITCHBOARD_CRASH", crash).output().unwrap()
+    };
+    let killed = backup(&format!("{BACKUP}:1"));
+    assert_eq!(killed.status.signal(), ABORTED, "{killed:?}");
+    assert!(!copy.exists());
+    let whole = backup("");
+    assert!(whole.status.success(), "{whole:?}");
+    let sums = oracle::check(
+        &DatabaseUrl::sqlite(copy),
+        &trial.ledger.wanted(),
+        &Clock::System,
+        drop,
+    );
+    let sums = sums.unwrap();
+    assert!(sums.is_fine() && sums.stored > 0, "{sums:?}");
+    process.stop();
 }
 
 #[test]
@@ -238,14 +355,14 @@ fn a_row_that_ends_the_process_twice_is_a_dead_letter_and_the_third_start_is_rea
             "slow",
         )
     }));
-    let process = Process::start(&trial.project, &bug).unwrap();
+    let process = trial.start(&bug).unwrap();
     trial.send(process.address(), &request);
     let (status, log) = process.end();
     assert_eq!(status.signal(), ABORTED, "{log}");
-    let (status, log) = Process::start(&trial.project, &bug).map_or_else(|ended| ended, Process::end);
+    let (status, log) = trial.start(&bug).map_or_else(|ended| ended, Process::end);
     assert_eq!(status.signal(), ABORTED, "{log}");
 
-    let process = Process::start(&trial.project, &bug).unwrap();
+    let process = trial.start(&bug).unwrap();
     let vmdb = trial.vmdb();
     let left = until(
         || vmdb.queue_list(&QueueFilter::default()).unwrap(),
@@ -289,9 +406,10 @@ fn bugs_that_are_planted_are_noticed() {
         ("acknowledge_before_commit", "intake.put_before_commit", 3, "I1"),
         // Of the cloud or of the file, whichever was first.
         ("cursor_before_events", "intake.put_before_commit", 1, "I1"),
-        ("keys_in_memory", "handle.after_commit", 3, "I2"),
+        ("keys_in_memory", "handle.after_commit", 9, "I2"),
         ("lane_by_event", "handle.after_commit", 9, "I8"),
         ("targets_dropped", "handle.after_commit", 1, "I5"),
+        ("marked_before_sending", "outbox.before_send", 1, "I6"),
     ] {
         let bug = [("SWITCHBOARD_BUG", bug)];
         let mut trial = Trial::new();

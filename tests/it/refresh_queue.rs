@@ -229,3 +229,21 @@ fn after_a_refresh_the_next_one_gathers_until_nothing_more_comes_and_a_person_do
     ask(vmdb, &ems, &["b"], None);
     assert!(take().is_some(), "a person asks");
 }
+
+#[test]
+fn a_refresh_that_waits_already_does_not_join_itself() {
+    let (database, ems) = Database::with_ems("one");
+    let vmdb = &database.vmdb;
+    event_asks(vmdb, &ems, "e-1", "vm-1");
+    let refresh = take_refresh(vmdb).unwrap();
+    vmdb.refresh_recover().wait().unwrap();
+    vmdb.refresh_failed(refresh.id, "too late", database.clock.now())
+        .wait()
+        .unwrap();
+    assert_eq!(
+        states(vmdb),
+        BTreeMap::from([(refresh.id.0, RefreshState::Waiting)])
+    );
+    let again = take_refresh(vmdb).unwrap();
+    assert_eq!(vms(&again), vms(&refresh));
+}

@@ -11,6 +11,8 @@ use tracing::error;
 use tracing::info;
 use tracing::warn;
 
+use crate::crash_point::crash_point;
+use crate::crash_point::planted_bug;
 use crate::handler::outbox::command;
 use crate::handler::outbox::counts::Counts;
 use crate::handler::outbox::counts::Ended;
@@ -93,7 +95,9 @@ impl Sender {
     fn lane(&mut self, mut work: Work<'_>) {
         for _turn in 0..IN_A_ROW {
             let Some(entry) = work.entry.take() else { return };
+            crash_point!("outbox.taken");
             let is_marked = self.effect(&entry);
+            crash_point!("outbox.after_mark", is_marked);
             if !is_marked || self.desk.is_stopping() {
                 return;
             }
@@ -113,6 +117,10 @@ impl Sender {
     fn effect(&mut self, entry: &OutboxEntry) -> bool {
         let settings = self.settings.take();
         let kind = Outside::kind_of(&entry.action);
+        planted_bug!(
+            "marked_before_sending",
+            self.mark(|vmdb| vmdb.outbox_sent(entry.id, "not yet".to_owned()).wait())
+        );
         let verdict = catch_unwind(AssertUnwindSafe(|| self.send(entry, &settings)));
         let verdict = verdict.unwrap_or_else(|_panic| {
             error!(
@@ -121,9 +129,9 @@ impl Sender {
             );
             Err(Trouble::passing("the program failed over it, please report it"))
         });
-        // The answer is there, the mark is not.
         match verdict {
             Ok(answer) => {
+                crash_point!("outbox.answered_before_mark");
                 self.counts.add(Ended::Sent, kind);
                 let answer = verdict::told(&answer, &settings.outbox);
                 debug!(effect = entry.id.0, event = entry.event_id.0, answer, "Sent.");
@@ -140,8 +148,10 @@ impl Sender {
         match action {
             Outside::Http(call) => {
                 let request = http::prepare(&call, entry, outbox)?;
+                crash_point!("outbox.before_send");
                 let reply = http::send(self.client(settings), request)?;
                 // The request is out, its answer is not looked at.
+                crash_point!("outbox.sent_no_answer");
                 http::answered(&call, reply, self.vmdb.clock().now())
             }
             Outside::Command(call) => command::prepare(&call, entry, outbox)?.run(),

@@ -14,6 +14,7 @@ use serde_json::json;
 use switchboard::appliance::Appliance;
 use switchboard::model::clock::Clock;
 use switchboard::model::ems::Ems;
+use switchboard::model::ems::EmsId;
 use switchboard::vmdb::NewEms;
 use switchboard::vmdb::Refresh;
 use switchboard::vmdb::RefreshFilter;
@@ -161,87 +162,17 @@ impl Managed {
 
     /// What the inventory says.
     pub(crate) fn inventory(&self) -> Picture {
-        let mut picture = Picture::new();
-        for association in ["hosts", "cloud_networks", "vms", "cloud_volumes", "disks"] {
-            let objects = self
-                .vmdb()
-                .with_inventory(|view| view.all(Some(self.ems.id), association))
-                .unwrap();
-            for object in objects {
-                let reference = object.manager_ref.0.get("ems_ref").unwrap();
-                let mut attributes = json!(object.attributes);
-                let fields = attributes.as_object_mut().unwrap();
-                fields.retain(|name, _| !["ems_ref", "uid_ems", "created_at"].contains(&&**name));
-                picture.insert(format!("{association} {reference}"), attributes);
-            }
-        }
-        picture
+        inventory(self.vmdb(), self.ems.id)
     }
 
     /// What the cloud has, in the words of the inventory.
     pub(crate) fn truth(&self) -> Picture {
-        let objects = self.cloud.objects();
-        let find = |association: &str, id: &Value| json!({"$ref": {"association": association, "manager_ref": {"ems_ref": id}}});
-        let mut picture = Picture::new();
-        for (id, host) in objects.of(Kind::Host) {
-            picture.insert(
-                format!("hosts {id}"),
-                json!({"name": host["name"], "cores": host["cores"], "memory_gb": host["memory_gb"]}),
-            );
-        }
-        for (id, network) in objects.of(Kind::Network) {
-            picture.insert(
-                format!("cloud_networks {id}"),
-                json!({"name": network["name"], "cidr": network["cidr"]}),
-            );
-        }
-        for (id, volume) in objects.of(Kind::Volume) {
-            let mut entry = json!({"name": volume["name"], "size_gb": volume["size_gb"]});
-            if !volume["vm_id"].is_null() {
-                entry["vm"] = find("vms", &volume["vm_id"]);
-            }
-            picture.insert(format!("cloud_volumes {id}"), entry);
-        }
-        for (id, vm) in objects.of(Kind::Vm) {
-            let networks: Vec<Value> = vm["network_ids"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|id| find("cloud_networks", id))
-                .collect();
-            picture.insert(
-                format!("vms {id}"),
-                json!({
-                    "name": vm["name"], "power_state": vm["power_state"], "flavor": vm["flavor"],
-                    "host": find("hosts", &vm["host_id"]), "cloud_networks": networks,
-                }),
-            );
-            for disk in vm["disks"].as_array().unwrap() {
-                let id_of_disk = disk["id"].as_str().unwrap();
-                picture.insert(
-                    format!("disks {id_of_disk}"),
-                    json!({"name": id_of_disk, "size_gb": disk["size_gb"], "parent": find("vms", &json!(id))}),
-                );
-            }
-        }
-        picture
+        truth(&self.cloud)
     }
 
     /// Says where the two differ.
     pub(crate) fn assert_true(&self) {
-        let (inventory, truth) = (self.inventory(), self.truth());
-        let keys: std::collections::BTreeSet<&String> = inventory.keys().chain(truth.keys()).collect();
-        let different: Vec<String> = keys
-            .into_iter()
-            .filter(|key| inventory.get(*key) != truth.get(*key))
-            .map(|key| {
-                format!(
-                    "{key}: inventory {:?}, cloud {:?}",
-                    inventory.get(key),
-                    truth.get(key)
-                )
-            })
-            .collect();
+        let different = differences(&self.inventory(), &self.truth());
         assert!(different.is_empty(), "{}", different.join("\n"));
     }
 }
@@ -252,4 +183,86 @@ impl Drop for Managed {
             self.runtime.block_on(appliance.stop());
         }
     }
+}
+
+/// What the inventory of a manager says.
+pub(crate) fn inventory(vmdb: &Vmdb, ems: EmsId) -> Picture {
+    let mut picture = Picture::new();
+    for association in ["hosts", "cloud_networks", "vms", "cloud_volumes", "disks"] {
+        let objects = vmdb
+            .with_inventory(|view| view.all(Some(ems), association))
+            .unwrap();
+        for object in objects {
+            let reference = object.manager_ref.0.get("ems_ref").unwrap();
+            let mut attributes = json!(object.attributes);
+            let fields = attributes.as_object_mut().unwrap();
+            fields.retain(|name, _| !["ems_ref", "uid_ems", "created_at"].contains(&&**name));
+            picture.insert(format!("{association} {reference}"), attributes);
+        }
+    }
+    picture
+}
+
+/// What a cloud has, in the words of the inventory.
+pub(crate) fn truth(cloud: &AwesomeCloud) -> Picture {
+    let objects = cloud.objects();
+    let find = |association: &str, id: &Value| json!({"$ref": {"association": association, "manager_ref": {"ems_ref": id}}});
+    let mut picture = Picture::new();
+    for (id, host) in objects.of(Kind::Host) {
+        picture.insert(
+            format!("hosts {id}"),
+            json!({"name": host["name"], "cores": host["cores"], "memory_gb": host["memory_gb"]}),
+        );
+    }
+    for (id, network) in objects.of(Kind::Network) {
+        picture.insert(
+            format!("cloud_networks {id}"),
+            json!({"name": network["name"], "cidr": network["cidr"]}),
+        );
+    }
+    for (id, volume) in objects.of(Kind::Volume) {
+        let mut entry = json!({"name": volume["name"], "size_gb": volume["size_gb"]});
+        if !volume["vm_id"].is_null() {
+            entry["vm"] = find("vms", &volume["vm_id"]);
+        }
+        picture.insert(format!("cloud_volumes {id}"), entry);
+    }
+    for (id, vm) in objects.of(Kind::Vm) {
+        let networks: Vec<Value> = vm["network_ids"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|id| find("cloud_networks", id))
+            .collect();
+        picture.insert(
+            format!("vms {id}"),
+            json!({
+                "name": vm["name"], "power_state": vm["power_state"], "flavor": vm["flavor"],
+                "host": find("hosts", &vm["host_id"]), "cloud_networks": networks,
+            }),
+        );
+        for disk in vm["disks"].as_array().unwrap() {
+            let id_of_disk = disk["id"].as_str().unwrap();
+            picture.insert(
+                format!("disks {id_of_disk}"),
+                json!({"name": id_of_disk, "size_gb": disk["size_gb"], "parent": find("vms", &json!(id))}),
+            );
+        }
+    }
+    picture
+}
+
+/// Where the two differ.
+pub(crate) fn differences(inventory: &Picture, truth: &Picture) -> Vec<String> {
+    let keys: std::collections::BTreeSet<&String> = inventory.keys().chain(truth.keys()).collect();
+    keys.into_iter()
+        .filter(|key| inventory.get(*key) != truth.get(*key))
+        .map(|key| {
+            format!(
+                "{key}: inventory {:?}, cloud {:?}",
+                inventory.get(key),
+                truth.get(key)
+            )
+        })
+        .collect()
 }

@@ -158,6 +158,10 @@ fn serve(
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut head = String::new();
     while reader.read_line(&mut head)? > 2 {}
+    if !head.ends_with("\r\n\r\n") {
+        // The caller ended in the midst of it.
+        return Ok(());
+    }
     let mut received = Received {
         head,
         body: Vec::new(),

@@ -1,14 +1,13 @@
 //! The ledger: what was sent and what was answered, outside the process that is tested, on file before it is sent.
 
-use std::fs::File;
-use std::io::Write;
 use std::ops::Range;
 use std::path::Path;
 
 use parking_lot::Mutex;
-use serde_json::json;
-use sha2::Digest;
-use sha2::Sha256;
+use switchboard::verify::ledger;
+use switchboard::verify::ledger::LedgerLine;
+use switchboard::verify::ledger::LedgerWriter;
+use switchboard::verify::ledger::Sha256Text;
 
 /// What is to become of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,19 +37,28 @@ pub(crate) struct Entry {
 
 impl Entry {
     pub(crate) fn digest(&self) -> [u8; 32] {
-        Sha256::digest(self.body.as_bytes()).into()
+        Sha256Text::of(self.body.as_bytes()).0
+    }
+
+    fn line(&self) -> LedgerLine {
+        LedgerLine {
+            ems: self.ems.to_owned(),
+            key: self.key.clone(),
+            sha256: Some(Sha256Text(self.digest())),
+            answered: self.answered.then_some(true),
+        }
     }
 }
 
 /// The ledger. Entries keep their places, so a place is a name.
 pub(crate) struct Ledger {
-    inner: Mutex<(File, Vec<Entry>)>,
+    inner: Mutex<(LedgerWriter, Vec<Entry>)>,
 }
 
 impl Ledger {
     pub(crate) fn create(path: &Path) -> Self {
         Self {
-            inner: Mutex::new((File::create(path).unwrap(), Vec::new())),
+            inner: Mutex::new((LedgerWriter::append_to(path).unwrap(), Vec::new())),
         }
     }
 
@@ -60,8 +68,11 @@ impl Ledger {
         let begin = inner.1.len();
         for entry in &mut entries {
             entry.request = begin;
-            write(&mut inner.0, entry);
         }
+        inner
+            .0
+            .write(&entries.iter().map(Entry::line).collect::<Vec<_>>())
+            .unwrap();
         inner.1.extend(entries);
         begin..inner.1.len()
     }
@@ -70,20 +81,25 @@ impl Ledger {
     pub(crate) fn answered(&self, places: Range<usize>) {
         let mut inner = self.inner.lock();
         let (file, entries) = &mut *inner;
-        for entry in &mut entries[places] {
-            entry.answered = true;
-            write(file, entry);
-        }
+        let entries = &mut entries[places];
+        entries.iter_mut().for_each(|entry| entry.answered = true);
+        file.write(&entries.iter().map(Entry::line).collect::<Vec<_>>())
+            .unwrap();
     }
 
     pub(crate) fn entries(&self) -> Vec<Entry> {
         self.inner.lock().1.clone()
     }
-}
 
-/// One line; a later one of the same key tells more.
-fn write(file: &mut File, entry: &Entry) {
-    let sha256: String = entry.digest().iter().map(|byte| format!("{byte:02x}")).collect();
-    let line = json!({"ems": entry.ems, "key": entry.key, "lane": entry.lane, "sha256": sha256, "answered": entry.answered});
-    file.write_all(format!("{line}\n").as_bytes()).unwrap();
+    /// Of what the settings want: an answer for anything else promises nothing.
+    pub(crate) fn wanted(&self) -> ledger::Ledger {
+        let inner = self.inner.lock();
+        let mut ledger = ledger::Ledger::default();
+        let wanted = inner
+            .1
+            .iter()
+            .filter(|entry| entry.expected != Expected::Filtered);
+        wanted.for_each(|entry| ledger.add(entry.line()));
+        ledger
+    }
 }

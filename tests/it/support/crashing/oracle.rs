@@ -11,27 +11,35 @@ use regex::Regex;
 use rusqlite::Connection;
 use serde_json::Value;
 use serde_json::json;
-use sha2::Digest;
-use sha2::Sha256;
+use switchboard::model::clock::Clock;
 use switchboard::model::delivery::Delivery;
 use switchboard::model::delivery::Effect;
 use switchboard::model::event::EventId;
+use switchboard::source::Severity;
 use switchboard::switchboard::Context;
+use switchboard::verify::ledger;
+use switchboard::verify::oracle;
+use switchboard::vmdb::DatabaseUrl;
+use switchboard::vmdb::Finding;
 use switchboard::vmdb::ShownEvent;
 use switchboard::vmdb::StoredDelivery;
 use switchboard::vmdb::Vmdb;
 
+use crate::support::crashing::effects;
 use crate::support::crashing::ledger::Entry;
 use crate::support::crashing::ledger::Expected;
-use crate::support::crashing::rules;
+use crate::support::crashing::ledger::Ledger;
+use crate::support::crashing::rules::Sets;
+use crate::support::receiver::Received;
+
+/// Why a manager is read that no event asks for.
+const NEVER_READ: &str = "nothing of this manager was ever read";
 
 /// An event as it is saved.
-struct Saved {
+pub(crate) struct Saved {
     id: i64,
     ems: String,
     key: String,
-    digest: Vec<u8>,
-    full_data: String,
 }
 
 /// Right after a crash, when nothing was sent again: a request is kept whole or not at all (I3), and a cursor is
@@ -77,25 +85,110 @@ pub(crate) fn halves(connection: &Connection, ledger: &[Entry]) -> Vec<String> {
     wrong
 }
 
-/// At rest.
-pub(crate) fn compare(connection: &Connection, vmdb: &Vmdb, ledger: &[Entry], polled: usize) -> Vec<String> {
-    let saved = saved(connection);
-    let mut wrong = Vec::new();
-    kept(&saved, ledger, &mut wrong);
-    unparsed(connection, ledger, &mut wrong);
-    books(connection, &mut wrong);
-    decisions(connection, vmdb, &saved, &mut wrong);
-    cursor(connection, polled, &mut wrong);
-    lanes(connection, &saved, ledger, &mut wrong);
-    database(connection, &saved, &mut wrong);
-    wrong
+/// What is compared at rest.
+pub(crate) struct AtRest<'a> {
+    pub(crate) database: &'a DatabaseUrl,
+    pub(crate) connection: &'a Connection,
+    pub(crate) vmdb: &'a Vmdb,
+    /// The rules that decided.
+    pub(crate) sets: &'a Sets,
 }
 
-fn saved(connection: &Connection) -> Vec<Saved> {
+impl AtRest<'_> {
+    /// What was sent, against what is there: by events, by their decisions, by the receiver of their effects.
+    pub(crate) fn compare(&self, ledger: &Ledger, polled: usize, received: &[Received]) -> Vec<String> {
+        let saved = saved(self.connection);
+        let mut wrong = Vec::new();
+        self.as_users_do(&ledger.wanted(), &mut wrong);
+        self.decisions(&saved, &mut wrong);
+        effects::compare(self.connection, received, &mut wrong);
+        cursor(self.connection, polled, &mut wrong);
+        lanes(self.connection, &saved, &ledger.entries(), &mut wrong);
+        wrong
+    }
+
+    /// I1 to I4, and I10, by what users check theirs with: `switchboard verify --ledger`.
+    pub(crate) fn as_users_do(&self, ledger: &ledger::Ledger, wrong: &mut Vec<String>) {
+        let tell = |finding: Finding| {
+            let rule = match finding.code {
+                _ if finding.severity == Severity::Warning => return,
+                "Lost" | "Changed" => "I1",
+                "NotSent" | "SavedTwice" => "I2",
+                "BooksDiffer" | "InTwoPlaces" | "RetryMissing" => "I4",
+                "EffectTwice" => "I6",
+                "LaneOrder" => "I8",
+                _ => "I10",
+            };
+            wrong.push(format!("{rule}: {finding}"));
+        };
+        oracle::check(self.database, ledger, &Clock::System, tell).unwrap();
+    }
+
+    /// I9: each event has exactly the decisions that its recorded rules make. I5, I6: what they ask for is there, once.
+    pub(crate) fn decisions(&self, saved: &[Saved], wrong: &mut Vec<String>) {
+        let connection = self.connection;
+        let mut targets: BTreeMap<(i64, String, String), i64> = BTreeMap::new();
+        let mut whole = BTreeSet::new();
+        let mut effects: BTreeMap<(i64, String), i64> = BTreeMap::new();
+        for one in saved {
+            let shown = self.vmdb.event_show(EventId(one.id)).unwrap().unwrap();
+            let ems = shown.stored.event.ems.as_ref().unwrap().id.0;
+            for delivery in pure(self.sets, one, &shown, wrong) {
+                for target in delivery.targets().targets() {
+                    let reference = serde_json::to_string(&target.manager_ref).unwrap();
+                    *targets
+                        .entry((ems, target.association.to_string(), reference))
+                        .or_default() += 1;
+                }
+                for effect in &delivery.effects {
+                    match effect {
+                        Effect::QueueFullRefresh { .. } => drop(whole.insert(ems)),
+                        Effect::Outside { action } => {
+                            *effects.entry((one.id, action.to_string())).or_default() += 1;
+                        }
+                        Effect::QueueRefresh { .. } | Effect::Builtin { .. } => (),
+                    }
+                }
+            }
+        }
+        let mut query = connection
+            .prepare(
+                "SELECT q.ems_id, t.association, t.manager_ref, sum(t.requests) FROM refresh_targets t \
+             JOIN refresh_queue q ON q.id = t.refresh_id GROUP BY 1, 2, 3",
+            )
+            .unwrap();
+        let rows = query.query_map([], |row| {
+            Ok(((row.get(0)?, row.get(1)?, row.get(2)?), row.get(3)?))
+        });
+        let queued: BTreeMap<_, i64> = rows.unwrap().map(Result::unwrap).collect();
+        differ("I5: targets", &targets, &queued, wrong);
+        // Nobody has to ask for the first one of a manager that can be read.
+        let sql = "SELECT ems_id, group_concat(full_reason) FROM refresh_queue \
+         WHERE full_reason IS NOT NULL GROUP BY ems_id";
+        let mut query = connection.prepare(sql).unwrap();
+        let queued = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+        let queued: BTreeMap<i64, String> = queued.unwrap().map(Result::unwrap).collect();
+        let is_wanted = |ems: &i64, why: &str| whole.contains(ems) || why == NEVER_READ;
+        if !whole.iter().all(|ems| queued.contains_key(ems))
+            || !queued.iter().all(|(ems, why)| is_wanted(ems, why))
+        {
+            wrong.push(format!(
+                "I5: managers {whole:?} are to be refreshed, of these it was asked for: {queued:?}"
+            ));
+        }
+        let sql = "SELECT event_id, action, count(DISTINCT idempotency_key) FROM outbox GROUP BY 1, 2";
+        let mut query = connection.prepare(sql).unwrap();
+        let rows = query.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)));
+        let queued: BTreeMap<_, i64> = rows.unwrap().map(Result::unwrap).collect();
+        differ("I6: effects", &effects, &queued, wrong);
+    }
+}
+
+pub(crate) fn saved(connection: &Connection) -> Vec<Saved> {
     let mut query = connection
         .prepare(
-            "SELECT e.id, m.name, e.event_key, n.digest, n.full_data FROM event_streams e \
-             JOIN ext_management_systems m ON m.id = e.ems_id JOIN native_events n ON n.id = e.id ORDER BY e.id",
+            "SELECT e.id, m.name, e.event_key FROM event_streams e \
+             JOIN ext_management_systems m ON m.id = e.ems_id ORDER BY e.id",
         )
         .unwrap();
     let rows = query.query_map([], |row| {
@@ -103,142 +196,9 @@ fn saved(connection: &Connection) -> Vec<Saved> {
             id: row.get(0)?,
             ems: row.get(1)?,
             key: row.get(2)?,
-            digest: row.get(3)?,
-            full_data: row.get(4)?,
         })
     });
     rows.unwrap().map(Result::unwrap).collect()
-}
-
-/// I1: what was answered is there, with its bytes. I2: nothing else is there, and nothing twice.
-fn kept(saved: &[Saved], ledger: &[Entry], wrong: &mut Vec<String>) {
-    let mut by_key: BTreeMap<(&str, &str), Vec<&Saved>> = BTreeMap::new();
-    for one in saved {
-        by_key.entry((&one.ems, &one.key)).or_default().push(one);
-    }
-    for entry in ledger {
-        let found = by_key.remove(&(entry.ems, &*entry.key)).unwrap_or_default();
-        match (entry.expected, &*found) {
-            (Expected::Saved, [one]) if one.full_data == entry.body => (),
-            (Expected::Saved, [one]) => wrong.push(format!("I1: {} is kept as {}", entry.key, one.full_data)),
-            (Expected::Saved, []) if entry.answered => wrong.push(format!("I1: {} is lost", entry.key)),
-            (Expected::Filtered | Expected::Unparsed, []) | (Expected::Saved, []) => (),
-            (_, found) => wrong.push(format!("I2: {} is there {} times", entry.key, found.len())),
-        }
-    }
-    wrong.extend(by_key.keys().map(|(_, key)| format!("I2: nobody sent {key}")));
-}
-
-fn unparsed(connection: &Connection, ledger: &[Entry], wrong: &mut Vec<String>) {
-    let sql = "SELECT n.full_data FROM miq_queue q JOIN native_events n USING (id) WHERE q.kind = 1 AND q.state = 1";
-    let mut query = connection.prepare(sql).unwrap();
-    let rows = query.query_map([], |row| row.get::<_, String>(0)).unwrap();
-    let there: BTreeSet<String> = rows.map(Result::unwrap).collect();
-    let mut expected = ledger.iter().filter(|entry| entry.expected == Expected::Unparsed);
-    for entry in expected
-        .by_ref()
-        .filter(|entry| entry.answered && !there.contains(&entry.body))
-    {
-        wrong.push(format!("I1: {}, which no parser understands, is lost", entry.key));
-    }
-}
-
-/// I4: everything that came in is somewhere, by the books and by the rows.
-fn books(connection: &Connection, wrong: &mut Vec<String>) {
-    let sql = "SELECT m.name, t.received, t.accepted, t.duplicate, t.filtered, t.refused, t.delivered, t.dead, t.discarded, \
-         (SELECT count(*) FROM event_streams e WHERE e.ems_id = m.id), \
-         (SELECT count(*) FROM miq_queue q WHERE q.ems_id = m.id AND q.kind <> 2), \
-         (SELECT count(*) FROM miq_queue q WHERE q.ems_id = m.id AND q.state = 1) \
-         FROM ext_management_systems m JOIN (SELECT ems_id, sum(received) received, sum(accepted) accepted, \
-         sum(duplicate) duplicate, sum(filtered) filtered, sum(refused) refused, sum(delivered) delivered, \
-         sum(dead) dead, sum(discarded) discarded FROM tallies GROUP BY ems_id) t ON t.ems_id = m.id";
-    let mut query = connection.prepare(sql).unwrap();
-    let mut rows = query.query([]).unwrap();
-    while let Some(row) = rows.next().unwrap() {
-        let name: String = row.get(0).unwrap();
-        let number = |column: usize| row.get::<_, i64>(column).unwrap();
-        let [
-            received,
-            accepted,
-            duplicate,
-            filtered,
-            refused,
-            delivered,
-            dead,
-            discarded,
-            events,
-            queued,
-            given_up,
-        ] = std::array::from_fn(|index| number(index + 1));
-        for (rule, left, right) in [
-            ("received", received, accepted + duplicate + filtered + refused),
-            ("accepted", accepted, delivered + discarded + queued),
-            ("delivered", delivered, events),
-            ("dead", dead, given_up),
-        ] {
-            if left != right {
-                wrong.push(format!(
-                    "I4: {name}: {rule} is {left} by the books, {right} by what is there"
-                ));
-            }
-        }
-    }
-}
-
-/// I9: each event has exactly the decisions that its recorded rules make. I5, I6: what they ask for is there, once.
-fn decisions(connection: &Connection, vmdb: &Vmdb, saved: &[Saved], wrong: &mut Vec<String>) {
-    let mut targets: BTreeMap<(i64, String, String), i64> = BTreeMap::new();
-    let mut whole = BTreeSet::new();
-    let mut effects: BTreeMap<(i64, String), i64> = BTreeMap::new();
-    for one in saved {
-        let shown = vmdb.event_show(EventId(one.id)).unwrap().unwrap();
-        let ems = shown.stored.event.ems.as_ref().unwrap().id.0;
-        for delivery in pure(one, &shown, wrong) {
-            for target in delivery.targets().targets() {
-                let reference = serde_json::to_string(&target.manager_ref).unwrap();
-                *targets
-                    .entry((ems, target.association.to_string(), reference))
-                    .or_default() += 1;
-            }
-            for effect in &delivery.effects {
-                match effect {
-                    Effect::QueueFullRefresh { .. } => drop(whole.insert(ems)),
-                    Effect::Outside { action } => {
-                        *effects.entry((one.id, action.to_string())).or_default() += 1;
-                    }
-                    Effect::QueueRefresh { .. } | Effect::Builtin { .. } => (),
-                }
-            }
-        }
-    }
-    let mut query = connection
-        .prepare(
-            "SELECT q.ems_id, t.association, t.manager_ref, sum(t.requests) FROM refresh_targets t \
-             JOIN refresh_queue q ON q.id = t.refresh_id GROUP BY 1, 2, 3",
-        )
-        .unwrap();
-    let rows = query.query_map([], |row| {
-        Ok(((row.get(0)?, row.get(1)?, row.get(2)?), row.get(3)?))
-    });
-    let queued: BTreeMap<_, i64> = rows.unwrap().map(Result::unwrap).collect();
-    differ("I5: targets", &targets, &queued, wrong);
-    let sql = "SELECT DISTINCT ems_id FROM refresh_queue WHERE full_reason IS NOT NULL";
-    let mut query = connection.prepare(sql).unwrap();
-    let queued: BTreeSet<i64> = query
-        .query_map([], |row| row.get(0))
-        .unwrap()
-        .map(Result::unwrap)
-        .collect();
-    if whole != queued {
-        wrong.push(format!(
-            "I5: managers {whole:?} are to be refreshed, {queued:?} wait"
-        ));
-    }
-    let sql = "SELECT event_id, action, count(DISTINCT idempotency_key) FROM outbox GROUP BY 1, 2";
-    let mut query = connection.prepare(sql).unwrap();
-    let rows = query.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)));
-    let queued: BTreeMap<_, i64> = rows.unwrap().map(Result::unwrap).collect();
-    differ("I6: effects", &effects, &queued, wrong);
 }
 
 fn differ<K: Ord + std::fmt::Debug>(
@@ -257,11 +217,11 @@ fn differ<K: Ord + std::fmt::Debug>(
 }
 
 /// Decides again, run by run, and compares with what is recorded.
-fn pure(saved: &Saved, shown: &ShownEvent, wrong: &mut Vec<String>) -> Vec<Delivery> {
+fn pure(sets: &Sets, saved: &Saved, shown: &ShownEvent, wrong: &mut Vec<String>) -> Vec<Delivery> {
     let event = Arc::new(shown.stored.event.clone());
     let (mut deliveries, mut resume) = (Vec::new(), None);
     for (run, recorded) in shown.deliveries.iter().enumerate() {
-        let Some(set) = rules::sets().get(&recorded.rules_id.0) else {
+        let Some(set) = sets.get(&recorded.rules_id.0) else {
             wrong.push(format!("I9: {} was decided by unknown rules", saved.key));
             continue;
         };
@@ -363,24 +323,5 @@ fn lanes(connection: &Connection, saved: &[Saved], ledger: &[Entry], wrong: &mut
             }
         }
         last.insert(lane, (*place, (*delivery, *at), &one.key));
-    }
-}
-
-/// I10: the database is sound, and every event has the digest of its bytes.
-fn database(connection: &Connection, saved: &[Saved], wrong: &mut Vec<String>) {
-    let found: String = connection
-        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
-        .unwrap();
-    if found != "ok" {
-        wrong.push(format!("I10: {found}"));
-    }
-    let mut query = connection.prepare("PRAGMA foreign_key_check").unwrap();
-    if query.exists([]).unwrap() {
-        wrong.push("I10: a row refers to one that is not there".to_owned());
-    }
-    for one in saved {
-        if Sha256::digest(one.full_data.as_bytes()).as_slice() != one.digest {
-            wrong.push(format!("I10: {} has another digest than its bytes", one.key));
-        }
     }
 }

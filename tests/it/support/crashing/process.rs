@@ -116,15 +116,18 @@ impl Process {
 }
 
 fn command(project: &Project, variables: &[(&str, &str)]) -> Command {
-    let folders = ["--automate", "automate", "--automate", "site"];
-    let mut command = project.command(&[&["serve", "--listen", "127.0.0.1:0"], &folders[..]].concat());
+    let mut arguments = vec!["serve", "--listen", "127.0.0.1:0", "--automate", "automate"];
+    if project.path("site").exists() {
+        arguments.extend(["--automate", "site"]);
+    }
+    let mut command = project.command(&arguments);
     command.envs(variables.iter().copied()).stdout(Stdio::null());
     command
 }
 
 /// Starts it and kills it after so long, however far it has got.
-pub(crate) fn start_and_kill(project: &Project, time: Duration) {
-    let child = Running::start(command(project, &[]).stderr(Stdio::null()));
+pub(crate) fn start_and_kill(project: &Project, variables: &[(&str, &str)], time: Duration) {
+    let child = Running::start(command(project, variables).stderr(Stdio::null()));
     pause(time);
     drop(child);
 }

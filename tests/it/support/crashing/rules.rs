@@ -16,6 +16,9 @@ use crate::support::project::Project;
 /// The event types that senders choose from, one after another.
 pub(crate) const TYPES: [&str; 6] = ["create", "slow", "deliver", "again", "whole", "create"];
 
+/// Rules by their ids.
+pub(crate) type Sets = BTreeMap<u128, Arc<Switchboard>>;
+
 const SETTINGS: &str = "\
 ems:
   ems_awesome_cloud:
@@ -33,7 +36,22 @@ workers:
 # A busy machine decides nothing.
 script:
   max_time: 60s
-";
+outbox:
+  secrets:
+    receiver: env:CRASH_RECEIVER
+    life: env:CRASH_LIFE
+  allowed_origins: [";
+
+/// One effect of each end: sent, sent to somebody who keeps books, given up.
+const DELIVER: &str = r#"
+evm.deliver(#{ log: "SET" });
+evm.deliver(#{ http: #{
+    url: #{ secret: "receiver" },
+    headers: #{ "x-life": #{ secret: "life" } },
+    json: #{ event: evm.event?.ems_ref, set: "SET" },
+} });
+evm.deliver(#{ command: ["nobody-knows-it"] });
+"#;
 
 const SITE: &str = r#"
 //- site/Site/__domain__.yaml
@@ -142,6 +160,11 @@ if !evm.state_var_exists("asked") {
 }
 "#;
 
+/// The settings, where effects go to this receiver.
+pub(crate) fn settings(receiver: &str) -> String {
+    format!("{SETTINGS}{receiver}]\n")
+}
+
 /// A project with these rules.
 pub(crate) fn project() -> Project {
     let project = Project::shipped();
@@ -149,7 +172,6 @@ pub(crate) fn project() -> Project {
         let (path, text) = part.split_once('\n').unwrap();
         project.write(path, text);
     }
-    project.write("config/settings.yml", SETTINGS);
     change(&project, 0);
     project
 }
@@ -158,36 +180,46 @@ pub(crate) fn project() -> Project {
 pub(crate) fn change(project: &Project, number: usize) {
     let set = ["even", "odd"][number % 2];
     // Replaced as editors do it, so that there is never half a file.
-    project.write("rules.new", &format!("evm.deliver(#{{ log: \"{set}\" }});\n"));
+    project.write("rules.new", &DELIVER.replace("SET", set));
     let method = "site/Site/System/Event/EmsEvent/AWESOME_CLOUD.class/__methods__/deliver.rhai";
     std::fs::rename(project.path("rules.new"), project.path(method)).unwrap();
 }
 
 /// Both sets, by their ids.
-pub(crate) fn sets() -> &'static BTreeMap<u128, Arc<Switchboard>> {
-    static SETS: LazyLock<BTreeMap<u128, Arc<Switchboard>>> = LazyLock::new(|| {
+pub(crate) fn sets() -> &'static Sets {
+    static SETS: LazyLock<Sets> = LazyLock::new(|| {
         let project = project();
-        let roots = [
-            (RootKind::Automate, "automate"),
-            (RootKind::Automate, "site"),
-            (RootKind::Scripts, "scripts"),
-        ];
-        let roots = roots.map(|(kind, name)| Root {
-            kind,
-            folder: project.path(name),
-            required: true,
-        });
         let load = |number| {
             change(&project, number);
-            let limits = Limits {
-                max_time: Duration::from_secs(60),
-                ..Limits::default()
-            };
-            let loaded = Switchboard::load_within(&SourceTree::from_disk(&roots).unwrap(), None, &limits);
-            assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
-            (loaded.switchboard.id().0, Arc::new(loaded.switchboard))
+            load(&project, &["automate", "site"])
         };
         BTreeMap::from([load(0), load(1)])
     });
     &SETS
+}
+
+/// The rules that are shipped, by their id.
+pub(crate) fn shipped() -> &'static Sets {
+    static SETS: LazyLock<Sets> =
+        LazyLock::new(|| BTreeMap::from([load(&Project::shipped(), &["automate"])]));
+    &SETS
+}
+
+fn load(project: &Project, automate: &[&str]) -> (u128, Arc<Switchboard>) {
+    let roots = automate.iter().map(|name| (RootKind::Automate, *name));
+    let roots: Vec<Root> = roots
+        .chain([(RootKind::Scripts, "scripts")])
+        .map(|(kind, name)| Root {
+            kind,
+            folder: project.path(name),
+            required: true,
+        })
+        .collect();
+    let limits = Limits {
+        max_time: Duration::from_secs(60),
+        ..Limits::default()
+    };
+    let loaded = Switchboard::load_within(&SourceTree::from_disk(&roots).unwrap(), None, &limits);
+    assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
+    (loaded.switchboard.id().0, Arc::new(loaded.switchboard))
 }

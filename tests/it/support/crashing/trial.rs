@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::process::ExitStatus;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -31,11 +32,14 @@ use crate::support::crashing::ledger::Entry;
 use crate::support::crashing::ledger::Expected;
 use crate::support::crashing::ledger::Ledger;
 use crate::support::crashing::oracle;
+use crate::support::crashing::oracle::AtRest;
 use crate::support::crashing::process;
 use crate::support::crashing::process::PATIENCE;
 use crate::support::crashing::process::Process;
 use crate::support::crashing::rules;
 use crate::support::project::Project;
+use crate::support::receiver::Mood;
+use crate::support::receiver::Receiver;
 
 /// After so many rounds of load every place that can be reached has been reached a few times.
 const ROUNDS: usize = 25;
@@ -48,6 +52,10 @@ pub(crate) struct Trial {
     pub(crate) project: Project,
     pub(crate) ledger: Ledger,
     cloud: Cloud,
+    /// Who gets the outside effects.
+    receiver: Receiver,
+    /// How often the process was started: told to the receiver with every effect.
+    lives: AtomicUsize,
     rounds: usize,
     /// Whether anything is pushed, or only asked for.
     pub(crate) pushes: bool,
@@ -59,22 +67,49 @@ impl Trial {
     pub(crate) fn new() -> Self {
         let project = rules::project();
         let cloud = Cloud::start();
+        let receiver = Receiver::always(Mood::Honest);
         cloud.page_size(3);
         append(&project, "");
-        Self {
+        let trial = Self {
             ledger: Ledger::create(&project.path("ledger.jsonl")),
             project,
             cloud,
+            receiver,
+            lives: AtomicUsize::new(0),
             rounds: 0,
             pushes: true,
             blamed: AtomicUsize::new(0),
-        }
+        };
+        trial.set("");
+        trial
     }
 
     /// The database, beside the process.
     pub(crate) fn vmdb(&self) -> Vmdb {
-        let url = DatabaseUrl::sqlite(self.project.path("switchboard.db"));
-        Vmdb::open(&url, Clock::System).unwrap()
+        Vmdb::open(&self.database(), Clock::System).unwrap()
+    }
+
+    pub(crate) fn database(&self) -> DatabaseUrl {
+        DatabaseUrl::sqlite(self.project.path("switchboard.db"))
+    }
+
+    /// Adds to its settings.
+    pub(crate) fn set(&self, more: &str) {
+        let settings = rules::settings(&self.receiver.url());
+        self.project
+            .write("config/settings.yml", &format!("{settings}{more}"));
+    }
+
+    /// Starts the process for another life; how it ended, where it did before it listened.
+    pub(crate) fn start(&self, variables: &[(&str, &str)]) -> Result<Process, (ExitStatus, String)> {
+        let (receiver, life) = self.life();
+        let own = [("CRASH_RECEIVER", &*receiver), ("CRASH_LIFE", &*life)];
+        Process::start(&self.project, &[&own, variables].concat())
+    }
+
+    fn life(&self) -> (String, String) {
+        let life = self.lives.fetch_add(1, Ordering::Relaxed);
+        (format!("{}/in", self.receiver.url()), life.to_string())
     }
 
     /// The three managers: one is pushed to, one is asked, one writes a file.
@@ -98,7 +133,7 @@ impl Trial {
     /// Starts the process with a crash point; it has to die there before it listens.
     pub(crate) fn die_at_start(&self, point: &str) {
         let variables = [("SWITCHBOARD_CRASH", &*format!("{point}:1"))];
-        match Process::start(&self.project, &variables) {
+        match self.start(&variables) {
             Err((status, log)) => assert_eq!(status.signal(), ABORTED, "{point}: {log}"),
             Ok(process) => panic!("{point} was not reached: {}", process.stop().1),
         }
@@ -108,7 +143,7 @@ impl Trial {
     pub(crate) fn die_at(&mut self, point: &str, nth: u32, variables: &[(&str, &str)]) {
         let crash = format!("{point}:{nth}");
         let variables = [&[("SWITCHBOARD_CRASH", &*crash)], variables].concat();
-        let mut process = Process::start(&self.project, &variables).unwrap();
+        let mut process = self.start(&variables).unwrap();
         for _ in 0..ROUNDS {
             self.round(process.address());
             if process.is_dead() {
@@ -127,7 +162,7 @@ impl Trial {
     /// Runs the process under load, and asks it to end while it has something to do; it has to die at a point then.
     pub(crate) fn die_at_end(&mut self, point: &str) {
         let crash = format!("{point}:1");
-        let process = Process::start(&self.project, &[("SWITCHBOARD_CRASH", &*crash)]).unwrap();
+        let process = self.start(&[("SWITCHBOARD_CRASH", &*crash)]).unwrap();
         for _ in 0..3 {
             self.round(process.address());
         }
@@ -137,7 +172,7 @@ impl Trial {
 
     /// Runs the process under load and kills it after so long.
     pub(crate) fn kill_after(&mut self, time: Duration) {
-        let process = Process::start(&self.project, &[]).unwrap();
+        let process = self.start(&[]).unwrap();
         let address = process.address();
         let killer = thread::spawn(move || {
             process::pause(time);
@@ -152,14 +187,16 @@ impl Trial {
 
     /// Starts the process and kills it after so long, whether it listens by then or not.
     pub(crate) fn kill_in_start(&self, time: Duration) {
-        process::start_and_kill(&self.project, time);
+        let (receiver, life) = self.life();
+        let variables = [("CRASH_RECEIVER", &*receiver), ("CRASH_LIFE", &*life)];
+        process::start_and_kill(&self.project, &variables, time);
     }
 
     /// Starts it again, without a crash: what was not answered is sent again, and some of what was; then everything
     /// comes to rest, and the books are compared. What is wrong, if anything.
     pub(crate) fn reckon(&mut self, variables: &[(&str, &str)]) -> Vec<String> {
         let began = Instant::now();
-        let process = Process::start(&self.project, variables).unwrap();
+        let process = self.start(variables).unwrap();
         let (took, mut wrong) = (
             began.elapsed(),
             oracle::halves(&self.look(), &self.ledger.entries()),
@@ -183,17 +220,18 @@ impl Trial {
         if status.code() != Some(0) {
             wrong.push(format!("it ended with {status}: {log}"));
         }
-        wrong.extend(oracle::compare(
-            &self.look(),
-            &self.vmdb(),
-            &self.ledger.entries(),
-            self.cloud.count(),
-        ));
+        let at_rest = AtRest {
+            database: &self.database(),
+            connection: &self.look(),
+            vmdb: &self.vmdb(),
+            sets: rules::sets(),
+        };
+        wrong.extend(at_rest.compare(&self.ledger, self.cloud.count(), &self.receiver.received()));
         wrong
     }
 
     /// A connection that only looks.
-    fn look(&self) -> Connection {
+    pub(crate) fn look(&self) -> Connection {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(self.project.path("switchboard.db"), flags).unwrap();
         connection.busy_timeout(PATIENCE).unwrap();
@@ -201,7 +239,7 @@ impl Trial {
     }
 
     /// Everybody sends something; whoever finds nobody there gives up for this round.
-    fn round(&mut self, address: SocketAddr) {
+    pub(crate) fn round(&mut self, address: SocketAddr) {
         self.rounds += 1;
         let round = self.rounds;
         self.happen_in_cloud(round);
@@ -323,7 +361,7 @@ impl Trial {
     }
 
     /// Sends again what was not answered, in its order; whether everything is answered then.
-    fn send_unanswered(&self, address: SocketAddr) -> bool {
+    pub(crate) fn send_unanswered(&self, address: SocketAddr) -> bool {
         let entries = self.ledger.entries();
         let requests = entries.chunk_by(|a, b| a.request == b.request);
         let mut open = requests.filter(|request| !request[0].answered);
@@ -345,7 +383,7 @@ impl Trial {
     }
 
     /// Waits until there is nothing left to do; what there is, where it takes too long.
-    fn wait_for_rest(&self) -> Result<(), String> {
+    pub(crate) fn wait_for_rest(&self) -> Result<(), String> {
         let (connection, vmdb) = (self.look(), self.vmdb());
         let end = Instant::now() + PATIENCE;
         loop {
@@ -367,6 +405,10 @@ impl Trial {
         let waiting = number("SELECT count(*) FROM miq_queue WHERE state <> 1");
         if waiting > 0 {
             busy.push_str(&format!("{waiting} messages wait; "));
+        }
+        let unsent = number("SELECT count(*) FROM outbox WHERE state IN (0, 2)");
+        if unsent > 0 {
+            busy.push_str(&format!("{unsent} effects wait; "));
         }
         let polled =
             number("SELECT ifnull(max(CAST(position AS INTEGER)), 0) FROM cursors WHERE stream = 'poll'");
