@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::catcher::Broken;
 use crate::catcher::push_stream::Kept;
 use crate::model::event::NativeEvent;
+use crate::outbound;
 use crate::outbound::ApiError;
 use crate::switchboard::ParseError;
 
@@ -137,7 +138,7 @@ impl From<ApiError> for StreamError {
             ApiError::Config(why) => Self::Config(why),
             ApiError::Refused { status } => Self::Refused { status },
             ApiError::RateLimited { status, after } => Self::RateLimited { status, after },
-            ApiError::Status { status } => Self::Answer(format!("HTTP {status}")),
+            ApiError::Status { status } => Self::Answer(outbound::status_line(status)),
             ApiError::Unreachable(why) => Self::Unreachable(why),
             ApiError::Answer(what) => Self::Answer(what),
         }

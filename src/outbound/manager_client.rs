@@ -10,6 +10,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::HeaderValue;
 use http::Request;
+use http::StatusCode;
 use http::Uri;
 use http::header;
 use percent_encoding::AsciiSet;
@@ -64,7 +65,7 @@ pub enum ApiError {
         after: Option<Duration>,
     },
     /// Another status than 2xx.
-    #[error("the provider answered HTTP {status}")]
+    #[error("the provider answered {}", status_line(*status))]
     Status {
         /// It.
         status: u16,
@@ -75,6 +76,12 @@ pub enum ApiError {
     /// An answer that is none.
     #[error("the provider answered {0}")]
     Answer(String),
+}
+
+/// `HTTP 404 Not Found`.
+pub fn status_line(status: u16) -> String {
+    let known = StatusCode::from_u16(status).map(|status| status.to_string());
+    format!("HTTP {}", known.unwrap_or_else(|_| status.to_string()))
 }
 
 /// Asks one manager's address.

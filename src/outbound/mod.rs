@@ -29,6 +29,7 @@ pub use http_call::CloudEvent;
 pub use http_call::HttpCall;
 pub use manager_client::ApiError;
 pub use manager_client::ManagerClient;
+pub use manager_client::status_line;
 pub use patience::retry_after;
 pub use resolver::Lookup;
 pub use ureq::tls::RootCerts as Authorities;

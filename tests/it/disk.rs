@@ -367,7 +367,8 @@ fn a_damaged_database_is_not_served() {
     let (database, ems) = Database::with_ems("cloud");
     let put = (0..200).map(|number| add(&ems, event(&format!("k{number}"), "vm-1")));
     database.vmdb.put(put.collect::<Vec<_>>()).wait().unwrap();
-    let Database { folder, vmdb, .. } = database;
+    let Database { mut folder, vmdb, .. } = database;
+    folder.is_damaged();
     vmdb.close();
     let path = folder.path().join("test.db");
     let mut bytes = fs::read(&path).unwrap();

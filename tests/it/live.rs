@@ -39,7 +39,11 @@ fn the_order_is_that_of_the_commits_and_a_second_run_brings_nothing_again() {
             .collect()
     };
     // The one that came last is committed first, and waits for another run.
-    let mut waits = saved(second, Delivery::default());
+    let delivery = Delivery {
+        retry: Some(switchboard::model::delivery::Retry::default()),
+        ..Delivery::default()
+    };
+    let mut waits = saved(second, delivery);
     if let Handled::New { decided, .. } = &mut waits.handled {
         decided.retry = Some(switchboard::vmdb::NewRetry {
             retry: switchboard::model::delivery::Retry::default(),

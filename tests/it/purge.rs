@@ -203,7 +203,8 @@ fn what_waits_is_never_purged() {
     assert_eq!(ids(&database.vmdb), [1, 2]);
     assert_eq!(
         database.vmdb.queue_list(&QueueFilter::default()).unwrap().len(),
-        2
+        3,
+        "the retry, the effect, and what is not handled yet"
     );
     assert_balance(&database);
     // The effect is sent, the retry given up: now they go, and with the effect its row.

@@ -383,7 +383,7 @@ impl Run {
         match request.wait() {
             Ok(done) => Some(done),
             Err(VmdbError::Full { .. }) if self.is_full => None,
-            Err(VmdbError::Unavailable { .. }) if self.is_broken => {
+            Err(VmdbError::Disk { .. } | VmdbError::Unavailable { .. }) if self.is_broken => {
                 // The connection is made anew, and knows of no trouble.
                 (self.is_broken, self.is_full) = (false, false);
                 None

@@ -42,18 +42,26 @@ pub(crate) fn noon() -> Timestamp {
 }
 
 /// The folder of a database. When it goes, the database has to be sound: whatever a test did, nothing was lost.
-pub(crate) struct SoundFolder(TempDir);
+pub(crate) struct SoundFolder {
+    folder: TempDir,
+    is_to_be_sound: bool,
+}
 
 impl SoundFolder {
+    /// The test is going to damage the database.
+    pub(crate) fn is_damaged(&mut self) {
+        self.is_to_be_sound = false;
+    }
+
     /// The folder.
     pub(crate) fn path(&self) -> &Path {
-        self.0.path()
+        self.folder.path()
     }
 }
 
 impl Drop for SoundFolder {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
+        if self.is_to_be_sound && !std::thread::panicking() {
             expect_sound(&self.path().join("test.db"));
         }
     }
@@ -95,7 +103,10 @@ pub(crate) struct Database {
 impl Database {
     /// An empty one, opened to serve.
     pub(crate) fn new() -> Self {
-        let folder = SoundFolder(new_folder());
+        let folder = SoundFolder {
+            folder: new_folder(),
+            is_to_be_sound: true,
+        };
         let clock = Clock::manual(noon());
         let url = DatabaseUrl::sqlite(folder.path().join("test.db"));
         let vmdb = Vmdb::open_to_serve(&url, clock.clone()).unwrap();

@@ -393,6 +393,7 @@ impl<'a> Worker<'a> {
         let effect = |(position, idempotency_key)| NewEffect {
             position,
             idempotency_key,
+            lane: "event/1".into(),
             action: json!({"log": number}),
         };
         Decided {

@@ -3,6 +3,9 @@
 
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
+use std::thread::yield_now;
+use std::time::Duration;
+use std::time::Instant;
 
 use rusqlite::ffi;
 use switchboard::model::clock::Clock;
@@ -81,7 +84,11 @@ fn fail(seed: u64, when: When, call: Call, nth: usize, fault: Fault) -> bool {
     };
     let n_refused = worker.n_refused();
     assert!(n_failed > 0 || n_refused == 0, "refused for no reason");
-    // It goes on by itself.
+    // It goes on by itself; a database that could not be opened is tried again after a moment.
+    let end = Instant::now() + Duration::from_secs(20);
+    while worker.vmdb().health().is_err() && Instant::now() < end {
+        yield_now();
+    }
     worker.round();
     worker.round();
     worker.drain(20);
