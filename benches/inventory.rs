@@ -62,7 +62,6 @@ pub(crate) fn collected(vms: usize, step: Step) -> Collected {
 }
 
 fn vm(number: usize, is_other: bool) -> CollectedObject {
-    // Keys of clouds come in no order.
     let reference = reference("vm", number);
     CollectedObject {
         manager_ref: ManagerRef::ems_ref(&*reference),
@@ -98,7 +97,9 @@ fn disk(number: usize, is_other: bool) -> CollectedObject {
 }
 
 fn reference(kind: &str, number: usize) -> String {
-    let scattered = (number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    // Keys of clouds come in no order, and those of different kinds in different ones.
+    let scattered =
+        (number as u64 + kind.len() as u64).wrapping_mul((0x9E37_79B9_7F4A_7C15 << kind.len()) | 1);
     format!("{kind}-{scattered:016x}")
 }
 

@@ -135,3 +135,9 @@ pub(crate) fn present(
     let mut rows = query.query(params![ems_id.0, association, key])?;
     Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
 }
+
+/// Whether this manager never had an object.
+pub(crate) fn has_none(connection: &Connection, ems_id: EmsId) -> Result<bool, VmdbError> {
+    let mut query = connection.prepare_cached("SELECT 1 FROM inventory_objects WHERE ems_id = ?1 LIMIT 1")?;
+    Ok(!query.exists([ems_id.0])?)
+}

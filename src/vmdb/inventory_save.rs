@@ -6,6 +6,7 @@ use rusqlite::params;
 
 use crate::model::ems::EmsId;
 use crate::model::inventory::Collected;
+use crate::model::inventory::CollectedObject;
 use crate::model::inventory::InventoryObject;
 use crate::model::inventory::RefreshScope;
 use crate::model::target::ManagerRef;
@@ -121,11 +122,17 @@ impl Vmdb {
         scope: &RefreshScope,
         collected: &Collected,
     ) -> Result<Changing<'_>, VmdbError> {
-        let mut gone = self.read(|connection| Gone::new(connection, ems_id, scope, collected))?;
+        let (mut gone, is_first) = self.read(|connection| {
+            let gone = Gone::new(connection, ems_id, scope, collected)?;
+            Ok((gone, inventory_gone::has_none(connection, ems_id)?))
+        })?;
         let mut changing = Changing::new(self, refresh);
+        // In the order of their index: what is near in it shares pages, each of which is then written once.
         let of_collection = |(association, objects)| {
-            let objects: &Vec<_> = objects;
-            objects.iter().map(move |object| (association, object))
+            let objects: &Vec<CollectedObject> = objects;
+            let mut objects: Vec<_> = objects.iter().collect();
+            objects.sort_by(|one, other| one.manager_ref.cmp(&other.manager_ref));
+            objects.into_iter().map(move |object| (association, object))
         };
         let mut objects = collected.collections.iter().flat_map(of_collection).peekable();
         while objects.peek().is_some() {
@@ -133,8 +140,8 @@ impl Vmdb {
             let rows = rows.map(|(association, object)| ObjectRow::collected(ems_id, association, object));
             let rows: Vec<ObjectRow> = rows.collect::<Result<_, _>>()?;
             let looked = self.read(|connection| {
-                let known = rows.iter().map(|row| row.look(connection));
-                known.collect::<Result<Vec<_>, _>>()
+                let look = |row: &ObjectRow| if is_first { Ok(None) } else { row.look(connection) };
+                rows.iter().map(look).collect::<Result<Vec<_>, _>>()
             })?;
             for (row, known) in rows.into_iter().zip(looked) {
                 gone.came(&row, known.as_ref().map(|known| known.id));

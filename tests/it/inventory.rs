@@ -270,3 +270,39 @@ fn more_objects_than_one_commit_takes_are_saved_and_archived_all() {
         BTreeMap::from([("vms", vec!["vm-0".to_owned()])])
     );
 }
+
+#[test]
+fn an_object_that_was_saved_since_it_was_looked_up_is_not_saved_twice() {
+    let (database, ems) = Database::with_ems("one");
+    let brought = |first: &str, second: &str| {
+        let objects = [first, second].map(|name| object("a", None, json!({"name": name})));
+        Collected {
+            collections: BTreeMap::from([("vms".into(), objects.to_vec())]),
+            not_found: Vec::new(),
+        }
+    };
+    // Both are looked up before one of them is saved.
+    for (first, second, created, updated) in [("x", "y", 1, 1), ("z", "w", 0, 2)] {
+        let changes = refresh(&database.vmdb, &ems, &RefreshScope::Full, &brought(first, second));
+        assert_eq!((changes.created, changes.updated), (created, updated));
+    }
+    let connection = rusqlite::Connection::open(database.folder.path().join("test.db")).unwrap();
+    let changes: Vec<(Option<String>, String)> = connection
+        .prepare(
+            "SELECT json_extract(before, '$.name'), json_extract(after, '$.name') \
+             FROM inventory_history ORDER BY id",
+        )
+        .unwrap()
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    let text = |text: &str| text.to_owned();
+    let expected = [
+        (None, text("x")),
+        (Some(text("x")), text("y")),
+        (Some(text("y")), text("z")),
+        (Some(text("z")), text("w")),
+    ];
+    assert_eq!(changes, expected);
+}
