@@ -181,7 +181,11 @@ impl Worker {
         }
         let rules = (self.rules)();
         let mut batch = Batch::new(&vmdb, &*rules, &config, messages);
-        while let Some(outcomes) = batch.next_part() {
+        let mut next_part = |under_way: &[Pending<_>]| {
+            let done = || under_way.iter().any(Pending::is_answered);
+            batch.next_part(|| under_way.len() < UNDER_WAY || done())
+        };
+        while let Some(outcomes) = next_part(&self.under_way) {
             self.settle(UNDER_WAY - 1)?;
             self.under_way.push(vmdb.commit(outcomes).submit()?);
         }
