@@ -49,14 +49,21 @@ impl Rows {
         let natives = table(&connection, "native_events", "id");
         let mut refs = vec![Vec::new(); natives.len()];
         for row in numbered_anew(&connection, "event_refs") {
-            let Value::Integer(event) = row[1] else { panic!("{row:?}") };
+            let Value::Integer(event) = row[1] else {
+                panic!("{row:?}")
+            };
             refs[usize::try_from(event).unwrap() - 1].push(row);
         }
         let mut schema = connection
             .prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'")
             .unwrap();
         let schema = schema.query_map([], |row| row.get(0)).unwrap();
-        let fixed = ["appliance", "ext_management_systems", "trace_steps", "refresh_queue"];
+        let fixed = [
+            "appliance",
+            "ext_management_systems",
+            "trace_steps",
+            "refresh_queue",
+        ];
         let targets: usize = connection
             .query_row("SELECT count(*) FROM refresh_targets", [], |row| row.get(0))
             .unwrap();
@@ -134,7 +141,11 @@ impl Rows {
             );
         }
         for index in range {
-            execute(connection, "INSERT INTO event_refreshes VALUES (?1, 1)", [index + 1]);
+            execute(
+                connection,
+                "INSERT INTO event_refreshes VALUES (?1, 1)",
+                [index + 1],
+            );
         }
     }
 
@@ -158,7 +169,9 @@ impl Rows {
         let connection = Connection::open(database).unwrap();
         connection.set_prepared_statement_cache_capacity(64);
         connection
-            .execute_batch("PRAGMA journal_mode = delete; PRAGMA synchronous = off; PRAGMA cache_size = -1000000")
+            .execute_batch(
+                "PRAGMA journal_mode = delete; PRAGMA synchronous = off; PRAGMA cache_size = -1000000",
+            )
             .unwrap();
         let with_id = |row: &Row, places: &[usize], id: usize| {
             let mut row = row.clone();
@@ -177,9 +190,21 @@ impl Rows {
         connection.execute_batch("BEGIN").unwrap();
         for id in 1..=count {
             let index = id % self.natives.len();
-            insert(&connection, "native_events", &with_id(&self.natives[index], &[0], id));
-            insert(&connection, "event_streams", &with_id(&self.events[index], &[0], id));
-            insert(&connection, "deliveries", &with_id(&self.deliveries[index], &[1], id));
+            insert(
+                &connection,
+                "native_events",
+                &with_id(&self.natives[index], &[0], id),
+            );
+            insert(
+                &connection,
+                "event_streams",
+                &with_id(&self.events[index], &[0], id),
+            );
+            insert(
+                &connection,
+                "deliveries",
+                &with_id(&self.deliveries[index], &[1], id),
+            );
             execute(&connection, "INSERT INTO event_refreshes VALUES (?1, 1)", [id]);
             digests.push((scattered(id as u64), id));
             if digests.len() == RUN {
@@ -191,7 +216,9 @@ impl Rows {
             }
         }
         tally(&connection, count, count);
-        connection.execute_batch("COMMIT; PRAGMA synchronous = full").unwrap();
+        connection
+            .execute_batch("COMMIT; PRAGMA synchronous = full")
+            .unwrap();
         connection
             .pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))
             .unwrap();
@@ -202,7 +229,9 @@ impl Rows {
 fn seal(connection: &Connection, run: usize, digests: &mut Vec<(u64, usize)>) {
     digests.sort_unstable();
     for page in 0..RUN_PAGES {
-        let of_page = digests.iter().filter(|(digest, _)| (digest >> 56) as usize == page);
+        let of_page = digests
+            .iter()
+            .filter(|(digest, _)| (digest >> 56) as usize == page);
         let entries: Vec<u8> = of_page
             .flat_map(|(digest, event)| [digest.to_be_bytes(), (*event as u64).to_be_bytes()].concat())
             .collect();

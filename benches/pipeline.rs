@@ -37,9 +37,15 @@ const RATE: usize = 1_000;
 const LATE_CONNECTIONS: usize = 16;
 
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with('-'))
+        .collect();
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| word == name);
-    println!("Best of {} rounds, in turns; only ratios of one run can be compared.\n", rounds());
+    println!(
+        "Best of {} rounds, in turns; only ratios of one run can be compared.\n",
+        rounds()
+    );
     if is_wanted("throughput") {
         throughput();
     }
@@ -94,7 +100,10 @@ impl Run {
         if knob("THREADS", 0) == 1 {
             for (name, cost) in &costs {
                 let waited = cost.waited.as_secs_f64() * 1e6 / events as f64;
-                println!("    {name:<16} {:>7.1} us an event, waited {waited:>7.1} us for a processor", spent(name));
+                println!(
+                    "    {name:<16} {:>7.1} us an event, waited {waited:>7.1} us for a processor",
+                    spent(name)
+                );
             }
         }
         let appliance = costs.keys().filter(|name| **name != threads::own());
@@ -141,7 +150,12 @@ fn throughput() {
         events[0].len()
     );
     for (index, batch) in BATCHES.into_iter().enumerate() {
-        print(&format!("HTTP in, {batch} a request"), http[index], batch, lean[index]);
+        print(
+            &format!("HTTP in, {batch} a request"),
+            http[index],
+            batch,
+            lean[index],
+        );
     }
     for (index, batch) in BATCHES.into_iter().enumerate().skip(2) {
         print("file in", file, batch, lean[index]);
@@ -229,7 +243,9 @@ fn latency() {
     let served = Served::start(&folder);
     served.add_manager(None);
     let count = RATE * seconds;
-    let requests: Vec<Vec<u8>> = (0..count).map(|number| load::request(&[load::event(number)])).collect();
+    let requests: Vec<Vec<u8>> = (0..count)
+        .map(|number| load::request(&[load::event(number)]))
+        .collect();
     let watcher = served.watch(&folder, count);
     let address = served.address();
     let begin = Instant::now() + Duration::from_millis(100);
@@ -250,7 +266,10 @@ fn latency() {
                 })
             })
             .collect();
-        callers.into_iter().flat_map(|caller| caller.join().unwrap()).collect()
+        callers
+            .into_iter()
+            .flat_map(|caller| caller.join().unwrap())
+            .collect()
     });
     let seen = watcher.join().unwrap();
     let mut queued: Vec<Duration> = seen.iter().map(|(number, at)| *at - due(*number)).collect();
@@ -296,7 +315,10 @@ fn percentiles(what: &str, times: &mut [Duration], aim: &str) {
 }
 
 fn wait_until(time: Instant) {
-    while let Some(rest) = time.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero()) {
+    while let Some(rest) = time
+        .checked_duration_since(Instant::now())
+        .filter(|rest| !rest.is_zero())
+    {
         thread::park_timeout(rest);
     }
 }
@@ -313,7 +335,11 @@ fn stored() {
     let begin = Instant::now();
     rows.store(&folder.database(), stored);
     let bytes = fs::metadata(folder.database()).unwrap().len();
-    println!("\nStored {stored} events, {:.1} GB, in {:.0?}", bytes as f64 / 1e9, begin.elapsed());
+    println!(
+        "\nStored {stored} events, {:.1} GB, in {:.0?}",
+        bytes as f64 / 1e9,
+        begin.elapsed()
+    );
     let begin = Instant::now();
     let served = Served::start(&folder);
     println!("{:<46} {:.2?}", "start with them", begin.elapsed());

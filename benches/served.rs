@@ -44,7 +44,8 @@ pub(crate) struct Folder(TempDir);
 
 impl Folder {
     pub(crate) fn new() -> Self {
-        let within = std::env::var_os("SWITCHBOARD_BENCH_FOLDER").map_or_else(std::env::temp_dir, PathBuf::from);
+        let within =
+            std::env::var_os("SWITCHBOARD_BENCH_FOLDER").map_or_else(std::env::temp_dir, PathBuf::from);
         Self(TempDir::with_prefix_in("pipeline-", within).unwrap())
     }
 
@@ -85,7 +86,10 @@ pub(crate) fn catch(folder: &Folder, events: &[String]) {
     Runtime::new().unwrap().block_on(async {
         let push = catcher.push_stream();
         for part in events.chunks(1_000) {
-            let messages = part.iter().map(|event| NativeEvent::new(event.as_str())).collect();
+            let messages = part
+                .iter()
+                .map(|event| NativeEvent::new(event.as_str()))
+                .collect();
             let pushed = push.push(ems.clone(), messages, vmdb.clock().now(), push.room());
             assert_eq!(pushed.await.unwrap().accepted, part.len());
         }
@@ -139,7 +143,9 @@ impl Served {
                 tokio::time::sleep(LOOK).await;
             }
         };
-        let waited = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, waiting).await });
+        let waited = self
+            .runtime
+            .block_on(async { tokio::time::timeout(PATIENCE, waiting).await });
         waited.unwrap();
     }
 

@@ -18,8 +18,12 @@ pub(crate) fn costs() -> BTreeMap<String, Cost> {
         let folder = task.unwrap().path();
         // A thread may end meanwhile.
         let read = |name| fs::read_to_string(folder.join(name));
-        let (Ok(name), Ok(times)) = (read("comm"), read("schedstat")) else { continue };
-        let mut times = times.split_whitespace().map(|nanos| Duration::from_nanos(nanos.parse().unwrap()));
+        let (Ok(name), Ok(times)) = (read("comm"), read("schedstat")) else {
+            continue;
+        };
+        let mut times = times
+            .split_whitespace()
+            .map(|nanos| Duration::from_nanos(nanos.parse().unwrap()));
         let cost = costs.entry(bare(&name)).or_default();
         cost.on += times.next().unwrap();
         cost.waited += times.next().unwrap();
