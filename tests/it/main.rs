@@ -17,6 +17,7 @@ mod flood;
 mod handler;
 mod handler_relations;
 mod incremental_load;
+mod overload;
 mod properties;
 mod queue_model;
 mod reference;
