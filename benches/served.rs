@@ -115,6 +115,7 @@ impl Served {
             database: DatabaseUrl::sqlite(folder.database()),
             listen: Some(([127, 0, 0, 1], 0).into()),
             is_strict: false,
+            unsafe_filesystem: false,
             clock: Clock::System,
         };
         let appliance = Some(runtime.block_on(Appliance::start(config)).unwrap());
@@ -187,7 +188,10 @@ impl Served {
                 let rows: Vec<(i64, String)> = rows.unwrap().map(Result::unwrap).collect();
                 let now = Instant::now();
                 last = rows.iter().map(|(id, _)| *id).max().unwrap_or(last);
-                seen.extend(rows.iter().map(|(_, key)| (key[2..].parse().unwrap(), now)));
+                seen.extend(
+                    rows.iter()
+                        .map(|(_, key)| (key.trim_start_matches("e-").parse().unwrap(), now)),
+                );
             }
             seen
         })

@@ -8,8 +8,11 @@
 //! - the [`handler`] saves it as an [`EmsEvent`] and asks the [`Switchboard`] what to do
 //! - the switchboard answers with a [`Delivery`]: effects, a trace, errors
 //! - an [`Effect`] is often a [`TargetCollection`], which waits in the database for a refresh
+//! - [`refresh`] takes what waits, asks the cloud about that alone, and saves what came back as inventory
+//! - one that concerns the world outside waits there too, until the [`Outbox`] has sent it
 //! - [`reload`] puts another switchboard in its place when the rules change; every delivery names the one that made it
 //! - the [`Appliance`] starts all of this and stops it in order
+//! - [`verify`] proves from outside that nothing was lost on the way
 //!
 //! # The map
 //!
@@ -26,6 +29,7 @@
 //! [`EmsEvent`]: model::event::EmsEvent
 //! [`EventHash`]: model::event::EventHash
 //! [`NativeEvent`]: model::event::NativeEvent
+//! [`Outbox`]: handler::Outbox
 //! [`SourceTree`]: source::SourceTree
 //! [`Switchboard`]: switchboard::Switchboard
 //! [`Switchboard::deliver`]: switchboard::Switchboard::deliver
@@ -38,14 +42,18 @@
 pub mod model;
 pub mod source;
 pub mod settings;
+pub mod outbound;
 mod script;
 mod provider;
 mod automate;
 pub mod switchboard;
+mod crash_point;
 pub mod vmdb;
 pub mod catcher;
 pub mod handler;
+pub mod refresh;
 pub mod reload;
 pub mod web;
 pub mod appliance;
+pub mod verify;
 pub mod cli;

@@ -8,6 +8,8 @@ use tokio::sync::watch;
 
 use crate::catcher::Catcher;
 use crate::catcher::CatcherStatuses;
+use crate::handler::Handler;
+use crate::handler::Outbox;
 use crate::reload::Refusal;
 use crate::reload::ReloadState;
 use crate::vmdb::Vmdb;
@@ -51,9 +53,25 @@ pub(crate) fn database(vmdb: &Vmdb) -> Check {
     let vmdb = vmdb.clone();
     let look = move || {
         let health = vmdb.health();
-        let mut detail = json!({"waiting_messages": vmdb.waiting()});
-        if let (Err(error), Some(detail)) = (&health, detail.as_object_mut()) {
-            detail.insert("error".to_owned(), error.to_string().into());
+        let disk = vmdb.disk();
+        let mut detail = json!({
+            "waiting_messages": vmdb.waiting(),
+            "free_bytes": disk.free,
+            "log_bytes": disk.log,
+        });
+        if let Some(detail) = detail.as_object_mut() {
+            if let Err(error) = &health {
+                detail.insert("error".to_owned(), error.to_string().into());
+            }
+            // It works as long as there is any room, so this is no reason to be taken out of service.
+            if disk.is_low {
+                let warning = format!(
+                    "little room is left on the disk: {} MiB of {} MiB",
+                    disk.free >> 20,
+                    disk.total >> 20
+                );
+                detail.insert("warning".to_owned(), warning.into());
+            }
         }
         Condition {
             is_ready: health.is_ok(),
@@ -62,6 +80,22 @@ pub(crate) fn database(vmdb: &Vmdb) -> Check {
     };
     Check {
         name: "database",
+        look: Box::new(look),
+    }
+}
+
+/// Whether each thread of the handler lives and gets on.
+pub(crate) fn handler(handler: &Handler) -> Check {
+    let status = handler.status();
+    let look = move || {
+        let threads = status();
+        Condition {
+            is_ready: threads.iter().all(|thread| thread.alive && !thread.stuck),
+            detail: json!({"threads": threads}),
+        }
+    };
+    Check {
+        name: "handler",
         look: Box::new(look),
     }
 }
@@ -80,6 +114,23 @@ pub(crate) fn catcher(catcher: &Catcher, statuses: watch::Receiver<CatcherStatus
     };
     Check {
         name: "catcher",
+        look: Box::new(look),
+    }
+}
+
+/// Whether the threads that send outside effects live. A receiver that is down is no reason to take this place out of
+/// service.
+pub(crate) fn outbox(outbox: &Outbox) -> Check {
+    let under_way = outbox.under_way();
+    let look = move || {
+        let under_way = under_way();
+        Condition {
+            is_ready: under_way.is_some(),
+            detail: json!({"under_way": under_way}),
+        }
+    };
+    Check {
+        name: "outbox",
         look: Box::new(look),
     }
 }

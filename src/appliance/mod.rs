@@ -4,6 +4,7 @@
 
 mod checks;
 mod figures;
+mod upkeep;
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,14 +19,19 @@ use tokio::task::JoinHandle;
 use tracing::info;
 use tracing::warn;
 
+use crate::appliance::upkeep::Upkeep;
 use crate::catcher::Catcher;
 use crate::catcher::Supervisor;
 use crate::catcher::SupervisorConfig;
+use crate::crash_point::crash_point;
 use crate::handler::Current;
 use crate::handler::Handler;
 use crate::handler::HandlerConfig;
+use crate::handler::Outbox;
 use crate::handler::Rules;
 use crate::model::clock::Clock;
+use crate::refresh::Refresher;
+use crate::refresh::RefresherConfig;
 use crate::reload;
 use crate::reload::Reloader;
 use crate::reload::SettingsFile;
@@ -33,6 +39,7 @@ use crate::reload::WatchError;
 use crate::reload::Watcher;
 use crate::script;
 use crate::settings::ActiveSettings;
+use crate::settings::DatabaseSettings;
 use crate::settings::Environment;
 use crate::settings::Settings;
 use crate::source::Diagnostic;
@@ -43,6 +50,7 @@ use crate::switchboard::ActiveSwitchboard;
 use crate::switchboard::Switchboard;
 use crate::vmdb::DatabaseUrl;
 use crate::vmdb::Vmdb;
+use crate::vmdb::VmdbConfig;
 use crate::vmdb::VmdbError;
 use crate::web::BindError;
 use crate::web::Limits;
@@ -65,6 +73,8 @@ pub struct ApplianceConfig {
     pub environment: Environment,
     /// The database.
     pub database: DatabaseUrl,
+    /// Whether the database may be on a network or user-space file system, whatever the settings say.
+    pub unsafe_filesystem: bool,
     /// Where to listen, in place of what the settings say.
     pub listen: Option<SocketAddr>,
     /// Whether anything wrong in rules, scripts or settings keeps it from starting.
@@ -102,11 +112,14 @@ pub struct Appliance {
     address: SocketAddr,
     vmdb: Vmdb,
     rules: ActiveSwitchboard,
+    outbox: Outbox,
+    refresher: Refresher,
     handler: Handler,
     catcher: Catcher,
     supervisor: Supervisor,
     web: Stoppable,
     reload: Stoppable,
+    upkeep: Stoppable,
 }
 
 /// A task that ends when it is told to.
@@ -125,7 +138,7 @@ impl Appliance {
         let settings_path =
             (config.settings_required || config.settings.exists()).then_some(&*config.settings);
         let (settings, in_settings) = Settings::load(settings_path, &config.environment);
-        let vmdb = open(&config).await?;
+        let vmdb = open(&config, &settings.database).await?;
         // Watched before they are read, so that no change between the two is missed.
         let watcher = Watcher::new(&config.roots, Some(&config.settings), settings.reload.gather)?;
         let tree = SourceTree::from_disk(&config.roots).map_err(ApplianceError::Source)?;
@@ -146,15 +159,25 @@ impl Appliance {
         });
         let reload_state = reloader.state();
 
+        let outbox = Outbox::start(&vmdb, &active_settings).map_err(ApplianceError::Thread)?;
+        let refresher = Refresher::start(&RefresherConfig {
+            vmdb: vmdb.clone(),
+            rules: rules.clone(),
+            settings: active_settings.clone(),
+            environment: config.environment.clone(),
+            clock: config.clock.clone(),
+        });
+        let refresher = refresher.map_err(ApplianceError::Thread)?;
         let handler = start_handler(&vmdb, &rules, &active_settings)?;
         let threads = thread::available_parallelism().map_or(2, usize::from);
         let catcher = Catcher::start(&vmdb, &rules, active_settings.clone(), threads)
             .map_err(ApplianceError::Thread)?;
+        let upkeep = Upkeep::new(&vmdb, active_settings.clone(), config.clock.clone());
         // Should the web not start, its end follows from being dropped.
         let supervisor = Supervisor::start(SupervisorConfig {
             vmdb: vmdb.clone(),
             rules: rules.clone(),
-            settings: active_settings,
+            settings: active_settings.clone(),
             environment: config.environment.clone(),
             push: catcher.push_stream(),
             clock: config.clock.clone(),
@@ -163,12 +186,20 @@ impl Appliance {
             checks::rules(reload_state.clone()),
             checks::database(&vmdb),
             checks::catcher(&catcher, supervisor.statuses()),
+            checks::outbox(&outbox),
+            checks::handler(&handler),
         ];
         let samples = vec![
+            figures::build(),
             figures::reload(reload_state),
             figures::vmdb(&vmdb, config.clock.clone()),
+            figures::disk(&vmdb),
             Box::new(catcher.samples()),
             Box::new(supervisor.samples()),
+            Box::new(outbox.samples()),
+            Box::new(refresher.samples()),
+            Box::new(handler.samples()),
+            upkeep.samples(),
         ];
         let web = Web::bind(
             WebConfig {
@@ -179,7 +210,7 @@ impl Appliance {
                     .as_ref()
                     .and_then(|token| Token::new(token.reveal())),
                 webhook_origins: settings.web.webhook_origins.clone(),
-                signatures: Signatures::new(settings.web.webhook_secrets.clone()),
+                signatures: Signatures::new(active_settings),
                 limits: Limits::from(&settings.web),
             },
             Services {
@@ -195,6 +226,8 @@ impl Appliance {
             address: web.address(),
             vmdb,
             rules,
+            outbox,
+            refresher,
             handler,
             catcher,
             supervisor,
@@ -206,6 +239,7 @@ impl Appliance {
                 };
                 reload::run(watcher, reloader, stopped).await;
             }),
+            upkeep: Stoppable::spawn(|stop| upkeep.run(stop)),
         })
     }
 
@@ -229,12 +263,19 @@ impl Appliance {
         self.web.stop("web").await;
         self.supervisor.stop().await;
         self.catcher.stop().await;
-        let (handler, vmdb) = (self.handler, self.vmdb);
+        crash_point!("shutdown.draining");
+        let (handler, refresher, outbox, vmdb) = (self.handler, self.refresher, self.outbox, self.vmdb);
         log_panic(
             "handler",
             tokio::task::spawn_blocking(move || handler.stop()).await,
         );
+        log_panic(
+            "refresher",
+            tokio::task::spawn_blocking(move || refresher.stop()).await,
+        );
+        log_panic("outbox", tokio::task::spawn_blocking(move || outbox.stop()).await);
         self.reload.stop("reload").await;
+        self.upkeep.stop("upkeep").await;
         log_panic(
             "database",
             tokio::task::spawn_blocking(move || vmdb.close()).await,
@@ -263,9 +304,14 @@ fn log_panic(stage: &str, ended: Result<(), JoinError>) {
 }
 
 /// Opening recovers what a crash left, which may take a while.
-async fn open(config: &ApplianceConfig) -> Result<Vmdb, ApplianceError> {
+async fn open(config: &ApplianceConfig, settings: &DatabaseSettings) -> Result<Vmdb, ApplianceError> {
     let (url, clock) = (config.database.clone(), config.clock.clone());
-    let opened = tokio::task::spawn_blocking(move || Vmdb::open_to_serve(&url, clock)).await;
+    let care = VmdbConfig {
+        reserve: u64::try_from(settings.reserve).unwrap_or(u64::MAX),
+        unsafe_filesystem: settings.unsafe_filesystem || config.unsafe_filesystem,
+        ..VmdbConfig::default()
+    };
+    let opened = tokio::task::spawn_blocking(move || Vmdb::open_to_serve_with(&url, clock, &care)).await;
     let opened = opened.map_err(|error| ApplianceError::Thread(io::Error::other(error)))?;
     Ok(opened?)
 }

@@ -19,6 +19,7 @@ use crate::model::value::ObjectRef;
 use crate::model::value::Secret;
 use crate::model::value::Value;
 use crate::model::value::ValueMap;
+use crate::outbound::Outside;
 use crate::script::evm::CurrentFrame;
 use crate::script::evm::EventView;
 use crate::script::evm::EvmHost;
@@ -236,15 +237,7 @@ impl EvmHost for Lent {
     }
 
     fn deliver(&self, action: serde_json::Value) -> Result<(), String> {
-        const KINDS: [&str; 4] = ["http", "command", "email", "log"];
-        let known = action
-            .as_object()
-            .is_some_and(|action| action.keys().any(|kind| KINDS.contains(&kind.as_str())));
-        if !known {
-            return Err(
-                "evm.deliver takes #{ http: … }, #{ command: … }, #{ email: … } or #{ log: … }".to_owned(),
-            );
-        }
+        Outside::parse(&action).map_err(|error| error.to_string())?;
         self.state.lock().effects.push(Effect::Outside { action });
         Ok(())
     }

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::model::histogram::Histogram;
 use crate::model::metric::Sample;
 
 /// What became of a message.
@@ -44,6 +46,7 @@ impl Fate {
 pub(crate) struct Counts {
     received: AtomicU64,
     fates: Mutex<BTreeMap<(Arc<str>, Fate), u64>>,
+    latency: Histogram,
 }
 
 impl Counts {
@@ -59,6 +62,13 @@ impl Counts {
         }
     }
 
+    /// So many messages that arrived together were kept, and their sender is told.
+    pub(crate) fn acknowledged(&self, took: Duration, count: usize) {
+        if count > 0 {
+            self.latency.observe(took, count as u64);
+        }
+    }
+
     /// The figures now.
     pub(crate) fn samples(&self) -> Vec<Sample> {
         let received = self.received.load(Ordering::Relaxed);
@@ -67,6 +77,11 @@ impl Counts {
             "Messages that streams brought.",
             received,
         )];
+        samples.push(Sample::histogram(
+            "switchboard_event_acknowledged_seconds",
+            "From the arrival of a message until the disk had it and its sender was told, in seconds.",
+            &self.latency,
+        ));
         for ((ems, fate), count) in &*self.fates.lock() {
             let sample = Sample::counter(
                 "switchboard_messages_total",

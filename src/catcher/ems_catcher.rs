@@ -7,25 +7,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tracing::debug;
 use tracing::info;
 use tracing::warn;
 
 use crate::catcher::PushStream;
-use crate::catcher::Receipt;
 use crate::catcher::StreamKind;
 use crate::catcher::back_off::BackOff;
 use crate::catcher::file_stream::FileStream;
-use crate::catcher::poll_client::PollClient;
 use crate::catcher::poll_stream::PollStream;
+use crate::catcher::push_stream::Kept;
 use crate::catcher::status::Board;
 use crate::catcher::status::CatcherState;
 use crate::catcher::status::Why;
 use crate::catcher::stream::Batch;
 use crate::catcher::stream::Stream;
 use crate::catcher::stream::StreamError;
+use crate::crash_point::crash_point;
 use crate::model::clock::Clock;
 use crate::model::clock::Timestamp;
 use crate::model::ems::Ems;
+use crate::outbound::ManagerClient;
 use crate::settings::ActiveSettings;
 use crate::settings::Environment;
 use crate::settings::Secret;
@@ -121,7 +123,6 @@ impl EmsCatcher {
         }
         let mut is_first = self.position(stream.name()).await?.is_none();
         while let Some(batch) = received.take() {
-            let position = batch.position.clone();
             let name = stream.name().to_owned();
             let (kept, next);
             if batch.more {
@@ -134,17 +135,21 @@ impl EmsCatcher {
                 kept = self.keep(&name, batch).await;
                 next = Ok(None);
             }
-            let Some(receipt) = kept else {
+            let Some(kept) = kept else {
                 return Ok(Stopped);
             };
+            let receipt = kept.receipt();
+            crash_point!(
+                "poll.after_commit",
+                self.kind == StreamKind::Poll && receipt.accepted > 0
+            );
             if is_first && receipt.accepted > 0 {
                 is_first = false;
                 let oldest = receipt.oldest.map(|oldest| oldest.to_string());
                 info!(ems = %self.ems.name, events = receipt.accepted, oldest, "Began without a position: this is how far back it reaches.");
             }
-            if let Some(position) = &position {
-                stream.acknowledge(position);
-            }
+            debug!(ems = %self.ems.name, events = receipt.accepted, position = ?kept.position(), "Kept.");
+            stream.acknowledge(&kept);
             received = next?;
             if received.is_none() && !*self.stop.borrow() {
                 received = self.pause_and_next(&mut stream).await?;
@@ -166,10 +171,7 @@ impl EmsCatcher {
     }
 
     /// Has a batch kept, however long the database takes; nothing only where the process ends before that.
-    async fn keep(&self, stream: &str, batch: Batch) -> Option<Receipt> {
-        if batch.is_empty() {
-            return Some(Receipt::default());
-        }
+    async fn keep(&self, stream: &str, batch: Batch) -> Option<Kept> {
         let cursor = batch.position.clone().map(|position| Cursor {
             ems_id: self.ems.id,
             stream: stream.to_owned(),
@@ -183,11 +185,11 @@ impl EmsCatcher {
                 .push
                 .keep(self.ems.clone(), batch.clone(), cursor.clone(), received_at);
             let error = match kept.await {
-                Ok(receipt) => {
+                Ok(kept) => {
                     if pause != TROUBLE {
                         self.show(CatcherState::Running, Why::default());
                     }
-                    return Some(receipt);
+                    return Some(kept);
                 }
                 Err(error) => error,
             };
@@ -213,6 +215,8 @@ impl EmsCatcher {
         let url = self.ems.url.clone().unwrap_or_default();
         let reference = self.ems.credentials.clone();
         let environment = self.around.environment.clone();
+        let settings = self.around.settings.take();
+        let ca_file = settings.catcher(&self.ems.provider).ca_file.clone();
         // A file may be slow.
         let client = tokio::task::spawn_blocking(move || {
             let variable = |name: &str| environment.get(name).map(ToOwned::to_owned);
@@ -220,7 +224,7 @@ impl EmsCatcher {
             let credentials = reference.map(secret).transpose();
             let credentials =
                 credentials.map_err(|error| StreamError::Config(format!("no credentials: {error}")))?;
-            PollClient::new(&url, credentials)
+            ManagerClient::new(&url, credentials, ca_file.as_deref()).map_err(StreamError::from)
         });
         let client = client
             .await
@@ -233,6 +237,7 @@ impl EmsCatcher {
             client: Arc::new(client),
             cursor: self.position(PollStream::NAME).await?,
             pages: std::collections::HashSet::new(),
+            is_stuck: false,
         })
     }
 

@@ -25,6 +25,7 @@ use crate::catcher::lines;
 use crate::catcher::stream::Batch;
 use crate::catcher::stream::Stream;
 use crate::catcher::stream::StreamError;
+use crate::crash_point::crash_point;
 
 /// So much is read at once, in bytes: some hundred events, which are one transaction, and others wait for its end.
 const CHUNK: usize = 512 << 10;
@@ -64,8 +65,9 @@ struct Reader {
     path: PathBuf,
     file: File,
     position: Position,
-    /// Files to be read after this one and before the one at `path`: rotated away while nobody looked.
-    rotated: VecDeque<PathBuf>,
+    /// Files to be read after this one and before the one at `path`: rotated away while nobody looked. Open, since
+    /// the next rotation gives them other names.
+    rotated: VecDeque<File>,
     /// The file was found to be at its end after it had been rotated away.
     is_past_end: bool,
 }
@@ -112,7 +114,7 @@ impl Stream for FileStream {
 impl Reader {
     fn open(path: &Path, left: Option<Position>) -> io::Result<Self> {
         let Some(left) = left else {
-            return Self::begin(path, path, VecDeque::new());
+            return Self::begin(path, open_plain(path)?, VecDeque::new());
         };
         let is_left = |path: &Path| {
             let metadata = fs::metadata(path);
@@ -129,7 +131,9 @@ impl Reader {
                 return Ok(Self {
                     path: path.to_path_buf(),
                     file,
-                    rotated: later.map(|(_, path)| path.clone()).collect(),
+                    rotated: later
+                        .map(|(_, path)| open_plain(path))
+                        .collect::<Result<_, _>>()?,
                     position: left,
                     is_past_end: false,
                 });
@@ -150,11 +154,10 @@ impl Reader {
             }
         }
         warn!(path = %path.display(), offset = left.offset, "The file that was read last is gone or was emptied; beginning at the beginning of the present one.");
-        Self::begin(path, path, VecDeque::new())
+        Self::begin(path, open_plain(path)?, VecDeque::new())
     }
 
-    fn begin(path: &Path, first: &Path, rotated: VecDeque<PathBuf>) -> io::Result<Self> {
-        let file = open_plain(first)?;
+    fn begin(path: &Path, file: File, rotated: VecDeque<File>) -> io::Result<Self> {
         let metadata = file.metadata()?;
         let position = Position {
             device: metadata.dev(),
@@ -175,7 +178,7 @@ impl Reader {
     fn read(&mut self) -> io::Result<Batch> {
         if !self.position.is_of(&self.file)? {
             info!(path = %self.path.display(), "The file was emptied; beginning at its beginning.");
-            *self = Self::begin(&self.path, &self.path, VecDeque::new())?;
+            *self = Self::begin(&self.path, open_plain(&self.path)?, VecDeque::new())?;
         }
         let mut bytes = self.read_at(self.position.offset, CHUNK)?;
         let mut is_full = bytes.len() == CHUNK;
@@ -186,6 +189,7 @@ impl Reader {
         // Whoever writes to a file that was renamed may go on for a moment, so it is read once more after its end.
         let is_last = !is_full && self.is_past_end;
         let split = lines::split(&bytes, self.position.in_long_line, is_last);
+        crash_point!("file.line_read", !split.messages.is_empty());
         self.position.offset += u64::try_from(split.used).unwrap_or_default();
         self.position.in_long_line = split.in_long_line;
         self.position.note_head(&self.file)?;
@@ -240,17 +244,31 @@ impl Reader {
 
     /// Goes on with the next file; false where it is not there yet.
     fn go_on(&mut self) -> io::Result<bool> {
-        let mut rotated = std::mem::take(&mut self.rotated);
-        let next = rotated.pop_front().unwrap_or_else(|| self.path.clone());
-        match Self::begin(&self.path, &next, rotated) {
-            Ok(reader) => {
-                info!(path = %next.display(), "Went on to the next file.");
-                *self = reader;
+        if self.rotated.is_empty() {
+            self.rotated = self.rotated_since()?;
+        }
+        let next = match self.rotated.pop_front() {
+            Some(file) => Ok(file),
+            None => open_plain(&self.path),
+        };
+        match next {
+            Ok(file) => {
+                *self = Self::begin(&self.path, file, std::mem::take(&mut self.rotated))?;
+                info!(path = %self.path.display(), "Went on to the next file.");
+                crash_point!("file.rotated");
                 Ok(true)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// What was rotated away after this file and before the present one: the file may be rotated many times while
+    /// the disk is full, or between two looks. Of the same moment nothing tells which came first, so those are out.
+    fn rotated_since(&self) -> io::Result<VecDeque<File>> {
+        let written = self.file.metadata()?.modified()?;
+        let later = siblings(&self.path)?.into_iter().filter(|(at, _)| written < *at);
+        later.map(|(_, path)| open_plain(&path)).collect()
     }
 }
 

@@ -128,8 +128,10 @@ impl FloodMonitor {
             bucket.tokens -= 1.0;
             return None;
         }
-        if bucket.gathers_until <= now {
-            bucket.gathers_until = now.saturating_add(GATHER).unwrap_or(now);
+        // What they gather until may lie far off where the clock was set back.
+        let gathered = now.saturating_add(GATHER).unwrap_or(now);
+        if !(now < bucket.gathers_until && bucket.gathers_until <= gathered) {
+            bucket.gathers_until = gathered;
         }
         Some(bucket.gathers_until)
     }
@@ -226,5 +228,9 @@ mod tests {
         // A minute later all is forgotten; a clock that goes back changes nothing.
         assert_eq!(over(65, 1), None);
         assert_eq!(over(3, 1), None);
+        assert!((0..28).all(|_| over(3, 1).is_none()));
+        assert_eq!(over(3, 1), Some(at(4)));
+        // S36: set back by an hour while events gather, they do not gather for an hour.
+        assert_eq!(over(3 - 3600, 1), Some(at(4 - 3600)));
     }
 }

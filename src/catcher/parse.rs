@@ -17,6 +17,7 @@ use crate::catcher::counts::Fate;
 use crate::catcher::filter::Filter;
 use crate::catcher::flood::FloodMonitor;
 use crate::catcher::push_stream::Broken;
+use crate::crash_point::crash_point;
 use crate::model::ems::Ems;
 use crate::model::event::NativeEvent;
 use crate::switchboard::ActiveSwitchboard;
@@ -79,7 +80,10 @@ impl Parser {
         received_at: Timestamp,
     ) -> Option<NewMessage> {
         // A panic is a defect of the engine; the message is kept all the same, and its neighbours too (C12, L4).
-        let parsed = catch_unwind(AssertUnwindSafe(|| rules.parse(ems, &native)));
+        let parsed = catch_unwind(AssertUnwindSafe(|| {
+            crash_point!("parse.script_running");
+            rules.parse(ems, &native)
+        }));
         let Ok(parsed) = parsed else {
             let reason = "the engine broke on this message; this is a defect, please report it".to_owned();
             return Some(self.broken(rules, ems, Broken { native, reason }, received_at));

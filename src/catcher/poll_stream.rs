@@ -10,13 +10,14 @@ use std::sync::Arc;
 
 use tracing::warn;
 
-use crate::catcher::poll_client::PollClient;
 use crate::catcher::stream::Batch;
 use crate::catcher::stream::Stream;
 use crate::catcher::stream::StreamError;
+use crate::crash_point::crash_point;
 use crate::model::clock::Clock;
 use crate::model::ems::Ems;
 use crate::model::event::NativeEvent;
+use crate::outbound::ManagerClient;
 use crate::settings::ActiveSettings;
 use crate::switchboard::ActiveSwitchboard;
 use crate::switchboard::PollAnswer;
@@ -31,11 +32,13 @@ pub(crate) struct PollStream {
     pub(crate) rules: ActiveSwitchboard,
     pub(crate) settings: ActiveSettings,
     pub(crate) clock: Clock,
-    pub(crate) client: Arc<PollClient>,
+    pub(crate) client: Arc<ManagerClient>,
     /// What the last answer gave; nothing before the first one.
     pub(crate) cursor: Option<serde_json::Value>,
     /// The pages since the last pause, by their digests.
     pub(crate) pages: HashSet<u64>,
+    /// Whether the last answer said that there is more, and not where.
+    pub(crate) is_stuck: bool,
 }
 
 impl PollStream {
@@ -50,6 +53,7 @@ impl PollStream {
         let page = tokio::task::spawn_blocking(move || {
             let request = rules.poll_request(&ems, page_size, cursor.as_ref())?;
             let response = client.ask(&request, now)?;
+            crash_point!("poll.response_read");
             Ok(rules.poll_answer(&ems, &response)?)
         });
         let broken = |_panic| StreamError::Answer("something over which the script engine broke".to_owned());
@@ -71,6 +75,12 @@ impl Stream for PollStream {
     }
 
     async fn next(&mut self) -> Result<Batch, StreamError> {
+        crash_point!("poll.between_pages", !self.pages.is_empty());
+        // What it brought is kept by now.
+        if std::mem::take(&mut self.is_stuck) {
+            self.pages.clear();
+            return Err(StreamError::Stuck);
+        }
         let answer = self.page().await?;
         if answer.more && self.is_repeated(&answer) {
             self.pages.clear();
@@ -84,6 +94,8 @@ impl Stream for PollStream {
         if !more {
             self.pages.clear();
         }
+        // Asked again from the same place it would bring the same again, however the pages look.
+        self.is_stuck = answer.more && (answer.cursor.is_none() || answer.cursor == self.cursor);
         if answer.cursor.is_some() {
             self.cursor.clone_from(&answer.cursor);
         }

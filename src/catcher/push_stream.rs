@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::catcher::counts::Counts;
 use crate::catcher::stream::Batch;
+use crate::crash_point::planted_bug;
 use crate::model::ems::Ems;
 use crate::model::event::NativeEvent;
 use crate::vmdb::Cursor;
@@ -117,6 +118,26 @@ impl Room {
     }
 }
 
+/// Proof that the disk has a batch of a stream; nothing but [`PushStream::keep`] makes one, after the commit. So no
+/// stream can acknowledge, or a broker be told, before that (statement 25).
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    receipt: Receipt,
+    position: Option<serde_json::Value>,
+}
+
+impl Kept {
+    /// What became of the messages.
+    pub(crate) fn receipt(&self) -> Receipt {
+        self.receipt
+    }
+
+    /// Up to where the disk has everything.
+    pub(crate) fn position(&self) -> Option<&serde_json::Value> {
+        self.position.as_ref()
+    }
+}
+
 /// What waits between receiving and parsing.
 #[derive(Debug)]
 pub(crate) enum Work {
@@ -193,6 +214,7 @@ impl PushStream {
             Err(TrySendError::Full(_)) => return Err(PushError::Busy),
             Err(TrySendError::Closed(_)) => return Err(PushError::Stopped),
         }
+        planted_bug!("acknowledge_before_commit", return Ok(Receipt::default()));
         let answer = answer.await.map_err(|_gone| PushError::Stopped)?;
         Ok(answer?)
     }
@@ -207,7 +229,15 @@ impl PushStream {
         batch: Batch,
         cursor: Option<Cursor>,
         received_at: Timestamp,
-    ) -> Result<Receipt, PushError> {
+    ) -> Result<Kept, PushError> {
+        let position = batch.position.clone();
+        if batch.is_empty() {
+            let receipt = Receipt::default();
+            return Ok(Kept {
+                receipt,
+                position: None,
+            });
+        }
         let (reply, answer) = oneshot::channel();
         self.counts.received(batch.len());
         let request = PushRequest {
@@ -222,6 +252,7 @@ impl PushStream {
         let sent = self.sender.send(Work::Request(request)).await;
         sent.map_err(|_closed| PushError::Stopped)?;
         let answer = answer.await.map_err(|_gone| PushError::Stopped)?;
-        Ok(answer?)
+        let receipt = answer?;
+        Ok(Kept { receipt, position })
     }
 }

@@ -8,7 +8,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::catcher::Broken;
+use crate::catcher::push_stream::Kept;
 use crate::model::event::NativeEvent;
+use crate::outbound;
+use crate::outbound::ApiError;
 use crate::switchboard::ParseError;
 
 /// The kinds of streams that a manager can have; events are pushed to any of them besides.
@@ -19,6 +22,16 @@ pub enum StreamKind {
     Poll,
     /// A file of JSON lines that grows.
     File,
+}
+
+impl StreamKind {
+    /// The name of the kind.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Poll => "poll",
+            Self::File => "file",
+        }
+    }
 }
 
 /// What a stream brought at once.
@@ -59,8 +72,8 @@ pub(crate) trait Stream: Send {
     /// its sign of life. Whoever drops the future loses nothing: what was not acknowledged comes again.
     fn next(&mut self) -> impl Future<Output = Result<Batch, StreamError>> + Send;
 
-    /// The disk has everything up to this position.
-    fn acknowledge(&mut self, _position: &serde_json::Value) {}
+    /// The disk has everything up to this position; `kept` proves it.
+    fn acknowledge(&mut self, _kept: &Kept) {}
 
     /// How long to wait where there is no more; `poll` is what the settings say.
     fn pause(&self, poll: Duration) -> Duration {
@@ -97,6 +110,9 @@ pub(crate) enum StreamError {
     /// The answer says that there is more, and brings the same again.
     #[error("the provider says that there is more and brings the same page again and again")]
     Repeats,
+    /// The answer says that there is more, and its cursor is where it was.
+    #[error("the provider says that there is more and its cursor does not move")]
+    Stuck,
     /// The provider's script failed over a request or an answer.
     #[error(transparent)]
     Script(#[from] ParseError),
@@ -114,6 +130,19 @@ pub(crate) enum StreamError {
     /// The database cannot say where the stream had got to.
     #[error("cannot read its last position: {0}")]
     Position(String),
+}
+
+impl From<ApiError> for StreamError {
+    fn from(error: ApiError) -> Self {
+        match error {
+            ApiError::Config(why) => Self::Config(why),
+            ApiError::Refused { status } => Self::Refused { status },
+            ApiError::RateLimited { status, after } => Self::RateLimited { status, after },
+            ApiError::Status { status } => Self::Answer(outbound::status_line(status)),
+            ApiError::Unreachable(why) => Self::Unreachable(why),
+            ApiError::Answer(what) => Self::Answer(what),
+        }
+    }
 }
 
 impl StreamError {

@@ -16,6 +16,7 @@ use crate::catcher::PushStream;
 use crate::catcher::StreamKind;
 use crate::catcher::ems_catcher::EmsCatcher;
 use crate::catcher::ems_catcher::Surroundings;
+use crate::catcher::records::Records;
 use crate::catcher::status;
 use crate::catcher::status::Board;
 use crate::catcher::status::CatcherStatuses;
@@ -67,6 +68,9 @@ struct Running {
 /// What a pass compares.
 type Wanted = BTreeMap<EmsId, (Arc<Ems>, StreamKind)>;
 
+/// The managers that are to have no catcher, each with the reason.
+type Others = BTreeMap<EmsId, String>;
+
 impl Supervisor {
     /// Starts it on the async runtime that calls this.
     pub fn start(config: SupervisorConfig) -> Self {
@@ -108,9 +112,17 @@ impl Supervisor {
 
 async fn supervise(around: Surroundings, mut stop: watch::Receiver<bool>) {
     let mut running: BTreeMap<EmsId, Running> = BTreeMap::new();
+    let mut others = Others::new();
+    let mut records = Records::default();
+    let statuses = around.board.watch();
     loop {
         match wanted(&around).await {
-            Ok(wanted) => compare(&around, &mut running, &wanted).await,
+            Ok((wanted, unwanted)) => {
+                compare(&around, &mut running, &wanted).await;
+                others = unwanted;
+                let statuses = statuses.borrow().clone();
+                records.keep(&around.vmdb, &around.clock, statuses, &others).await;
+            }
             // What runs goes on meanwhile.
             Err(error) => warn!(%error, "Cannot read which managers there are."),
         }
@@ -120,6 +132,8 @@ async fn supervise(around: Surroundings, mut stop: watch::Receiver<bool>) {
         }
     }
     end(&around, running.into_values().collect()).await;
+    let statuses = statuses.borrow().clone();
+    records.keep(&around.vmdb, &around.clock, statuses, &others).await;
 }
 
 /// One pass: the surplus is stopped, then the missing are started.
@@ -190,20 +204,28 @@ async fn end(around: &Surroundings, catchers: Vec<Running>) {
     }
 }
 
-/// The managers that are to have a catcher, each with the kind of its stream.
-async fn wanted(around: &Surroundings) -> Result<Wanted, String> {
+/// The managers that are to have a catcher, each with the kind of its stream, and the others.
+async fn wanted(around: &Surroundings) -> Result<(Wanted, Others), String> {
     let vmdb = around.vmdb.clone();
     let managers = tokio::task::spawn_blocking(move || vmdb.ems_list()).await;
     let managers = managers.map_err(|error| error.to_string())?;
     let rules = around.rules.take();
-    let kind = |ems: &Ems| match ems.url.as_deref()? {
-        url if url.starts_with("file://") => Some(StreamKind::File),
-        _address if rules.polls(&ems.provider) => Some(StreamKind::Poll),
-        _pushed_only => None,
+    let kind = |ems: &Ems| match ems.url.as_deref() {
+        _paused if !ems.enabled => Err("the manager is disabled".to_owned()),
+        None => Err("the manager has no url: its events are pushed".to_owned()),
+        Some(url) if url.starts_with("file://") => Ok(StreamKind::File),
+        Some(_) if rules.polls(&ems.provider) => Ok(StreamKind::Poll),
+        Some(_) => Err(format!(
+            "scripts/{}/stream.rhai does not poll: its events are pushed",
+            ems.provider
+        )),
     };
-    let enabled = managers.map_err(|error| error.to_string())?;
-    let enabled = enabled.into_iter().filter(|ems| ems.enabled);
-    Ok(enabled
-        .filter_map(|ems| Some((ems.id, (ems.clone(), kind(&ems)?))))
-        .collect())
+    let (mut wanted, mut others) = (Wanted::new(), Others::new());
+    for ems in managers.map_err(|error| error.to_string())? {
+        match kind(&ems) {
+            Ok(kind) => drop(wanted.insert(ems.id, (ems, kind))),
+            Err(why) => drop(others.insert(ems.id, why)),
+        }
+    }
+    Ok((wanted, others))
 }

@@ -14,7 +14,11 @@ use crate::catcher::parse::Parser;
 use crate::catcher::push_stream::PushRequest;
 use crate::catcher::push_stream::Receipt;
 use crate::catcher::push_stream::Work;
+use crate::crash_point::planted_bug;
+use crate::model::event::EventId;
+use crate::model::event_span;
 use crate::vmdb::Filtered;
+use crate::vmdb::MessageId;
 use crate::vmdb::NewMessage;
 use crate::vmdb::Put;
 use crate::vmdb::PutOutcome;
@@ -98,23 +102,36 @@ impl Worker {
         let rules = self.parser.rules();
         let mut put = Put::default();
         let mut parsing = Vec::with_capacity(requests.len());
+        let mut spans = Vec::new();
         for mut request in requests {
             let before = put.messages.len();
             let natives = std::mem::take(&mut request.messages);
             let broken = std::mem::take(&mut request.broken);
             let arrived = natives.len() + broken.len();
             put.cursor = put.cursor.or(request.cursor.take().map(|cursor| *cursor));
-            let kept = natives.into_iter().filter_map(|native| {
-                self.parser
-                    .parse(&rules, &request.ems, native, request.received_at)
-            });
-            put.messages.extend(kept);
-            let broken = broken.into_iter();
-            let broken = broken.map(|broken| {
-                self.parser
-                    .broken(&rules, &request.ems, broken, request.received_at)
-            });
-            put.messages.extend(broken);
+            for native in natives {
+                let span = event_span::catch(&request.ems.name, rules.id());
+                let parse = || {
+                    self.parser
+                        .parse(&rules, &request.ems, native, request.received_at)
+                };
+                if let Some(message) = span.in_scope(parse) {
+                    if let NewMessage::Add { hash, .. } = &message {
+                        event_span::is_of_type(&span, &hash.event_type);
+                    }
+                    put.messages.push(message);
+                    spans.push(span);
+                }
+            }
+            for broken in broken {
+                let span = event_span::catch(&request.ems.name, rules.id());
+                let keep = || {
+                    self.parser
+                        .broken(&rules, &request.ems, broken, request.received_at)
+                };
+                put.messages.push(span.in_scope(keep));
+                spans.push(span);
+            }
             let messages = put.messages.len() - before;
             let unparsed = put
                 .messages
@@ -149,14 +166,31 @@ impl Worker {
                 receipt,
             });
         }
+        planted_bug!("cursor_before_events", {
+            let cursor = put.cursor.take();
+            drop(
+                self.vmdb
+                    .put(Put {
+                        cursor,
+                        ..Put::default()
+                    })
+                    .wait(),
+            );
+        });
         let is_nothing = put.messages.is_empty() && put.filtered.is_empty() && put.cursor.is_none();
         let kept = if is_nothing {
             Ok(Vec::new())
         } else {
             self.vmdb.put(put).wait()
         };
-        if let Err(error) = &kept {
-            warn!(%error, "Could not keep a batch of messages.");
+        match &kept {
+            Ok(outcomes) => {
+                for (outcome, span) in outcomes.iter().zip(spans) {
+                    let (PutOutcome::Queued(MessageId(id)) | PutOutcome::Duplicate(EventId(id))) = outcome;
+                    event_span::caught(&span, EventId(*id));
+                }
+            }
+            Err(error) => warn!(%error, "Could not keep a batch of messages."),
         }
         self.answer(parsing, kept);
     }
@@ -179,6 +213,8 @@ impl Worker {
                     counts.add(&request.ems.name, Fate::Queued, queued);
                     counts.add(&request.ems.name, Fate::Duplicate, receipt.duplicates);
                     counts.add(&request.ems.name, Fate::Unparsed, receipt.unparsed);
+                    let took = self.vmdb.clock().now().duration_since(request.received_at);
+                    counts.acknowledged(took.try_into().unwrap_or_default(), receipt.accepted);
                     Ok(receipt)
                 }
                 Err(error) => {

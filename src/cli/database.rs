@@ -43,9 +43,18 @@ impl GlobalOptions {
     /// # Errors
     /// When there is none, or it cannot be opened safely.
     pub(crate) fn existing_database(&self) -> Result<Vmdb, CliError> {
+        self.existing_database_url()?;
+        self.open_database()
+    }
+
+    /// Where a database is that has to be there.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn existing_database_url(&self) -> Result<DatabaseUrl, CliError> {
         let url = self.database_url()?;
         if url.exists() {
-            return self.open_database();
+            return Ok(url);
         }
         Err(CliError::usage(
             format!("there is no database `{url}`"),

@@ -4,12 +4,13 @@ use std::io::Write;
 
 use clap::Subcommand;
 
+use crate::cli::ems_list;
 use crate::cli::error::CliError;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::format::Format;
 use crate::cli::options::GlobalOptions;
 use crate::cli::output::Output;
-use crate::cli::output::table;
+use crate::model::ems::Ems;
 use crate::source::suggest;
 use crate::vmdb::NewEms;
 use crate::vmdb::VmdbError;
@@ -28,6 +29,20 @@ pub(crate) enum EmsCommand {
         format: Format,
     },
     Add(Add),
+    /// Has a manager caught again, from where its stream was
+    #[command(after_help = "Example:
+  switchboard ems enable my_cloud")]
+    Enable {
+        /// Its name
+        name: String,
+    },
+    /// Pauses a manager: its stream is left alone; what is pushed for it is still taken, saved and shown
+    #[command(after_help = "Example:
+  switchboard ems disable my_cloud")]
+    Disable {
+        /// Its name
+        name: String,
+    },
     /// Removes a manager; what came from it stays readable
     #[command(after_help = "Example:
   switchboard ems remove my_cloud")]
@@ -59,49 +74,34 @@ pub(crate) struct Add {
 impl EmsCommand {
     pub(crate) fn run(&self, options: &GlobalOptions, out: &mut Output) -> Result<ExitCode, CliError> {
         match self {
-            Self::List { format } => list(*format, options, out),
+            Self::List { format } => ems_list::list(*format, options, out),
             Self::Add(add) => add.run(options, out),
+            Self::Enable { name } => {
+                let ems = found(options.existing_database()?.ems_enable(name, true).wait())?;
+                writeln!(out, "enabled manager {}", ems.name)?;
+                Ok(ExitCode::Fine)
+            }
+            Self::Disable { name } => {
+                let ems = found(options.existing_database()?.ems_enable(name, false).wait())?;
+                writeln!(out, "disabled manager {}", ems.name)?;
+                Ok(ExitCode::Fine)
+            }
             Self::Remove { name } => {
-                match options.existing_database()?.ems_remove(name).wait() {
-                    Ok(ems) => writeln!(out, "removed manager {}", ems.name)?,
-                    Err(error @ VmdbError::NotFound { .. }) => {
-                        return Err(CliError::usage(
-                            error.to_string(),
-                            "`switchboard ems list` names them",
-                        ));
-                    }
-                    Err(error) => return Err(error.into()),
-                }
+                let ems = found(options.existing_database()?.ems_remove(name).wait())?;
+                writeln!(out, "removed manager {}", ems.name)?;
                 Ok(ExitCode::Fine)
             }
         }
     }
 }
 
-fn list(format: Format, options: &GlobalOptions, out: &mut Output) -> Result<ExitCode, CliError> {
-    let managers = options.existing_database()?.ems_list()?;
-    match format {
-        Format::Json => {
-            for ems in managers {
-                out.json_line(&*ems)?;
-            }
+fn found(ems: Result<Ems, VmdbError>) -> Result<Ems, CliError> {
+    ems.map_err(|error| match error {
+        error @ VmdbError::NotFound { .. } => {
+            CliError::usage(error.to_string(), "`switchboard ems list` names them")
         }
-        Format::Text => {
-            let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-            let rows = managers.iter().map(|ems| {
-                vec![
-                    ems.name.to_string(),
-                    ems.provider.to_string(),
-                    if ems.enabled { "yes" } else { "no" }.to_owned(),
-                    or_dash(&ems.url),
-                    or_dash(&ems.credentials),
-                ]
-            });
-            let rows: Vec<_> = rows.collect();
-            table(out, &["NAME", "TYPE", "ENABLED", "URL", "CREDENTIALS"], &rows)?;
-        }
-    }
-    Ok(ExitCode::Fine)
+        error => error.into(),
+    })
 }
 
 impl Add {

@@ -2,10 +2,12 @@
 //!
 //! Results go to standard output, logs and progress to standard error. Knows whom to ask, decides nothing itself.
 
+mod backup;
 mod check;
 mod database;
 mod document;
 mod ems;
+mod ems_list;
 mod error;
 mod event;
 mod exit_code;
@@ -20,6 +22,9 @@ mod secret;
 mod serve;
 mod settings;
 mod simulate;
+#[cfg(feature = "opentelemetry")]
+mod trace_export;
+mod verify;
 
 use std::ffi::OsString;
 use std::io;
@@ -67,6 +72,8 @@ enum Command {
     Refresh(refresh::RefreshCommand),
     #[command(subcommand)]
     Queue(queue::QueueCommand),
+    Verify(verify::Verify),
+    Backup(backup::Backup),
     Settings(settings::PrintSettings),
     Secret(secret::Secret),
 }
@@ -102,12 +109,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(cli: &Cli, output: &mut Output) -> Result<ExitCode, CliError> {
     let options = &cli.options;
-    let usual = if matches!(cli.command, Command::Serve(_)) {
-        "info"
-    } else {
-        "warn"
-    };
-    logging::start(options.log_format, usual);
+    let serves = matches!(cli.command, Command::Serve(_));
+    let usual = if serves { "info" } else { "warn" };
+    let _logging = logging::start(options.log_format, usual, serves)?;
     match &cli.command {
         Command::Serve(command) => command.run(options),
         Command::Simulate(command) => command.run(options, output),
@@ -116,6 +120,8 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<ExitCode, CliError> {
         Command::Event(command) => command.run(options, output),
         Command::Refresh(command) => command.run(options, output),
         Command::Queue(command) => command.run(options, output),
+        Command::Verify(command) => command.run(options, output),
+        Command::Backup(command) => command.run(options, output),
         Command::Settings(command) => command.run(options, output),
         Command::Secret(command) => command.run(output),
     }

@@ -59,7 +59,7 @@ pub(crate) struct List {
     /// ready, taken, waiting, parked or dead
     #[arg(long)]
     state: Option<MessageState>,
-    /// add, unparsed or deliver
+    /// add, unparsed, deliver or outbox
     #[arg(long)]
     kind: Option<MessageKind>,
     /// At most so many; 0 for all
@@ -169,6 +169,11 @@ fn show(
         &format!("{} {} {}", entry.id, entry.kind.as_str(), entry.state.as_str()),
         out,
     )?;
+    // What an effect carries is what a rule described; that of a message is for the program.
+    let outside = entry
+        .payload
+        .as_ref()
+        .filter(|_| entry.kind == MessageKind::Outbox);
     let told = [
         ("ems", Some(entry.ems.to_string())),
         ("event_type", entry.event_type.clone()),
@@ -178,6 +183,7 @@ fn show(
         ("due", entry.due.map(|due| due.to_string())),
         ("error", entry.error.clone()),
         ("generation", entry.generation.map(|rules| rules.to_string())),
+        ("payload", outside.map(ToString::to_string)),
         ("full_data", entry.full_data.clone()),
     ];
     for (key, value) in told {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::io::Write;
+use std::mem;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -39,6 +40,9 @@ pub(crate) struct Serve {
     /// Does not start while anything is wrong in the rules, the scripts or the settings
     #[arg(long)]
     strict: bool,
+    /// Takes a database on NFS, SMB, FUSE and the like, over which the locks that keep it whole do not work
+    #[arg(long)]
+    unsafe_filesystem: bool,
 }
 
 impl Serve {
@@ -49,6 +53,7 @@ impl Serve {
             settings_required: options.config.is_some(),
             environment: Environment::of_process(),
             database: options.database_url()?,
+            unsafe_filesystem: self.unsafe_filesystem,
             listen: self.listen,
             is_strict: self.strict,
             clock: Clock::System,
@@ -84,9 +89,12 @@ async fn serve(config: ApplianceConfig, log_format: LogFormat) -> Result<ExitCod
     announce(&format!("http://{}", appliance.address()), log_format);
     let signal = signals.next().await;
     info!(signal, "Stopping.");
+    let mut stopping = Box::pin(appliance.stop());
     tokio::select! {
-        () = appliance.stop() => Ok(ExitCode::Fine),
+        () = &mut stopping => Ok(ExitCode::Fine),
         _second = signals.next() => {
+            // Dropping the stages would wait for what they have in hand.
+            mem::forget(stopping);
             info!("Stopped at once; what was acknowledged is kept, and goes on next time.");
             Ok(ExitCode::No)
         }
@@ -106,6 +114,9 @@ fn announce(url: &str, log_format: LogFormat) {
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    /// A file grew to the limit of its size. Without anybody who listens it would end the process; so the write
+    /// fails, and is treated like a full disk.
+    _file_size: Signal,
 }
 
 impl Signals {
@@ -113,6 +124,7 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            _file_size: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
         })
     }
 

@@ -13,7 +13,9 @@ use crate::model::delivery::Effect;
 use crate::model::delivery::RulesId;
 use crate::model::ems::Ems;
 use crate::model::ems::EmsId;
+use crate::model::event::EventHash;
 use crate::model::event::EventId;
+use crate::vmdb;
 use crate::vmdb::Decided;
 use crate::vmdb::NewEffect;
 use crate::vmdb::NewRetry;
@@ -27,6 +29,9 @@ const FURTHEST_RETRY: f64 = 10.0 * 365.0 * 24.0 * 3_600.0;
 /// What was decided, when, by whom, about what.
 pub(crate) struct Decision<'a> {
     pub(crate) event: EventId,
+    /// What its parser gave.
+    pub(crate) hash: &'a EventHash,
+    pub(crate) received_at: Timestamp,
     pub(crate) ems: &'a Ems,
     pub(crate) rules_id: RulesId,
     pub(crate) decided_at: Timestamp,
@@ -41,6 +46,8 @@ pub(crate) fn apply(vmdb: &Vmdb, decision: Decision<'_>) -> Result<Decided, Vmdb
     let mut delivery = decision.delivery;
     let mut refreshes: BTreeMap<EmsId, RefreshRequest> = BTreeMap::new();
     let mut outbox = Vec::new();
+    let lane = vmdb::effect_lane(decision.ems.id, decision.event, decision.hash);
+    let run = decision.run;
     let mut unknown = Vec::new();
     for (position, effect) in delivery.effects.iter().enumerate() {
         match effect {
@@ -65,7 +72,12 @@ pub(crate) fn apply(vmdb: &Vmdb, decision: Decision<'_>) -> Result<Decided, Vmdb
             }
             Effect::Outside { action } => outbox.push(NewEffect {
                 position,
-                idempotency_key: idempotency_key(decision.event, decision.rules_id, decision.run, position),
+                idempotency_key: idempotency_key(
+                    [decision.event.0, decision.received_at.as_microsecond()],
+                    decision.rules_id,
+                    [u64::from(run), position as u64],
+                ),
+                lane: lane.clone(),
                 action: action.clone(),
             }),
             // Recorded with the delivery; what it does is told there.
@@ -107,9 +119,10 @@ fn unknown_manager(name: &str) -> DeliveryError {
     }
 }
 
-/// The same for every attempt to send one effect, another for every other effect.
-fn idempotency_key(event: EventId, rules_id: RulesId, run: u32, position: usize) -> String {
-    let digest = Sha256::digest(format!("{}/{rules_id}/{run}/{position}", event.0));
+/// The same for every attempt to send one effect, another for every other effect. The time at which the event was
+/// received tells it from that of the same number in another database, which a receiver may know too.
+fn idempotency_key([event, received_at]: [i64; 2], rules_id: RulesId, [run, position]: [u64; 2]) -> String {
+    let digest = Sha256::digest(format!("{event}/{received_at}/{rules_id}/{run}/{position}"));
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 

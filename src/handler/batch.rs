@@ -7,16 +7,20 @@ use std::time::Duration;
 use std::time::Instant;
 use std::vec;
 
+use tracing::Span;
 use tracing::error;
 use tracing::warn;
 
+use crate::crash_point::planted_bug;
 use crate::handler::HandlerConfig;
 use crate::handler::Rules;
 use crate::handler::apply;
 use crate::handler::apply::Decision;
 use crate::handler::complete;
+use crate::handler::figures::Note;
 use crate::handler::fold;
 use crate::handler::fold::Fold;
+use crate::handler::pulse::Pulse;
 use crate::handler::records::InventoryRecords;
 use crate::handler::relate;
 use crate::handler::relate::Links;
@@ -29,6 +33,7 @@ use crate::model::event::EmsEvent;
 use crate::model::event::EventClass;
 use crate::model::event::EventHash;
 use crate::model::event::EventId;
+use crate::model::event_span;
 use crate::model::flood::FLOOD;
 use crate::switchboard::Context;
 use crate::switchboard::Parsed;
@@ -50,6 +55,7 @@ pub(crate) struct Batch<'a> {
     vmdb: &'a Vmdb,
     rules: &'a dyn Rules,
     config: &'a HandlerConfig,
+    pulse: &'a Pulse,
     /// Without the time that its commits took: whoever takes the rest would wait for the disk just the same.
     worked: Duration,
     messages: vec::IntoIter<(Message, Links, Fold)>,
@@ -61,6 +67,7 @@ impl<'a> Batch<'a> {
         vmdb: &'a Vmdb,
         rules: &'a dyn Rules,
         config: &'a HandlerConfig,
+        pulse: &'a Pulse,
         mut messages: Vec<Message>,
     ) -> Self {
         let related = vmdb.with_inventory(|inventory| {
@@ -83,16 +90,18 @@ impl<'a> Batch<'a> {
             vmdb,
             rules,
             config,
+            pulse,
             worked: Duration::ZERO,
             messages: messages.into_iter(),
         }
     }
 
-    /// The outcomes of the next part of the batch; none when it is through. A part goes on while a commit of it
-    /// would have to wait, so that a slow disk makes for greater commits, not for more of them.
-    pub(crate) fn next_part(&mut self, can_commit: impl Fn() -> bool) -> Option<Vec<Outcome>> {
+    /// The outcomes of the next part of the batch, with a note about each; none when it is through. A part goes on
+    /// while a commit of it would have to wait, so that a slow disk makes for greater commits, not for more of them.
+    pub(crate) fn next_part(&mut self, can_commit: impl Fn() -> bool) -> Option<(Vec<Outcome>, Vec<Note>)> {
         let began = Instant::now();
         let mut outcomes = Vec::with_capacity(self.messages.len());
+        let mut notes = Vec::with_capacity(self.messages.len());
         if BATCH < self.worked {
             self.messages.by_ref().for_each(drop);
         }
@@ -113,19 +122,23 @@ impl<'a> Batch<'a> {
                 event: ticket.event_id(),
                 received_at,
             };
-            let handled = catch_unwind(AssertUnwindSafe(|| one.handle(work, links, fold)));
-            let handled = handled.unwrap_or_else(|panic| Err(panic_text(&*panic)));
-            outcomes.push(Outcome {
-                ticket,
-                handled: handled.unwrap_or_else(|error| one.failed(error, attempts)),
+            self.pulse.takes(one.event);
+            let span = one.span(&work);
+            let handled = span.in_scope(|| {
+                let handled = catch_unwind(AssertUnwindSafe(|| one.handle(work, links, fold)));
+                let handled = handled.unwrap_or_else(|panic| Err(panic_text(&*panic)));
+                handled.unwrap_or_else(|error| one.failed(error, attempts))
             });
+            notes.push(Note::new(ems.name.clone(), received_at, &handled, span));
+            outcomes.push(Outcome { ticket, handled });
+            self.pulse.is_done(self.vmdb.clock().now());
             let worked = began.elapsed();
             if BATCH < worked || (PART < worked && can_commit()) {
                 break;
             }
         }
         self.worked += began.elapsed();
-        (!outcomes.is_empty()).then_some(outcomes)
+        (!outcomes.is_empty()).then_some((outcomes, notes))
     }
 }
 
@@ -140,6 +153,15 @@ struct One<'a> {
 }
 
 impl One<'_> {
+    fn span(&self, work: &Work) -> Span {
+        let (event, event_type) = match work {
+            Work::Add(hash) => (self.event, Some(&*hash.event_type)),
+            Work::Deliver { event, .. } => (event.id.unwrap_or(self.event), Some(&*event.hash.event_type)),
+            Work::Unparsed(_) | Work::Unreadable(_) => (self.event, None),
+        };
+        event_span::handle(event, &self.ems.name, event_type, self.rules.id())
+    }
+
     fn handle(&self, work: Work, links: Links, fold: Fold) -> Result<Handled, String> {
         match work {
             Work::Add(mut hash) => match fold {
@@ -170,7 +192,7 @@ impl One<'_> {
             },
             Work::Deliver { event, retry, run } => {
                 let delivery = self.deliver(&event, Some(&retry));
-                let decided = self.decided(event.id.unwrap_or(self.event), run, delivery);
+                let decided = self.decided(&event, run, delivery);
                 Ok(Handled::Again {
                     event: event.id.unwrap_or(self.event),
                     decided: Box::new(decided.map_err(|error| error.to_string())?),
@@ -198,7 +220,7 @@ impl One<'_> {
             links: links.ids,
             received_at: self.received_at,
         });
-        let decided = self.decided(self.event, 0, deliver(&event));
+        let decided = self.decided(&event, 0, deliver(&event));
         Ok(Handled::New {
             group: self.config.groups.classify(&event.hash.event_type),
             completion: complete::completion(&self.config.task_final_events, &event),
@@ -215,7 +237,14 @@ impl One<'_> {
             now: self.vmdb.clock().now(),
             resume: retry.cloned(),
         };
-        let delivered = catch_unwind(AssertUnwindSafe(|| self.rules.deliver(event, &context)));
+        planted_bug!(
+            "abort_on_row",
+            if event.hash.event_type.ends_with(".poison") {
+                std::process::abort()
+            }
+        );
+        let decide = || catch_unwind(AssertUnwindSafe(|| self.rules.deliver(event, &context)));
+        let delivered = event_span::decide().in_scope(decide);
         delivered.unwrap_or_else(|panic| {
             let message = panic_text(&*panic);
             error!(
@@ -234,9 +263,11 @@ impl One<'_> {
         })
     }
 
-    fn decided(&self, event: EventId, run: u32, delivery: Delivery) -> Result<vmdb::Decided, VmdbError> {
+    fn decided(&self, event: &EmsEvent, run: u32, delivery: Delivery) -> Result<vmdb::Decided, VmdbError> {
         let decision = Decision {
-            event,
+            event: event.id.unwrap_or(self.event),
+            hash: &event.hash,
+            received_at: event.received_at,
             ems: self.ems,
             rules_id: self.rules.id(),
             decided_at: self.vmdb.clock().now(),
@@ -272,7 +303,7 @@ impl One<'_> {
     }
 }
 
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic without words".to_owned())

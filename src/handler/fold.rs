@@ -29,10 +29,19 @@ pub(crate) enum Fold {
 
 /// How each message of a batch is decided.
 pub(crate) fn fold(messages: &[Message]) -> Vec<Fold> {
+    // What of the same lane came between them keeps them apart: it is decided in its place.
     let mut groups: BTreeMap<_, Vec<&Message>> = BTreeMap::new();
+    let mut latest: BTreeMap<&str, (Option<Kind<'_>>, usize)> = BTreeMap::new();
     for message in messages {
-        if let Some(kind) = kind(message) {
-            groups.entry(kind).or_default().push(message);
+        let kind = kind(message);
+        let run = message.ticket.lane().map(|lane| {
+            let (before, run) = latest.entry(lane).or_default();
+            *run += usize::from(*before != kind);
+            *before = kind;
+            (lane, *run)
+        });
+        if let Some(kind) = kind {
+            groups.entry((kind, run)).or_default().push(message);
         }
     }
     let mut folds: BTreeMap<EventId, Fold> = BTreeMap::new();
@@ -52,7 +61,9 @@ pub(crate) fn fold(messages: &[Message]) -> Vec<Fold> {
 }
 
 /// Manager, type and digest of an event of a flood.
-fn kind(message: &Message) -> Option<(EmsId, &str, &str)> {
+type Kind<'a> = (EmsId, &'a str, &'a str);
+
+fn kind(message: &Message) -> Option<Kind<'_>> {
     match &message.work {
         Work::Add(hash) => Some((message.ems.id, &*hash.event_type, Mark::of(hash)?.digest)),
         Work::Unparsed(_) | Work::Deliver { .. } | Work::Unreadable(_) => None,

@@ -5,15 +5,19 @@
 //! [`target::TargetCollection`]; a refresh turns targets into [`inventory`] rows.
 
 pub mod ae_path;
+pub mod api_call;
 pub mod clock;
 pub mod delivery;
 pub mod ems;
 pub mod envelope;
 pub mod event;
 pub mod event_group;
+pub mod event_span;
 pub mod flood;
+pub mod histogram;
 pub mod inventory;
 pub mod metric;
+pub mod origin;
 pub mod relation;
 pub mod target;
 pub mod value;

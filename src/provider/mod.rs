@@ -2,9 +2,11 @@
 //!
 //! Knows nothing of rules.
 
+mod collect;
 mod event_hash;
 mod poll;
 
+pub use collect::Collects;
 pub use poll::PollAnswer;
 pub use poll::PollRequest;
 pub use poll::PollResponse;
@@ -56,6 +58,17 @@ pub enum ParseError {
         /// The provider.
         name: Arc<str>,
     },
+    /// It has no script that collects.
+    #[error("`{name}/inventory_collector.rhai` does not define `{function}`")]
+    NoCollector {
+        /// The provider.
+        name: Arc<str>,
+        /// What is missing.
+        function: &'static str,
+    },
+    /// A target of a collection that the provider does not have.
+    #[error("{0}")]
+    UnknownAssociation(String),
     /// A script failed.
     #[error(transparent)]
     Script(#[from] ScriptError),
@@ -68,6 +81,7 @@ pub(crate) struct Provider {
     stream: Option<Script>,
     event_parser: Script,
     event_target_parser: Option<Script>,
+    inventory_collector: Option<Script>,
 }
 
 /// The file without which a folder is no provider.
@@ -81,7 +95,10 @@ const SCRIPTS: [(&str, &[(&str, usize)]); 4] = [
     ),
     (EVENT_PARSER, &[("event_to_hash", 2)]),
     ("event_target_parser", &[("parse", 1)]),
-    ("inventory_collector", &[("collect", 2), ("collect_all", 1)]),
+    (
+        "inventory_collector",
+        &[("collect", 2), ("collect_all", 1), ("associations", 0)],
+    ),
 ];
 
 impl Provider {
@@ -130,15 +147,14 @@ impl Provider {
         let provider = |(folder, mut scripts): (&str, BTreeMap<&str, Script>)| {
             let name: Arc<str> = Arc::from(folder);
             let event_parser = scripts.remove(EVENT_PARSER)?;
-            let (stream, event_target_parser) =
-                (scripts.remove("stream"), scripts.remove("event_target_parser"));
             Some((
                 name.clone(),
                 Self {
                     name,
-                    stream,
+                    stream: scripts.remove("stream"),
                     event_parser,
-                    event_target_parser,
+                    event_target_parser: scripts.remove("event_target_parser"),
+                    inventory_collector: scripts.remove("inventory_collector"),
                 },
             ))
         };

@@ -11,6 +11,8 @@ use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
+pub use crate::model::api_call::ApiAnswer as PollResponse;
+pub use crate::model::api_call::ApiCall as PollRequest;
 use crate::model::ems::Ems;
 use crate::provider::ParseError;
 use crate::provider::Provider;
@@ -21,28 +23,6 @@ use crate::script::ScriptHost;
 
 /// How deep in an answer its lists of events are looked for, to keep the events byte for byte.
 const DEPTH: usize = 3;
-
-/// A request to an events API, relative to the manager's `url`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PollRequest {
-    /// From `/`.
-    pub path: String,
-    /// Names and values, not yet encoded.
-    pub query: Vec<(String, String)>,
-    /// Names and values; `${credentials}` in a value stands for the manager's credentials.
-    pub headers: Vec<(String, String)>,
-}
-
-/// What an events API answered.
-#[derive(Clone, Debug, Default)]
-pub struct PollResponse {
-    /// The HTTP status.
-    pub status: u16,
-    /// Names in lower case.
-    pub headers: BTreeMap<String, String>,
-    /// JSON, or nothing at all.
-    pub body: String,
-}
 
 /// What `events` found in an answer.
 #[derive(Clone, Debug, Default, PartialEq)]

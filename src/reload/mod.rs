@@ -26,6 +26,7 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
+use crate::crash_point::crash_point;
 use crate::model::clock::Clock;
 use crate::model::delivery::RulesId;
 use crate::script::Limits;
@@ -127,6 +128,7 @@ impl Reloader {
         } else {
             self.latest.updated(&changed.paths)
         };
+        crash_point!("reload.read");
         let is_seen = !self.is_undecided && is_same(&tree, &self.latest);
         self.latest = tree;
         self.is_undecided = false;
@@ -142,6 +144,7 @@ impl Reloader {
             return ReloadOutcome::Unchanged;
         }
         let loaded = Switchboard::load_within(&self.latest, Some(&self.active.take()), &self.limits());
+        crash_point!("reload.compiled");
         if is_outdated() {
             self.is_undecided = true;
             return ReloadOutcome::Outdated;
@@ -154,6 +157,7 @@ impl Reloader {
         }
         let id = loaded.switchboard.id();
         self.active.replace(loaded.switchboard);
+        crash_point!("reload.replaced_before_log");
         self.running = self.latest.clone();
         self.left_out = errors;
         let took = start.elapsed();

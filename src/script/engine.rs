@@ -18,6 +18,8 @@ use rhai::packages::Package;
 use crate::script::api;
 use crate::script::convert;
 use crate::script::evm;
+use crate::script::http;
+use crate::script::inventory;
 use crate::script::limits;
 use crate::script::limits::Limits;
 use crate::script::targets;
@@ -57,6 +59,8 @@ pub(crate) fn new(limits: &Limits) -> Engine {
     api::register(&mut functions);
     evm::register(&mut engine, &mut functions);
     targets::register(&mut engine, &mut functions);
+    http::register(&mut engine, &mut functions);
+    inventory::register(&mut functions);
     // What is left to be looked up when it is called would be looked up in every call.
     functions.register_lazy_functions();
     engine.register_global_module(functions.into());

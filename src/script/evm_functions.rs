@@ -123,8 +123,9 @@ pub(crate) mod evm {
     }
 
     /// Asks for an outside effect, carried out after the event is committed, and retried:
-    /// `#{ http: #{ method, url, headers, body } }`, `#{ command: ["program", "argument"] }`,
-    /// `#{ email: #{ to, subject, body } }` or `#{ log: "text" }`.
+    /// `#{ http: #{ url, method, headers, body, expect } }`, where `json` or `cloud_event` may stand in place of
+    /// `body`, `#{ command: ["name", "argument"] }` with a name of the settings, `#{ email: #{ to, subject, body } }`
+    /// or `#{ log: "text" }`. A description that is wrong is an error that names the key.
     #[rhai_fn(pure, return_raw)]
     pub fn deliver(evm: &mut Evm, action: Map) -> Fallible<()> {
         let action = Dynamic::from_map(action);

@@ -36,10 +36,11 @@ fn collect(with_standard_library: bool) -> Vec<ScriptFunction> {
 }
 
 /// Types of ours, each with its name in scripts; their functions are written as methods.
-const RECEIVERS: [(&str, &str); 6] = [
+const RECEIVERS: [(&str, &str); 7] = [
     ("Evm", "Evm"),
     ("AutomateObject", "AutomateObject"),
     ("EventHandle", "EmsEvent"),
+    ("HttpHandle", "Http"),
     ("Inputs", "Inputs"),
     ("RecordView", "Record"),
     ("TargetsHandle", "TargetCollection"),

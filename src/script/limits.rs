@@ -57,6 +57,23 @@ impl From<&ScriptSettings> for Limits {
     }
 }
 
+impl Limits {
+    /// Those of an inventory collector, which goes through all that a manager has. The time that it waits for the
+    /// manager does not count.
+    #[must_use]
+    pub(crate) fn of_a_collector(&self) -> Self {
+        Self {
+            max_operations: self.max_operations.saturating_mul(1_000),
+            max_array_size: self.max_array_size.saturating_mul(100),
+            max_map_size: self.max_map_size.saturating_mul(100),
+            max_string_size: self.max_string_size.saturating_mul(16),
+            max_time: self.max_time.saturating_mul(300),
+            max_memory: self.max_memory.saturating_mul(8),
+            ..*self
+        }
+    }
+}
+
 /// Why a script was stopped from outside; travels through rhai as its termination token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stopped {
@@ -180,6 +197,14 @@ pub(crate) fn may_put_out() -> bool {
     budget.outputs = budget.outputs.saturating_add(1);
     BUDGET.set(Some(budget));
     budget.outputs <= MAX_OUTPUTS
+}
+
+/// Gives the running script back the time that it waited for somebody else.
+pub(crate) fn waited(time: Duration) {
+    if let Some(mut budget) = BUDGET.get() {
+        budget.deadline += time;
+        BUDGET.set(Some(budget));
+    }
 }
 
 /// Bytes of memory that the process holds; none where the system does not say.

@@ -11,6 +11,8 @@ mod evm_functions;
 mod explain;
 pub(crate) mod expression;
 mod functions;
+mod http;
+mod inventory;
 pub(crate) mod json;
 pub(crate) mod limits;
 mod returned;
@@ -21,6 +23,7 @@ pub(crate) use explain::ScriptError;
 pub use functions::ScriptFunction;
 pub use functions::all_functions;
 pub use functions::own_functions;
+pub(crate) use inventory::unknown as unknown_association;
 pub use limits::Limits;
 pub use limits::THREAD_STACK;
 pub(crate) use returned::Returned;
@@ -29,6 +32,7 @@ use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::sync::Arc;
+use std::sync::OnceLock;
 
 use rhai::AST;
 use rhai::CallFnOptions;
@@ -40,9 +44,12 @@ use rhai::Position;
 use rhai::Scope;
 use rhai::module_resolvers::StaticModuleResolver;
 
+use crate::model::api_call::ManagerApi;
+use crate::model::target::TargetCollection;
 use crate::script::calls::Arities;
 use crate::script::calls::UnknownCall;
 use crate::script::limits::BudgetGuard;
+use crate::script::targets::TargetsHandle;
 use crate::source::Diagnostic;
 use crate::source::SourceFile;
 
@@ -99,6 +106,9 @@ fn functions_of(ast: &AST) -> Arc<[(Box<str>, usize)]> {
 pub(crate) struct ScriptHost {
     engine: Engine,
     limits: Limits,
+    /// For inventory collectors, which have limits of their own; made when one is called.
+    collecting: OnceLock<(Engine, Limits)>,
+    resolver: StaticModuleResolver,
     /// What each module that can be imported offers.
     modules: BTreeMap<String, Arities>,
 }
@@ -115,6 +125,8 @@ impl ScriptHost {
         Self {
             engine: engine::new(&limits),
             limits,
+            collecting: OnceLock::new(),
+            resolver: StaticModuleResolver::new(),
             modules: BTreeMap::new(),
         }
     }
@@ -151,6 +163,7 @@ impl ScriptHost {
                 }
             });
             self.engine.set_module_resolver(resolver.clone());
+            self.resolver = resolver.clone();
             if waiting.is_empty() || waiting.len() == before {
                 diagnostics.extend(scripts.iter().flat_map(|script| self.check_calls(script)));
                 return diagnostics;
@@ -256,16 +269,7 @@ impl ScriptHost {
         arguments: impl rhai::FuncArgs,
     ) -> Result<Dynamic, ScriptError> {
         self.guarded(script, |engine| {
-            let options = CallFnOptions::new()
-                .eval_ast(script.has_statements)
-                .rewind_scope(true);
-            engine.call_fn_with_options::<Dynamic>(
-                options,
-                &mut Scope::new(),
-                &script.ast,
-                function,
-                arguments,
-            )
+            call_function(engine, script, function, arguments)
         })
     }
 
@@ -317,6 +321,33 @@ impl ScriptHost {
         Ok(Returned::new(value, script, function))
     }
 
+    /// Calls `collect(ems, targets)` or, without targets, `collect_all(ems)`, with `http` in reach.
+    ///
+    /// # Errors
+    /// When the script fails or is stopped; a call of the manager's API that fails is thrown within it.
+    pub(crate) fn call_collector(
+        &self,
+        script: &Script,
+        function: &'static str,
+        ems: &Document,
+        targets: Option<TargetCollection>,
+        api: &Arc<dyn ManagerApi>,
+    ) -> Result<Returned, ScriptError> {
+        let (engine, limits) = self.collecting.get_or_init(|| {
+            let limits = self.limits.of_a_collector();
+            let mut engine = engine::new(&limits);
+            engine.set_module_resolver(self.resolver.clone());
+            (engine, limits)
+        });
+        let mut arguments = vec![ems.0.clone()];
+        arguments.extend(targets.map(|targets| Dynamic::from(TargetsHandle::new(targets))));
+        let _api = http::lend(api);
+        let value = self.guarded_by(engine, limits, script, |engine| {
+            call_function(engine, script, function, arguments)
+        });
+        Ok(Returned::new(value?, script, function))
+    }
+
     /// Runs a method: its statements, with `evm` in reach. Whatever its last value is, its end is a good one.
     ///
     /// # Errors
@@ -344,29 +375,53 @@ impl ScriptHost {
         script: &Script,
         work: impl FnOnce(&Engine) -> Result<Dynamic, Box<EvalAltResult>>,
     ) -> Result<Dynamic, ScriptError> {
-        let _budget = BudgetGuard::start(&self.limits);
-        // All of it on a stack with room, the dropping of what the script made included.
-        stacker::maybe_grow(limits::STACK_NEEDED, limits::STACK_GIVEN, || {
-            self.guarded_here(script, work)
-        })
+        self.guarded_by(&self.engine, &self.limits, script, work)
     }
 
-    fn guarded_here(
+    fn guarded_by(
         &self,
+        engine: &Engine,
+        limits: &Limits,
         script: &Script,
         work: impl FnOnce(&Engine) -> Result<Dynamic, Box<EvalAltResult>>,
     ) -> Result<Dynamic, ScriptError> {
-        match catch_unwind(AssertUnwindSafe(|| work(&self.engine))) {
-            Ok(Ok(result)) => match convert::kept_in(&result) {
-                None => Ok(result),
-                Some(why) => {
-                    let message = format!("it returned what cannot leave a script: {why}");
-                    Err(explain::failed(&script.path, Position::NONE, message))
-                }
-            },
-            Ok(Err(error)) => Err(explain::explain(&script.path, &self.limits, &error)),
-            Err(panic) => Err(explain::panicked(&script.path, &*panic)),
-        }
+        let _budget = BudgetGuard::start(limits);
+        // All of it on a stack with room, the dropping of what the script made included.
+        stacker::maybe_grow(limits::STACK_NEEDED, limits::STACK_GIVEN, || {
+            guarded_here(engine, limits, script, work)
+        })
+    }
+}
+
+fn call_function(
+    engine: &Engine,
+    script: &Script,
+    function: &str,
+    arguments: impl rhai::FuncArgs,
+) -> Result<Dynamic, Box<EvalAltResult>> {
+    let options = CallFnOptions::new()
+        .eval_ast(script.has_statements)
+        .rewind_scope(true);
+    engine.call_fn_with_options(options, &mut Scope::new(), &script.ast, function, arguments)
+}
+
+/// Calls into rhai; a panic on the way is an error of this call.
+fn guarded_here(
+    engine: &Engine,
+    limits: &Limits,
+    script: &Script,
+    work: impl FnOnce(&Engine) -> Result<Dynamic, Box<EvalAltResult>>,
+) -> Result<Dynamic, ScriptError> {
+    match catch_unwind(AssertUnwindSafe(|| work(engine))) {
+        Ok(Ok(result)) => match convert::kept_in(&result) {
+            None => Ok(result),
+            Some(why) => {
+                let message = format!("it returned what cannot leave a script: {why}");
+                Err(explain::failed(&script.path, Position::NONE, message))
+            }
+        },
+        Ok(Err(error)) => Err(explain::explain(&script.path, limits, &error)),
+        Err(panic) => Err(explain::panicked(&script.path, &*panic)),
     }
 }
 

@@ -1,9 +1,11 @@
 //! What a script returned, for readers that do not know rhai.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rhai::Dynamic;
 
+use crate::model::inventory::Collected;
 use crate::model::target::TargetCollection;
 use crate::model::value::Value;
 use crate::script::Script;
@@ -11,6 +13,7 @@ use crate::script::ScriptError;
 use crate::script::api::IGNORED;
 use crate::script::convert;
 use crate::script::convert::Document;
+use crate::script::inventory;
 use crate::script::targets;
 
 /// What a function of a script returned, with the names needed to complain about it.
@@ -113,6 +116,26 @@ impl Returned {
             rhai::EvalAltResult::ErrorRuntime(why, _) => self.wrong(&why.to_string()),
             other => self.wrong(&other.to_string()),
         })
+    }
+
+    /// The returned inventory.
+    ///
+    /// # Errors
+    /// When it is something else, or anything in it has a wrong shape: nothing of it counts then.
+    pub(crate) fn into_collected(self, known: Option<&BTreeSet<Arc<str>>>) -> Result<Collected, ScriptError> {
+        inventory::read(&self.value, known).map_err(|why| self.wrong(&why))
+    }
+
+    /// The returned list of names.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub(crate) fn into_names(self) -> Result<BTreeSet<Arc<str>>, ScriptError> {
+        let names = self.value.as_array_ref().ok().and_then(|names| {
+            let text = |name: &Dynamic| Some(Arc::from(name.as_immutable_string_ref().ok()?.as_str()));
+            names.iter().map(text).collect()
+        });
+        names.ok_or_else(|| self.wrong("a list of texts was expected"))
     }
 
     /// An error about what was returned.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use rhai::Array;
 use rhai::Dynamic;
 use rhai::Engine;
 use rhai::EvalAltResult;
@@ -26,9 +27,51 @@ const MAX_VISITS: usize = 100_000;
 pub(crate) struct TargetsHandle(Arc<Mutex<TargetCollection>>);
 
 impl TargetsHandle {
+    /// A collection for a script to read.
+    pub(crate) fn new(targets: TargetCollection) -> Self {
+        Self(Arc::new(Mutex::new(targets)))
+    }
+
     pub(crate) fn take(&self) -> TargetCollection {
         std::mem::take(&mut self.0.lock())
     }
+}
+
+impl TargetsHandle {
+    fn values(&self, association: &str, key: &str) -> Array {
+        let targets = self.0.lock();
+        let of_association = targets
+            .targets()
+            .iter()
+            .filter(|target| *target.association == *association);
+        let value = |target: &Target| {
+            Some(Dynamic::from(ImmutableString::from(
+                &**target.manager_ref.0.get(key)?,
+            )))
+        };
+        of_association.filter_map(value).collect()
+    }
+
+    fn maps(&self, is_wanted: impl Fn(&Target) -> bool) -> Array {
+        let targets = self.0.lock();
+        let wanted = targets.targets().iter().filter(|target| is_wanted(target));
+        wanted.map(as_map).collect()
+    }
+}
+
+/// A target as a script sees it.
+fn as_map(target: &Target) -> Dynamic {
+    let text = |text: &str| Dynamic::from(ImmutableString::from(text));
+    let keys = target.manager_ref.0.iter();
+    let manager_ref: Map = keys.map(|(key, value)| ((&**key).into(), text(value))).collect();
+    let options = target.options.as_ref().map(rhai::serde::to_dynamic);
+    let options = options.and_then(std::result::Result::ok).unwrap_or(Dynamic::UNIT);
+    Map::from([
+        ("association".into(), text(&target.association)),
+        ("manager_ref".into(), manager_ref.into()),
+        ("options".into(), options),
+    ])
+    .into()
 }
 
 /// Makes the type and its functions known.
@@ -44,6 +87,7 @@ pub(crate) fn register(engine: &mut Engine, module: &mut Module) {
     reason = "rhai offers what is `pub`, and unwraps `self`"
 )]
 mod functions {
+    use rhai::Array;
     use rhai::Dynamic;
     use rhai::Map;
 
@@ -99,6 +143,39 @@ mod functions {
         rules.start(&mut targets.0.lock(), full_data.as_ref().unwrap_or(&value))
     }
 
+    /// The `ems_ref`s of an association's targets (C100).
+    #[rhai_fn(pure)]
+    pub fn references(targets: &mut TargetsHandle, association: &str) -> Array {
+        targets.values(association, "ems_ref")
+    }
+
+    /// The `name`s of an association's targets (C100).
+    #[rhai_fn(pure)]
+    pub fn name_references(targets: &mut TargetsHandle, association: &str) -> Array {
+        targets.values(association, "name")
+    }
+
+    /// Every target of an association as `#{ association, manager_ref, options }`, composite references whole; a
+    /// reference without keys stands for the whole association.
+    #[rhai_fn(pure)]
+    pub fn of(targets: &mut TargetsHandle, association: &str) -> Array {
+        targets.maps(|target| *target.association == *association)
+    }
+
+    /// Every target as `#{ association, manager_ref, options }`.
+    #[rhai_fn(pure)]
+    pub fn all(targets: &mut TargetsHandle) -> Array {
+        targets.maps(|_| true)
+    }
+
+    /// Whether an association is wanted whole.
+    #[rhai_fn(pure)]
+    pub fn wants_all(targets: &mut TargetsHandle, association: &str) -> bool {
+        let collection = targets.0.lock();
+        let mut all = collection.targets().iter();
+        all.any(|target| *target.association == *association && target.manager_ref.is_whole_association())
+    }
+
     /// How many targets there are.
     #[rhai_fn(pure)]
     pub fn len(targets: &mut TargetsHandle) -> i64 {
@@ -120,7 +197,7 @@ fn add(targets: &TargetsHandle, association: &str, reference: &Dynamic, options:
 }
 
 /// A reference from a text, a number or a map; none where it is blank, so that no empty target is queued.
-fn manager_ref(reference: &Dynamic) -> Result<Option<ManagerRef>> {
+pub(crate) fn manager_ref(reference: &Dynamic) -> Result<Option<ManagerRef>> {
     if let Ok(map) = reference.as_map_ref() {
         let mut manager_ref = ManagerRef::default();
         for (key, value) in map.iter() {

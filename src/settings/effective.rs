@@ -28,24 +28,40 @@ pub fn effective_text(path: Option<&Path>, environment: &Environment) -> std::io
     let (variables, _unknown) = environment.layer(&[&settings, &site]);
     lay_over(&mut settings, site, false);
     lay_over(&mut settings, variables, false);
-    if let Some(Value::Mapping(web)) = settings.get_mut("web")
-        && let Some(token) = web.get_mut("token")
-        && token.as_str().is_some_and(is_secret)
-    {
-        *token = Value::from(MASK);
-    }
-    if let Some(Value::Mapping(web)) = settings.get_mut("web")
-        && let Some(Value::Mapping(secrets)) = web.get_mut("webhook_secrets")
-    {
-        let lists = secrets.iter_mut().filter_map(|(_, list)| list.as_sequence_mut());
-        for secret in lists
-            .flatten()
-            .filter(|secret| secret.as_str().is_none_or(is_secret))
-        {
-            *secret = Value::from(MASK);
+    mask(&mut settings, &["web", "token"]);
+    mask(&mut settings, &["web", "webhook_secrets"]);
+    mask(&mut settings, &["outbox", "secrets"]);
+    mask(&mut settings, &["outbox", "email", "password"]);
+    let commands = settings
+        .get_mut("outbox")
+        .and_then(|outbox| outbox.get_mut("commands"));
+    let commands = commands.and_then(Value::as_mapping_mut);
+    for (_, command) in commands.into_iter().flat_map(Mapping::iter_mut) {
+        if let Value::Mapping(command) = command {
+            mask(command, &["environment"]);
         }
     }
     serde_yaml::to_string(&settings).map_err(std::io::Error::other)
+}
+
+/// Masks every secret at a path and below it.
+fn mask(settings: &mut Mapping, path: &[&str]) {
+    let [key, below @ ..] = path else { return };
+    match (settings.get_mut(*key), below) {
+        (Some(value), []) => mask_all(value),
+        (Some(Value::Mapping(settings)), below) => mask(settings, below),
+        _nothing_there => (),
+    }
+}
+
+fn mask_all(value: &mut Value) {
+    match value {
+        Value::Null => (),
+        Value::Mapping(mapping) => mapping.iter_mut().for_each(|(_, value)| mask_all(value)),
+        Value::Sequence(list) => list.iter_mut().for_each(mask_all),
+        secret if secret.as_str().is_none_or(is_secret) => *secret = Value::from(MASK),
+        _reference => (),
+    }
 }
 
 fn is_secret(token: &str) -> bool {
@@ -71,7 +87,7 @@ mod tests {
     #[test]
     fn layers_stand_over_each_other_and_secrets_are_masked() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let text = ":web:\n  :token: hush\n  :webhook_secrets: {cloud: [hush, env:NEW]}\n:event_handling:\n  :event_groups:\n    :power:\n      :critical:\n      - my_power\n";
+        let text = ":web:\n  :token: hush\n  :webhook_secrets: {cloud: [hush, env:NEW]}\n:outbox: {secrets: {chat: hush, web: env:WEB}, email: {password: hush}, commands: {page: {path: /bin/page, environment: {KEY: hush}}}}\n:event_handling:\n  :event_groups:\n    :power:\n      :critical:\n      - my_power\n";
         std::fs::write(&file, text).unwrap();
         let variable = ("SWITCHBOARD_WEB_LISTEN".to_owned(), "[::1]:1".to_owned());
         let environment: Environment = [variable].into_iter().collect();
@@ -82,6 +98,8 @@ mod tests {
             read["web"]["webhook_secrets"]["cloud"],
             Value::from(vec![MASK, "env:NEW"])
         );
+        assert!(!text.contains("hush"), "{text}");
+        assert_eq!(read["outbox"]["secrets"]["web"], Value::from("env:WEB"));
         assert_eq!(read["web"]["listen"], Value::from("[::1]:1"));
         let power = read["event_handling"]["event_groups"]["power"]["critical"]
             .as_sequence()

@@ -11,12 +11,14 @@ use crate::source::suggest;
 
 const PREFIX: &str = "SWITCHBOARD_";
 /// No settings: Kubernetes sets the first two in every pod beside a service called `switchboard`, the others name
-/// test data and the key of passwords.
-const NOT_OURS: [&str; 4] = [
+/// test data and the key of passwords, and have tests crash.
+const NOT_OURS: [&str; 6] = [
     "SWITCHBOARD_PORT",
     "SWITCHBOARD_SERVICE_",
     "SWITCHBOARD_CORPUS",
     "SWITCHBOARD_KEY_FILE",
+    "SWITCHBOARD_CRASH",
+    "SWITCHBOARD_BUG",
 ];
 
 /// The environment variables, the process's or a test's.

@@ -3,10 +3,12 @@
 //! Whatever is wrong is a diagnostic, and the default stands in. Knows nothing of who uses a setting.
 
 mod active;
+mod database;
 mod effective;
 mod environment;
 mod event_groups;
 mod name_pattern;
+mod outbox;
 mod secret;
 mod section;
 mod sections;
@@ -15,17 +17,24 @@ mod value;
 mod web;
 
 pub use active::ActiveSettings;
+pub use database::DatabaseSettings;
 pub use effective::effective_text;
 pub use environment::Environment;
 pub use name_pattern::Blacklist;
+pub use outbox::CommandSettings;
+pub use outbox::EmailSettings;
+pub use outbox::OutboxSettings;
+pub use outbox::RelaySecurity;
 pub use secret::Secret;
 pub use secret::SecretError;
 pub use sections::CatcherSettings;
+pub use sections::GatherSettings;
 pub use sections::HandlerSettings;
 pub use sections::HistorySettings;
 pub use sections::RefreshSettings;
 pub use sections::ReloadSettings;
 pub use sections::ScriptSettings;
+pub(crate) use value::duration_of;
 pub use web::WebSettings;
 
 use std::collections::BTreeMap;
@@ -61,10 +70,14 @@ pub struct Settings {
     pub history: HistorySettings,
     /// `workers.worker_base.event_handler`.
     pub handler: HandlerSettings,
-    /// `ems_refresh.full_refresh_threshold`: more distinct targets than this become one full refresh.
-    pub full_refresh_threshold: usize,
+    /// `ems_refresh`: how targets are gathered.
+    pub refresh_gather: GatherSettings,
+    /// `database`: how the database is looked after.
+    pub database: DatabaseSettings,
     /// `web`: the HTTP server.
     pub web: WebSettings,
+    /// `outbox`: how outside effects are sent.
+    pub outbox: OutboxSettings,
     /// `script`: what a call of a script may use.
     pub script: ScriptSettings,
     /// `reload`: when changed files are loaded.
@@ -173,8 +186,7 @@ impl Settings {
         let history = HistorySettings::read(event_streams.section("history"));
         event_streams.finish();
 
-        let (full_refresh_threshold, refresh, refreshes) =
-            sections::read_refreshes(root.section("ems_refresh"));
+        let (refresh_gather, refresh, refreshes) = sections::read_refreshes(root.section("ems_refresh"));
         let settings = Self {
             blacklists,
             event_groups,
@@ -185,8 +197,10 @@ impl Settings {
             refreshes,
             history,
             handler,
-            full_refresh_threshold,
+            refresh_gather,
+            database: DatabaseSettings::read(root.section("database")),
             web: WebSettings::read(root.section("web"), environment),
+            outbox: OutboxSettings::read(root.section("outbox"), environment),
             script: ScriptSettings::read(root.section("script")),
             reload: ReloadSettings::read(root.section("reload")),
         };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub struct CatcherSettings {
     pub flooding_monitor_enabled: bool,
     /// The rate, per resource and minute.
     pub flooding_events_per_minute: usize,
+    /// A PEM file with the certificate authorities of an events API, in place of those that everybody knows.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// `workers.worker_base.event_handler`: how events are decided and saved.
@@ -63,6 +66,19 @@ pub struct RefreshSettings {
     pub allow_targeted_refresh: bool,
     /// Whether the provider keeps inventory up to date by itself.
     pub streaming_refresh: bool,
+    /// The pause after a first failure; it doubles from failure to failure.
+    pub retry_pause: Duration,
+}
+
+/// `ems_refresh`: how targets are gathered, whatever the type of manager.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GatherSettings {
+    /// From so many distinct targets on, everything is read.
+    pub full_refresh_threshold: usize,
+    /// A manager that was just refreshed is refreshed again once nothing was asked for during this time ...
+    pub gather: Duration,
+    /// ... and at the latest after this one.
+    pub gather_most: Duration,
 }
 
 /// `script`: what one call of a script may use before it is stopped.
@@ -100,6 +116,7 @@ impl CatcherSettings {
             ems_event_thread_shutdown_timeout: stop,
             flooding_monitor_enabled: flood,
             flooding_events_per_minute: rate,
+            ref ca_file,
         } = *base;
         let catcher = Self {
             poll: section.value("poll", positive).unwrap_or(poll),
@@ -111,6 +128,9 @@ impl CatcherSettings {
             flooding_events_per_minute: section
                 .value("flooding_events_per_minute", count(1))
                 .unwrap_or(rate),
+            ca_file: section
+                .value("ca_file", value::text)
+                .map_or_else(|| ca_file.clone(), |path| Some(path.into())),
         };
         section.finish();
         catcher
@@ -155,6 +175,7 @@ impl RefreshSettings {
             refresh_interval: interval.map_or(base.refresh_interval, not_never),
             allow_targeted_refresh: targeted.unwrap_or(base.allow_targeted_refresh),
             streaming_refresh: streaming.unwrap_or(base.streaming_refresh),
+            retry_pause: section.value("retry_pause", positive).unwrap_or(base.retry_pause),
         }
     }
 }
@@ -230,13 +251,17 @@ pub(crate) fn read_catchers(section: Section<'_>) -> (CatcherSettings, BTreeMap<
     (defaults, catchers)
 }
 
-/// `ems_refresh`: the threshold, what holds for all types, and each type's.
+/// `ems_refresh`: how targets are gathered, what holds for all types, and each type's.
 pub(crate) fn read_refreshes(
     section: Section<'_>,
-) -> (usize, RefreshSettings, BTreeMap<String, RefreshSettings>) {
-    let threshold = section
-        .value("full_refresh_threshold", count(0))
-        .unwrap_or_default();
+) -> (GatherSettings, RefreshSettings, BTreeMap<String, RefreshSettings>) {
+    let gather = GatherSettings {
+        full_refresh_threshold: section
+            .value("full_refresh_threshold", count(0))
+            .unwrap_or_default(),
+        gather: section.value("gather", duration).unwrap_or_default(),
+        gather_most: section.value("gather_most", duration).unwrap_or_default(),
+    };
     let all = RefreshSettings::read(&section, &RefreshSettings::default());
     let types = section.keys().into_iter().filter(|key| section.has_section(key));
     let refreshes = types.map(|ems_type| {
@@ -247,5 +272,5 @@ pub(crate) fn read_refreshes(
     });
     let refreshes = refreshes.collect();
     section.finish();
-    (threshold, all, refreshes)
+    (gather, all, refreshes)
 }

@@ -41,7 +41,12 @@ pub(crate) fn count(least: usize) -> impl Fn(&Value) -> Result<usize, String> {
 
 /// A duration: `15.seconds`, `1.5.hours`, `24h`, `500ms`, or a number of seconds.
 pub(crate) fn duration(value: &Value) -> Result<Duration, String> {
-    let seconds = text(value).ok().and_then(|text| scaled(&text, second_units));
+    duration_of(&text(value).unwrap_or_default())
+}
+
+/// The same as text, wherever it stands.
+pub(crate) fn duration_of(text: &str) -> Result<Duration, String> {
+    let seconds = scaled(text, second_units);
     let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     duration.ok_or_else(|| "a duration such as `15.seconds`, `24h` or `500ms`".to_owned())
 }

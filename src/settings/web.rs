@@ -28,6 +28,8 @@ pub struct WebSettings {
     pub max_batch_bytes: usize,
     /// How long a caller may take to send the headers.
     pub header_timeout: Duration,
+    /// How long a connection may rest between two requests.
+    pub idle_timeout: Duration,
     /// How long a caller may take to send the body.
     pub body_timeout: Duration,
     /// How many connections are open at once.
@@ -58,6 +60,7 @@ impl WebSettings {
             max_event_bytes: section.value("max_event_bytes", size).unwrap_or_default(),
             max_batch_bytes: section.value("max_batch_bytes", size).unwrap_or_default(),
             header_timeout: section.value("header_timeout", positive).unwrap_or_default(),
+            idle_timeout: section.value("idle_timeout", positive).unwrap_or_default(),
             body_timeout: section.value("body_timeout", positive).unwrap_or_default(),
             max_connections: section.value("max_connections", count(1)).unwrap_or_default(),
             max_connections_per_address: section

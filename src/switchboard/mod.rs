@@ -1,6 +1,7 @@
 //! One immutable set of rules: parse a message, deliver an event. Pure: no files, no clock, no database.
 
 pub mod active;
+mod collect;
 mod poll;
 pub mod simulation;
 
@@ -10,6 +11,7 @@ pub use simulation::Simulation;
 pub use simulation::SimulationRequest;
 
 pub use crate::automate::records::Records;
+pub use crate::provider::Collects;
 pub use crate::provider::ParseError;
 pub use crate::provider::Parsed;
 pub use crate::provider::PollAnswer;

@@ -12,6 +12,7 @@ use rusqlite::OpenFlags;
 use rusqlite::config::DbConfig;
 
 use crate::vmdb::VmdbError;
+use crate::vmdb::migrate;
 
 /// "SwBd": tells our files from those of other programs.
 pub(crate) const APPLICATION_ID: i64 = 0x5377_4264;
@@ -19,7 +20,8 @@ pub(crate) const APPLICATION_ID: i64 = 0x5377_4264;
 const OLDEST_SQLITE: i32 = 3_051_003;
 /// Pages in the write-ahead log after which a commit moves them into the database.
 const WAL_PAGES: i64 = 1_000;
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long another program that writes is waited for.
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const STATEMENTS_KEPT: usize = 128;
 
 /// Opens the connection that writes; creates file and folder, readable by their owner only.
@@ -29,6 +31,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, VmdbError> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     check_identity(&connection, path)?;
+    migrate::check_not_newer(&connection, path)?;
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
@@ -40,6 +43,14 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, VmdbError> {
     expect(&connection, "synchronous", 2)?;
     expect(&connection, "foreign_keys", 1)?;
     Ok(connection)
+}
+
+/// Says whether the log is to be moved into the database, and deleted, when the connection is closed as the last
+/// one. In the midst of serving it is not: a disk that failed would be written once more, and the log would be
+/// missed.
+pub(crate) fn set_checkpoint_on_close(connection: &Connection, is_wanted: bool) -> Result<(), VmdbError> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !is_wanted)?;
+    Ok(())
 }
 
 /// Opens a connection that can only read.
@@ -65,7 +76,8 @@ fn common(connection: &Connection) -> Result<(), VmdbError> {
     Ok(())
 }
 
-fn check_identity(connection: &Connection, path: &Path) -> Result<(), VmdbError> {
+/// Refuses a database of another program, and a SQLite with known faults.
+pub(crate) fn check_identity(connection: &Connection, path: &Path) -> Result<(), VmdbError> {
     if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(VmdbError::Setting {
             name: "sqlite3_libversion",
@@ -105,13 +117,7 @@ fn expect(
 /// a file that is there: opening and closing a live database would drop the locks of this process on it.
 pub(crate) fn create_file(path: &Path) -> Result<(), VmdbError> {
     let folder = folder_of(path);
-    if !folder.exists() {
-        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.map_err(|error| VmdbError::io(folder, error))?;
-        if let Some(parent) = folder.parent() {
-            sync_folder(parent)?;
-        }
-    }
+    create_folder(folder)?;
     let created = fs::OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -121,6 +127,19 @@ pub(crate) fn create_file(path: &Path) -> Result<(), VmdbError> {
         Ok(_file) => sync_folder(folder),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(VmdbError::io(path, error)),
+    }
+}
+
+/// Creates a folder, and those above it, each so that it survives a power cut.
+pub(crate) fn create_folder(folder: &Path) -> Result<(), VmdbError> {
+    if folder.as_os_str().is_empty() || folder.exists() {
+        return Ok(());
+    }
+    let parent = folder_of(folder);
+    create_folder(parent)?;
+    match fs::DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(VmdbError::io(folder, error)),
+        _made => sync_folder(parent),
     }
 }
 
@@ -142,4 +161,56 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), VmdbError> {
     fs::File::open(folder)
         .and_then(|folder| folder.sync_all())
         .map_err(|error| VmdbError::io(folder, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::OLDEST_SQLITE;
+    use super::expect;
+    use super::open_reader;
+    use super::open_writer;
+    use crate::vmdb::VmdbError;
+
+    #[test]
+    fn statement_13_the_library_is_new_enough_and_what_keeps_the_promise_is_read_back() {
+        assert!(
+            rusqlite::version_number() >= OLDEST_SQLITE,
+            "{}",
+            rusqlite::version()
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new").join("deep").join("test.db");
+        let writer = open_writer(&path).unwrap();
+        let reader = open_reader(&path).unwrap();
+        for (connection, settings) in [
+            (
+                &writer,
+                &[
+                    ("synchronous", 2),
+                    ("wal_autocheckpoint", 1_000),
+                    ("foreign_keys", 1),
+                ][..],
+            ),
+            (&reader, &[("foreign_keys", 1)][..]),
+        ] {
+            let always = [("mmap_size", 0), ("trusted_schema", 0), ("cell_size_check", 1)];
+            for (name, value) in settings.iter().chain(&always) {
+                expect(connection, name, *value).unwrap();
+            }
+        }
+        expect(&writer, "journal_mode", "wal".to_owned()).unwrap();
+        // SQLite keeps its own counsel of a pragma that it does not follow.
+        writer.pragma_update(None, "synchronous", "normal").unwrap();
+        let refused = expect(&writer, "synchronous", 2).unwrap_err();
+        assert!(
+            matches!(
+                refused,
+                VmdbError::Setting {
+                    name: "synchronous",
+                    ..
+                }
+            ),
+            "{refused}"
+        );
+    }
 }

@@ -24,7 +24,8 @@ impl DatabaseUrl {
         self.path.exists()
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// For the database alone: whoever else opened and closed its file would drop SQLite's locks on it.
+    pub(in crate::vmdb) fn path(&self) -> &Path {
         &self.path
     }
 }

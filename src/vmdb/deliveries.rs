@@ -11,6 +11,7 @@ use crate::model::delivery::RulesId;
 use crate::model::event::EventId;
 use crate::model::target::Target;
 use crate::model::target::TargetCollection;
+use crate::vmdb::FeedPosition;
 use crate::vmdb::VmdbError;
 use crate::vmdb::codec;
 use crate::vmdb::traces::KnownSteps;
@@ -93,6 +94,8 @@ impl DeliveryRow {
                 self.errors,
             ],
         )?;
+        let position = FeedPosition(transaction.connection.last_insert_rowid());
+        transaction.news.last_delivery = transaction.news.last_delivery.max(Some(position));
         Ok(())
     }
 }

@@ -3,14 +3,18 @@
 //! A B-tree of scattered keys has every new key change a page of its own: with millions of events that doubles
 //! what is written. Here the latest entries stand in the order in which they came, in a small table and in
 //! memory. When there are enough they are sealed: sorted, and written once as pages of a run that never change.
-//! A look-up reads one page of each run; a filter says beforehand that most digests are in none.
+//! A look-up reads one page of each run; a filter says beforehand that most digests are in none. A run goes, whole,
+//! when all its events are gone.
 
 use std::collections::BTreeSet;
+use std::collections::VecDeque;
+use std::ops::Range;
 
 use rusqlite::Connection;
 use rusqlite::OptionalExtension;
 use rusqlite::params;
 
+use crate::crash_point::planted_bug;
 use crate::vmdb::VmdbError;
 use crate::vmdb::filter::Filter;
 
@@ -35,10 +39,14 @@ pub(crate) struct DigestIndex {
     recent: BTreeSet<(u64, i64)>,
     /// What was added since the transaction began.
     pending: Vec<(u64, i64)>,
-    runs: i64,
+    /// The first run, and of each from there on the greatest event: that of the last run is the last.
+    first_run: i64,
+    last_events: VecDeque<i64>,
     filter: Filter,
     /// What the transaction sealed.
     sealing: bool,
+    /// How many runs it dropped.
+    dropping: usize,
 }
 
 impl DigestIndex {
@@ -48,20 +56,31 @@ impl DigestIndex {
             tables,
             recent: BTreeSet::new(),
             pending: Vec::new(),
-            runs: runs(connection, tables)?,
+            first_run: runs(connection, tables)?.start,
+            last_events: VecDeque::new(),
             filter: Filter::default(),
             sealing: false,
+            dropping: 0,
         };
         let mut query = connection.prepare(&format!("SELECT digest, event_id FROM {}", tables.recent))?;
         let rows = query.query_map([], |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?)))?;
         for row in rows {
             index.recent.insert(row?);
         }
-        let mut query = connection.prepare(&format!("SELECT entries FROM {}", tables.sealed))?;
+        planted_bug!("keys_in_memory", index.recent.clear());
+        let mut query = connection.prepare(&format!("SELECT id, entries FROM {}", tables.sealed))?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
-            let page = row.get_ref(0)?.as_blob().unwrap_or_default();
+            let run = usize::try_from((row.get::<_, i64>(0)? >> 8) - index.first_run).unwrap_or(0);
+            let page = row.get_ref(1)?.as_blob().unwrap_or_default();
             entries(page).for_each(|(digest, _)| index.filter.insert(digest));
+            if index.last_events.len() <= run {
+                index.last_events.resize(run + 1, i64::MIN);
+            }
+            let last = entries(page).map(|(_, event)| event).max();
+            if let Some(known) = index.last_events.get_mut(run) {
+                *known = (*known).max(last.unwrap_or(i64::MIN));
+            }
         }
         Ok(index)
     }
@@ -90,7 +109,7 @@ impl DigestIndex {
         let recent = self.recent.range((digest, i64::MIN)..=(digest, i64::MAX));
         let mut found: Vec<i64> = recent.rev().map(|(_, event)| *event).collect();
         if self.filter.may_contain(digest) {
-            found.extend(find_sealed(connection, self.tables, self.runs, digest)?);
+            found.extend(find_sealed(connection, self.tables, self.runs(), digest)?);
         }
         Ok(found)
     }
@@ -102,7 +121,7 @@ impl DigestIndex {
 
     /// Forgets what was added after `mark`, which the database has taken back.
     pub(crate) fn undo(&mut self, mark: usize) {
-        self.sealing = false;
+        (self.sealing, self.dropping) = (false, 0);
         for entry in self.pending.drain(mark.min(self.pending.len())..) {
             self.recent.remove(&entry);
         }
@@ -126,7 +145,7 @@ impl DigestIndex {
                 page.extend(event.to_be_bytes());
             }
             if !page.is_empty() {
-                insert.execute(params![page_id(self.runs, first.into()), page])?;
+                insert.execute(params![page_id(self.runs().end, first.into()), page])?;
             }
         }
         connection
@@ -136,11 +155,37 @@ impl DigestIndex {
         Ok(())
     }
 
+    /// Drops the oldest runs whose events are all below `first`; within the transaction.
+    pub(crate) fn forget_before(&mut self, connection: &Connection, first: i64) -> Result<(), VmdbError> {
+        while self
+            .last_events
+            .get(self.dropping)
+            .is_some_and(|last| *last < first)
+        {
+            let run = self.first_run + i64::try_from(self.dropping).unwrap_or(i64::MAX);
+            let sql = format!("DELETE FROM {} WHERE id BETWEEN ?1 AND ?2", self.tables.sealed);
+            let pages = [page_id(run, 0), page_id(run, u8::MAX.into())];
+            connection.prepare_cached(&sql)?.execute(pages)?;
+            self.dropping += 1;
+        }
+        Ok(())
+    }
+
+    fn runs(&self) -> Range<i64> {
+        let number = i64::try_from(self.last_events.len()).unwrap_or(i64::MAX);
+        self.first_run..self.first_run + number
+    }
+
     /// Learns that the transaction is committed.
     pub(crate) fn settle(&mut self) {
         self.pending.clear();
+        for _run in 0..std::mem::take(&mut self.dropping) {
+            self.last_events.pop_front();
+            self.first_run += 1;
+        }
         if std::mem::take(&mut self.sealing) {
-            self.runs += 1;
+            let last = self.recent.iter().map(|(_, event)| *event).max();
+            self.last_events.push_back(last.unwrap_or(i64::MIN));
             for (digest, _) in std::mem::take(&mut self.recent) {
                 self.filter.insert(digest);
             }
@@ -166,16 +211,30 @@ pub(crate) fn find(connection: &Connection, tables: Tables, digest: u64) -> Resu
     Ok(found)
 }
 
+/// Every entry, `(event, digest)`; at one moment, so `connection` is within a transaction.
+pub(crate) fn all(connection: &Connection, tables: Tables) -> Result<Vec<(i64, u64)>, VmdbError> {
+    let mut query = connection.prepare(&format!("SELECT event_id, digest FROM {}", tables.recent))?;
+    let rows = query.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?;
+    let mut found = rows.collect::<Result<Vec<_>, _>>()?;
+    let mut query = connection.prepare(&format!("SELECT entries FROM {}", tables.sealed))?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        let page = row.get_ref(0)?.as_blob().unwrap_or_default();
+        found.extend(entries(page).map(|(digest, event)| (event, digest)));
+    }
+    Ok(found)
+}
+
 fn find_sealed(
     connection: &Connection,
     tables: Tables,
-    runs: i64,
+    runs: Range<i64>,
     digest: u64,
 ) -> Result<Vec<i64>, VmdbError> {
     let sql = format!("SELECT entries FROM {} WHERE id = ?1", tables.sealed);
     let mut query = connection.prepare_cached(&sql)?;
     let mut found = Vec::new();
-    for run in (0..runs).rev() {
+    for run in runs.rev() {
         let page: Option<Vec<u8>> = query
             .query_row([page_id(run, first_byte(digest))], |row| row.get(0))
             .optional()?;
@@ -192,10 +251,15 @@ fn find_sealed(
     Ok(found)
 }
 
-fn runs(connection: &Connection, tables: Tables) -> Result<i64, VmdbError> {
-    let sql = format!("SELECT max(id) FROM {}", tables.sealed);
-    let last: Option<i64> = connection.prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
-    Ok(last.map_or(0, |last| (last >> 8) + 1))
+fn runs(connection: &Connection, tables: Tables) -> Result<Range<i64>, VmdbError> {
+    let run = |function| -> Result<Option<i64>, VmdbError> {
+        let sql = format!("SELECT {function}(id) >> 8 FROM {}", tables.sealed);
+        Ok(connection.prepare_cached(&sql)?.query_row([], |row| row.get(0))?)
+    };
+    Ok(match (run("min")?, run("max")?) {
+        (Some(first), Some(last)) => first..last + 1,
+        _none => 0..0,
+    })
 }
 
 fn entries(page: &[u8]) -> impl Iterator<Item = (u64, i64)> {
@@ -223,6 +287,7 @@ mod tests {
     use super::DigestIndex;
     use super::RUN;
     use super::Tables;
+    use super::all;
     use super::find;
 
     const TABLES: Tables = Tables {
@@ -257,7 +322,7 @@ mod tests {
             index.settle();
         }
         connection.execute_batch("COMMIT").unwrap();
-        assert_eq!(index.runs, 2);
+        assert_eq!(index.runs(), 0..2);
         let again = DigestIndex::load(&connection, TABLES).unwrap();
         for event in [1, 2, 77, 4_567, last - 1, last] {
             let mut expected = vec![event];
@@ -278,6 +343,46 @@ mod tests {
             );
         }
         assert!(index.find(&connection, digest(-1)).unwrap().is_empty());
+        let mut entries = all(&connection, TABLES).unwrap();
+        assert_eq!(entries.len(), usize::try_from(last + last / 1_000).unwrap());
+        entries.retain(|(event, entry)| *entry == digest(*event));
+        assert_eq!(entries.len(), usize::try_from(last).unwrap());
+    }
+
+    #[test]
+    fn a_run_goes_when_all_its_events_are_gone() {
+        let connection = Connection::open_in_memory().unwrap();
+        let schema = "CREATE TABLE recent (event_id INTEGER, digest INTEGER);
+                      CREATE TABLE sealed (id INTEGER PRIMARY KEY, entries BLOB)";
+        connection.execute_batch(schema).unwrap();
+        let mut index = DigestIndex::load(&connection, TABLES).unwrap();
+        let run = i64::try_from(RUN).unwrap();
+        for event in 1..=run * 2 + 1 {
+            index.insert(&connection, digest(event), event).unwrap();
+            index.seal(&connection).unwrap();
+            index.settle();
+        }
+        index.forget_before(&connection, run).unwrap();
+        assert_eq!(index.find(&connection, digest(run)).unwrap(), [run]);
+        // Taken back, then done.
+        connection.execute_batch("BEGIN").unwrap();
+        index.forget_before(&connection, run + 1).unwrap();
+        connection.execute_batch("ROLLBACK").unwrap();
+        index.undo(0);
+        assert_eq!(index.find(&connection, digest(run)).unwrap(), [run]);
+        index.forget_before(&connection, run + 1).unwrap();
+        index.settle();
+        let again = DigestIndex::load(&connection, TABLES).unwrap();
+        for index in [&mut index, &mut { again }] {
+            assert_eq!(index.runs(), 1..2);
+            assert!(index.find(&connection, digest(run)).unwrap().is_empty());
+            assert_eq!(index.find(&connection, digest(run + 1)).unwrap(), [run + 1]);
+            assert_eq!(
+                index.find(&connection, digest(run * 2 + 1)).unwrap(),
+                [run * 2 + 1]
+            );
+        }
+        assert!(find(&connection, TABLES, digest(1)).unwrap().is_empty());
     }
 
     #[test]

@@ -60,6 +60,42 @@ pub enum VmdbError {
         /// As SQLite tells it.
         source: Arc<rusqlite::Error>,
     },
+    /// Too little is left of the disk to take more events. It may be repeated.
+    #[error("the disk is full: {} MiB are free, and events are taken again when {} MiB are", free >> 20, needed >> 20)]
+    NoRoom {
+        /// What is free, in bytes.
+        free: u64,
+        /// What has to be, in bytes.
+        needed: u64,
+    },
+    /// The disk cannot be read or written, or not be relied on; nothing of the request was kept. It may be repeated.
+    #[error("the disk failed: {error}")]
+    Disk {
+        /// As SQLite tells it.
+        error: Arc<rusqlite::Error>,
+    },
+    /// A file system that SQLite's locks do not work over.
+    #[error(
+        "`{}` is on {kind}, over which the locks that keep the database whole do not work: put it on a local disk \
+         (`--unsafe-filesystem` takes the risk)", path.display()
+    )]
+    Filesystem {
+        /// The folder of the database.
+        path: PathBuf,
+        /// What it is on.
+        kind: &'static str,
+    },
+    /// The database is damaged.
+    #[error(
+        "the database is damaged ({found}): stop the program, keep all files of it, and put a backup in their place"
+    )]
+    Damaged {
+        /// The first thing that is wrong.
+        found: String,
+    },
+    /// A look-up was ended; told to its caller with the reason.
+    #[error("interrupted")]
+    Interrupted,
     /// The database cannot be used now; nothing of the request was kept. It may be repeated.
     #[error("the database cannot be used: {reason}")]
     Unavailable {
@@ -109,7 +145,28 @@ pub enum VmdbError {
 impl VmdbError {
     /// Whether the same request may succeed later without anybody's help: 503, not 500.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Full { .. } | Self::Unavailable { .. })
+        matches!(
+            self,
+            Self::Full { .. }
+                | Self::NoRoom { .. }
+                | Self::Disk { .. }
+                | Self::Interrupted
+                | Self::Unavailable { .. }
+        )
+    }
+
+    /// Whether the disk failed at something else than at writing: that is how a limit on the size of files shows,
+    /// and whatever it is, nothing is lost by it.
+    pub(crate) fn is_worrying(&self) -> bool {
+        match self {
+            Self::Disk { error } => !matches!(
+                &**error,
+                rusqlite::Error::SqliteFailure(error, _)
+                    if error.extended_code == rusqlite::ffi::SQLITE_IOERR_WRITE
+                        || error.code == ErrorCode::ReadOnly
+            ),
+            _other => false,
+        }
     }
 
     pub(crate) fn io(path: &Path, source: io::Error) -> Self {
@@ -141,13 +198,19 @@ impl From<rusqlite::Error> for VmdbError {
             },
             Some(
                 ErrorCode::SystemIoFailure
-                | ErrorCode::DatabaseBusy
-                | ErrorCode::DatabaseLocked
                 | ErrorCode::ReadOnly
                 | ErrorCode::CannotOpen
-                | ErrorCode::FileLockingProtocolFailed
-                | ErrorCode::OperationInterrupted,
-            ) => Self::unavailable(error.to_string()),
+                | ErrorCode::FileLockingProtocolFailed,
+            ) => Self::Disk {
+                error: Arc::new(error),
+            },
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                Self::unavailable(format!("another program keeps it locked ({error})"))
+            }
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged {
+                found: error.to_string(),
+            },
+            Some(ErrorCode::OperationInterrupted) => Self::Interrupted,
             _other => Self::Sqlite {
                 source: Arc::new(error),
             },

@@ -38,7 +38,13 @@ pub(crate) fn digest_of(ems_id: EmsId, key: &EventKey) -> u64 {
     digest::short(&[&ems_id.0.to_be_bytes(), key.0.as_bytes()])
 }
 
-/// The event of this manager with this key. A process that does not serve does not look: the one that does will.
+/// The digest of a key that stands for it where its event is purged.
+pub(crate) fn proof_of(ems_id: EmsId, key: &str) -> [u8; 16] {
+    digest::proof(&[&ems_id.0.to_be_bytes(), key.as_bytes()])
+}
+
+/// The event of this manager with this key, if it was purged before its key was. A process that does not serve
+/// does not look: the one that does will.
 pub(crate) fn find(
     transaction: &Transaction<'_>,
     ems_id: EmsId,
@@ -51,9 +57,23 @@ pub(crate) fn find(
             params![event, ems_id.0, key.0],
             |_| Ok(()),
         )?;
-        if is_same.is_some() {
+        if is_same.is_some() || was_purged(transaction, event, ems_id, key)? {
             return Ok(Some(EventId(event)));
         }
     }
     Ok(None)
+}
+
+fn was_purged(
+    transaction: &Transaction<'_>,
+    event: i64,
+    ems_id: EmsId,
+    key: &EventKey,
+) -> Result<bool, VmdbError> {
+    let found = transaction.first(
+        "SELECT 1 FROM purged_keys WHERE event_id = ?1 AND digest = ?2",
+        params![event, proof_of(ems_id, &key.0)],
+        |_| Ok(()),
+    )?;
+    Ok(found.is_some())
 }

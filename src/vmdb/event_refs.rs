@@ -4,7 +4,6 @@ use rusqlite::params;
 
 use crate::model::ems::EmsId;
 use crate::model::event::EmsEvent;
-use crate::model::inventory::InventoryObject;
 use crate::model::relation::RELATIONS;
 use crate::model::relation::Relation;
 use crate::model::target::ManagerRef;
@@ -56,29 +55,33 @@ pub(crate) fn of_event(event: &EmsEvent, refreshes: &[RefreshRequest]) -> Vec<u6
     digests
 }
 
+/// An object that is there from now on.
+pub(crate) struct Object<'a> {
+    pub(crate) ems_id: EmsId,
+    pub(crate) association: &'a str,
+    pub(crate) manager_ref: &'a ManagerRef,
+    pub(crate) id: i64,
+    pub(crate) name: Option<&'a str>,
+}
+
 /// Links the events that named an object before it was known (C53, C54).
-pub(crate) fn link_late(
-    transaction: &Transaction<'_>,
-    object: &InventoryObject,
-    id: i64,
-) -> Result<(), VmdbError> {
+pub(crate) fn link_late(transaction: &Transaction<'_>, object: &Object<'_>) -> Result<(), VmdbError> {
     let Some(reference) = object.manager_ref.0.get(EMS_REF) else {
         return Ok(());
     };
-    let of_object = |relation: &&Relation| relation.associations.contains(&&*object.association);
+    let of_object = |relation: &&Relation| relation.associations.contains(&object.association);
     let relations: Vec<&Relation> = RELATIONS.iter().filter(of_object).collect();
     if relations.is_empty() {
         return Ok(());
     }
-    let name = object.attributes.get("name").and_then(|name| name.as_str());
-    for event in transaction.events_about(digest_of(&object.association, reference))? {
+    for event in transaction.events_about(digest_of(object.association, reference))? {
         for relation in &relations {
             link(
                 transaction,
                 event,
                 relation,
                 (object.ems_id, reference),
-                (id, name),
+                (object.id, object.name),
             )?;
         }
     }

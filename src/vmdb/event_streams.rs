@@ -44,6 +44,8 @@ pub(crate) const COLUMNS: &str = "e.id, e.ems_id, e.class, e.event_type, e.sourc
      e.ems_cluster_id, e.container_node_id, e.container_group_id, e.container_replicator_id, \
      e.physical_storage_id";
 const FIRST_LINK: usize = 12;
+/// How many they are.
+pub(crate) const COLUMN_COUNT: usize = FIRST_LINK + LINKS.len();
 
 /// The same columns with the native event, for one event.
 pub(crate) fn select_whole(filter: &str) -> String {
@@ -164,7 +166,7 @@ pub(crate) fn read(row: &Row<'_>, managers: &Managers) -> Result<StoredEvent, Vm
         }
     }
     let full_data = match row.as_ref().column_count() {
-        count if FIRST_LINK + LINKS.len() < count => text(FIRST_LINK + LINKS.len())?,
+        count if COLUMN_COUNT < count => text(COLUMN_COUNT)?,
         _without => Arc::from(""),
     };
     let class: String = row.get(2)?;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rusqlite::Connection;
 use rusqlite::Row;
 use rusqlite::params;
 
@@ -69,6 +70,20 @@ impl Vmdb {
         })
     }
 
+    /// Has a manager take part, or not: a disabled one has no catcher; what is pushed for it is taken as ever, and its
+    /// stream goes on from where it was. [`VmdbError::NotFound`] where there is none.
+    pub fn ems_enable(&self, name: &str, enabled: bool) -> Request<Ems> {
+        let name = name.to_owned();
+        self.request(1, move |transaction| {
+            transaction.execute(
+                "UPDATE ext_management_systems SET enabled = ?2 WHERE name = ?1 AND removed_at IS NULL",
+                params![name, enabled],
+            )?;
+            transaction.news.has_managers = true;
+            by_name(transaction, &name)?.ok_or_else(|| not_found(&name))
+        })
+    }
+
     /// Every manager that was not removed, by name.
     ///
     /// # Errors
@@ -101,17 +116,20 @@ impl Vmdb {
     }
 
     fn load_managers(&self) -> Result<Arc<Managers>, VmdbError> {
-        let managers = self.read(|transaction| {
-            let sql = format!("SELECT {COLUMNS} FROM ext_management_systems ORDER BY id");
-            let mut query = transaction.prepare_cached(&sql)?;
-            let rows = query.query_map([], |row| Ok((Arc::new(read(row)?), row.get(6)?)))?;
-            Ok(Arc::new(Managers {
-                all: rows.collect::<Result<_, _>>()?,
-            }))
-        })?;
+        let managers = Arc::new(self.read(|transaction| all(transaction))?);
         self.shared().names.keep(&managers);
         Ok(managers)
     }
+}
+
+/// Every manager, removed ones included.
+pub(crate) fn all(connection: &Connection) -> Result<Managers, VmdbError> {
+    let sql = format!("SELECT {COLUMNS} FROM ext_management_systems ORDER BY id");
+    let mut query = connection.prepare_cached(&sql)?;
+    let rows = query.query_map([], |row| Ok((Arc::new(read(row)?), row.get(6)?)))?;
+    Ok(Managers {
+        all: rows.collect::<Result<_, _>>()?,
+    })
 }
 
 fn by_name(transaction: &Transaction<'_>, name: &str) -> Result<Option<Ems>, VmdbError> {

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use crate::vmdb::VmdbError;
+use crate::vmdb::log_file;
 
 /// The files that the writer has open, by what identifies them on disk.
 #[derive(Debug)]
@@ -19,12 +20,16 @@ pub(crate) struct Files {
 impl Files {
     /// Remembers the database and its log; both have to exist, which a first commit sees to.
     pub(crate) fn remember(database: &Path) -> Self {
-        let mut log = database.as_os_str().to_owned();
-        log.push("-wal");
-        let paths = [database.to_path_buf(), PathBuf::from(log)];
+        let paths = [database.to_path_buf(), log_file::beside(database)];
         Self {
             known: paths.map(|path| (path.clone(), identity(&path))).into(),
         }
+    }
+
+    /// The size of the log in bytes.
+    pub(crate) fn log_size(&self) -> u64 {
+        let log = self.known.last().and_then(|(path, _)| fs::metadata(path).ok());
+        log.map_or(0, |log| log.len())
     }
 
     /// Whether the names still lead to the files that were opened; asked before each acknowledgement.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::crash_point::crash_point;
 use crate::model::clock::Timestamp;
 use crate::model::delivery::Delivery;
 use crate::model::delivery::Retry;
@@ -154,6 +155,7 @@ impl Vmdb {
             tickets.len(),
             move |transaction| batch.write(transaction),
             move |committed| {
+                crash_point!("handle.after_commit", committed.is_ok());
                 message::release(&shared, tickets, |index| match committed {
                     Ok(committed) => committed.get(index) != Some(&Committed::Held),
                     Err(_) => false,

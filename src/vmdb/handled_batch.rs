@@ -5,6 +5,8 @@ use std::sync::Arc;
 use ahash::HashSet;
 use rusqlite::params;
 
+use crate::crash_point::crash_point;
+use crate::crash_point::planted_bug;
 use crate::model::clock::Timestamp;
 use crate::model::delivery::RulesId;
 use crate::model::ems::EmsId;
@@ -40,11 +42,13 @@ pub(crate) struct Batch {
 impl Batch {
     /// Writes the batch. Where the database refuses one outcome, each is written by itself and that one fails.
     pub(crate) fn write(&self, transaction: &mut Transaction<'_>) -> Result<Vec<Committed>, VmdbError> {
-        if transaction.is_careful {
+        let committed = if transaction.is_careful {
             self.write_each(transaction)
         } else {
             self.write_all(transaction, &self.rows.iter().collect::<Vec<_>>())
-        }
+        };
+        crash_point!("handle.before_commit");
+        committed
     }
 
     fn write_each(&self, transaction: &mut Transaction<'_>) -> Result<Vec<Committed>, VmdbError> {
@@ -88,6 +92,7 @@ impl Batch {
             committed.push(one);
         }
         merge.write(transaction)?;
+        crash_point!("handle.targets_merged", !merge.is_empty());
         Ok(committed)
     }
 
@@ -104,7 +109,9 @@ impl Batch {
             retry_at,
         } = row
         {
-            return fail(transaction, id, error, *rules_id, *retry_at);
+            let failed = fail(transaction, id, error, *rules_id, *retry_at);
+            crash_point!("handle.one_of_batch_failed");
+            return failed;
         }
         let ems_id = transaction.first(
             "DELETE FROM miq_queue WHERE id = ?1 RETURNING ems_id",
@@ -136,6 +143,7 @@ impl Batch {
                 }
                 row.insert(transaction, event_id, ems_id)?;
                 transaction.index_event(event_id, digest, refs)?;
+                crash_point!("handle.event_inserted");
                 if *inventory != self.shared.inventory_version() {
                     event_refs::link_again(transaction, event_id.0, ems_id, event)?;
                 }
@@ -191,11 +199,13 @@ fn write_decided<'a>(
 ) -> Result<(), VmdbError> {
     decided.delivery.insert(transaction, event)?;
     for wanted in &decided.refreshes {
+        planted_bug!("targets_dropped", continue);
         merge.add(transaction, Some(event), wanted)?;
     }
     for effect in &decided.outbox {
         outbox::insert(transaction, event, effect)?;
     }
+    crash_point!("handle.outbox_put", !decided.outbox.is_empty());
     if let Some(retry) = &decided.retry {
         let id = transaction.next_id()?;
         transaction.execute(
@@ -212,6 +222,7 @@ fn write_decided<'a>(
             ],
         )?;
         transaction.news.waiting += 1;
+        crash_point!("state.retry_scheduled");
     }
     let tally = transaction.books.of(ems_id);
     tally.effects += decided.delivery.effect_count;
@@ -245,6 +256,7 @@ fn fail(
         transaction.books.of(ems_id).dead += 1;
         transaction.news.waiting -= 1;
     }
+    crash_point!("dead_letter.moved", retry_at.is_none());
     Ok(if retry_at.is_some() {
         Committed::Waiting
     } else {

@@ -1,5 +1,6 @@
 //! The rows of an outcome, made ready on the handler's thread so that the writer has nothing to do but write.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use crate::model::clock::Timestamp;
@@ -93,10 +94,16 @@ impl Row {
         })
     }
 
-    /// An outcome that cannot be written.
+    /// An outcome that cannot be written; whoever reads the reason has nothing but this text.
     pub(crate) fn failed(error: &VmdbError) -> Self {
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
         Self::Failed {
-            error: error.to_string(),
+            error: text,
             rules_id: None,
             retry_at: None,
         }

@@ -1,7 +1,5 @@
 //! inventory_objects, inventory_history: what the managers have, found by association and key.
 
-use std::sync::Arc;
-
 use rusqlite::OptionalExtension;
 use rusqlite::Row;
 use rusqlite::params;
@@ -9,28 +7,11 @@ use rusqlite::params;
 use crate::model::ems::EmsId;
 use crate::model::inventory::InventoryObject;
 use crate::model::target::ManagerRef;
-use crate::vmdb::RefreshId;
 use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
 use crate::vmdb::codec;
-use crate::vmdb::event_refs;
-use crate::vmdb::request::Request;
-use crate::vmdb::transaction::Transaction;
 
 const COLUMNS: &str = "id, ems_id, association, manager_ref, attributes";
-
-/// What saving changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct InventoryChanges {
-    /// Objects that were not there, or archived.
-    pub created: usize,
-    /// Objects with other attributes than before.
-    pub updated: usize,
-    /// Objects that were as they are.
-    pub unchanged: usize,
-    /// Objects that are there no more.
-    pub archived: usize,
-}
 
 /// The inventory at one moment.
 #[derive(Debug)]
@@ -136,137 +117,6 @@ impl Vmdb {
         let version = self.shared().inventory_version();
         self.read(|transaction| look(&InventoryView { transaction, version }))
     }
-
-    /// Saves objects by their keys; what changed gets a row of history. Their `id`s are not looked at.
-    pub fn inventory_save(
-        &self,
-        refresh: Option<RefreshId>,
-        objects: Vec<InventoryObject>,
-    ) -> Request<InventoryChanges> {
-        let (before, after) = (self.shared().clone(), self.shared().clone());
-        let weight = objects.len();
-        let work = move |transaction: &mut Transaction<'_>| {
-            before.objects_are_created();
-            let mut changes = InventoryChanges::default();
-            for object in &objects {
-                save(transaction, refresh, object, &mut changes)?;
-            }
-            Ok(changes)
-        };
-        self.request_with(weight, work, move |_| after.objects_are_created())
-    }
-
-    /// Archives the object with this key, if it is there.
-    pub fn inventory_archive(
-        &self,
-        refresh: Option<RefreshId>,
-        ems_id: EmsId,
-        association: Arc<str>,
-        manager_ref: ManagerRef,
-    ) -> Request<InventoryChanges> {
-        self.request(1, move |transaction| {
-            let now = transaction.now.as_microsecond();
-            let archived = transaction.first(
-                "UPDATE inventory_objects SET archived_on = ?4, updated_at = ?4 \
-                 WHERE ems_id = ?1 AND association = ?2 AND manager_ref = ?3 AND archived_on IS NULL \
-                 RETURNING id, attributes",
-                params![ems_id.0, association, codec::to_json("a key", &manager_ref)?, now],
-                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)),
-            )?;
-            let mut changes = InventoryChanges::default();
-            if let Some((id, before)) = archived {
-                changes.archived += 1;
-                history(transaction, id, refresh, "archived", Some(&before), None)?;
-            }
-            Ok(changes)
-        })
-    }
-}
-
-fn save(
-    transaction: &Transaction<'_>,
-    refresh: Option<RefreshId>,
-    object: &InventoryObject,
-    changes: &mut InventoryChanges,
-) -> Result<(), VmdbError> {
-    let key = codec::to_json("a key", &object.manager_ref)?;
-    let after = codec::to_json("attributes", &object.attributes)?;
-    let text = |name: &str| object.attributes.get(name).and_then(|value| value.as_str());
-    let known = transaction.first(
-        "SELECT id, attributes, archived_on IS NOT NULL FROM inventory_objects \
-         WHERE ems_id = ?1 AND association = ?2 AND manager_ref = ?3",
-        params![object.ems_id.0, object.association, key],
-        |row| {
-            Ok((
-                row.get::<_, i64>(0)?,
-                row.get::<_, String>(1)?,
-                row.get::<_, bool>(2)?,
-            ))
-        },
-    )?;
-    let now = transaction.now.as_microsecond();
-    let Some((id, before, is_archived)) = known else {
-        transaction.execute(
-            "INSERT INTO inventory_objects \
-             (ems_id, association, manager_ref, name, uid_ems, attributes, created_at, updated_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)",
-            params![
-                object.ems_id.0,
-                object.association,
-                key,
-                text("name"),
-                text("uid_ems"),
-                after,
-                now
-            ],
-        )?;
-        changes.created += 1;
-        let id = transaction.connection.last_insert_rowid();
-        event_refs::link_late(transaction, object, id)?;
-        return history(transaction, id, refresh, "created", None, Some(&after));
-    };
-    if before == after && !is_archived {
-        changes.unchanged += 1;
-        return Ok(());
-    }
-    transaction.execute(
-        "UPDATE inventory_objects SET name = ?2, uid_ems = ?3, attributes = ?4, updated_at = ?5, \
-         archived_on = NULL WHERE id = ?1",
-        params![id, text("name"), text("uid_ems"), after, now],
-    )?;
-    if is_archived {
-        event_refs::link_late(transaction, object, id)?;
-    }
-    let change = if is_archived { "created" } else { "updated" };
-    *(if is_archived {
-        &mut changes.created
-    } else {
-        &mut changes.updated
-    }) += 1;
-    history(transaction, id, refresh, change, Some(&before), Some(&after))
-}
-
-fn history(
-    transaction: &Transaction<'_>,
-    id: i64,
-    refresh: Option<RefreshId>,
-    change: &str,
-    before: Option<&str>,
-    after: Option<&str>,
-) -> Result<(), VmdbError> {
-    transaction.execute(
-        "INSERT INTO inventory_history (object_id, refresh_id, changed_at, change, before, after) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![
-            id,
-            refresh.map(|refresh| refresh.0),
-            transaction.now.as_microsecond(),
-            change,
-            before,
-            after
-        ],
-    )?;
-    Ok(())
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Result<InventoryObject, VmdbError>> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::crash_point::planted_bug;
 use crate::model::ems::EmsId;
 use crate::model::event::EventHash;
 
@@ -18,6 +19,10 @@ const SHARED: &[&str] = &["availability_zone_ems_ref", "ems_cluster_ems_ref"];
 
 /// The lane of an event: manager and resource. None where it names no resource: it waits for nobody.
 pub(crate) fn lane_of(ems_id: EmsId, hash: &EventHash) -> Option<Arc<str>> {
+    planted_bug!(
+        "lane_by_event",
+        return hash.event_key.as_ref().map(|key| key.0.clone())
+    );
     let named = RESOURCES.iter().find_map(|key| Some((*key, hash.text(key)?)));
     let (key, resource) = named.or_else(|| {
         let keys = hash.attributes.keys().map(|key| &**key);

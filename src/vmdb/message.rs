@@ -42,6 +42,11 @@ impl Ticket {
         self.id
     }
 
+    /// What the message is in order with: its manager and resource.
+    pub fn lane(&self) -> Option<&str> {
+        self.lane.as_deref()
+    }
+
     /// The number of the event that it becomes.
     pub fn event_id(&self) -> EventId {
         EventId(self.id.0)

@@ -5,33 +5,31 @@ use std::path::Path;
 use rusqlite::Connection;
 use rusqlite::TransactionBehavior;
 
+use crate::crash_point::crash_point;
 use crate::model::clock::Timestamp;
 use crate::vmdb::VmdbError;
 use crate::vmdb::connection::APPLICATION_ID;
 use crate::vmdb::process_lock::beside;
 
 /// Every step, in order; step n leads to schema n + 1. A step that was released is never changed.
-const STEPS: &[&str] = &[include_str!("schema/0001.sql")];
+const STEPS: &[&str] = &[
+    include_str!("schema/0001.sql"),
+    include_str!("schema/0002.sql"),
+    include_str!("schema/0003.sql"),
+];
 
 /// Applies the steps that are missing. A database with older contents is copied beside itself first.
 ///
 /// # Errors
-/// When the database is of a newer program, or a step fails; it is then as it was.
+/// When a step fails; the database is then as it was.
 pub(crate) fn migrate(connection: &mut Connection, path: &Path, now: Timestamp) -> Result<(), VmdbError> {
-    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
-    let found = version(connection)?;
-    if known < found {
-        return Err(VmdbError::Newer {
-            path: path.to_path_buf(),
-            found,
-            known,
-        });
-    }
+    let (known, found) = (known(), version(connection)?);
     if 0 < found && found < known {
         let copy = beside(path, &format!("before-schema-{known}"));
         connection.execute("VACUUM INTO ?1", [copy.to_string_lossy()])?;
     }
     for (step, to) in STEPS.iter().zip(1_i64..).filter(|(_, to)| found < *to) {
+        crash_point!("start.before_migration");
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Read again within the transaction: another process may have been faster.
         if version(&transaction)? < to {
@@ -46,11 +44,30 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path, now: Timestamp) 
                 [now.as_microsecond()],
             )?;
         }
+        crash_point!("start.in_migration");
         transaction.commit()?;
+        crash_point!("start.after_migration");
     }
     Ok(())
 }
 
-fn version(connection: &Connection) -> Result<i64, VmdbError> {
+/// Refuses a database of a newer program, before anything of it is touched.
+pub(crate) fn check_not_newer(connection: &Connection, path: &Path) -> Result<(), VmdbError> {
+    let (known, found) = (known(), version(connection)?);
+    if found <= known {
+        return Ok(());
+    }
+    Err(VmdbError::Newer {
+        path: path.to_path_buf(),
+        found,
+        known,
+    })
+}
+
+pub(crate) fn known() -> i64 {
+    i64::try_from(STEPS.len()).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn version(connection: &Connection) -> Result<i64, VmdbError> {
     Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }

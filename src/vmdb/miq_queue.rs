@@ -27,10 +27,12 @@ pub enum MessageKind {
     Unparsed,
     /// Go on with a state machine of an event that is saved.
     Deliver,
+    /// Send an outside effect of an event that is saved.
+    Outbox,
 }
 
 impl MessageKind {
-    const ALL: [Self; 3] = [Self::Add, Self::Unparsed, Self::Deliver];
+    const ALL: [Self; 4] = [Self::Add, Self::Unparsed, Self::Deliver, Self::Outbox];
 
     /// Its word in lists and flags.
     pub fn as_str(self) -> &'static str {
@@ -38,6 +40,7 @@ impl MessageKind {
             Self::Add => "add",
             Self::Unparsed => "unparsed",
             Self::Deliver => "deliver",
+            Self::Outbox => "outbox",
         }
     }
 
@@ -46,6 +49,8 @@ impl MessageKind {
             Self::Add => 0,
             Self::Unparsed => 1,
             Self::Deliver => 2,
+            // Of a table of its own.
+            Self::Outbox => 3,
         }
     }
 
@@ -59,7 +64,9 @@ impl FromStr for MessageKind {
 
     fn from_str(word: &str) -> Result<Self, Self::Err> {
         let found = Self::ALL.into_iter().find(|kind| kind.as_str() == word);
-        found.ok_or_else(|| format!("`{word}` is no kind of message; add, unparsed or deliver is expected"))
+        found.ok_or_else(|| {
+            format!("`{word}` is no kind of message; add, unparsed, deliver or outbox is expected")
+        })
     }
 }
 

@@ -3,15 +3,23 @@
 //! Everything is written in batches by one thread ([`Request`]), and is on the disk before it is acknowledged.
 //! Looking never waits for writing. Knows nothing of scripts and rules.
 
+mod audit;
+mod backup;
+mod catchers;
+mod checkpoint;
+mod clock_jump;
 mod codec;
+mod config;
 mod connection;
 mod cursors;
 mod database_url;
 mod deliveries;
 mod digest;
 mod digest_index;
+mod disk_room;
 mod ems_names;
 mod error;
+mod event_feed;
 mod event_keys;
 mod event_list;
 mod event_refs;
@@ -19,24 +27,35 @@ mod event_streams;
 mod ext_management_systems;
 mod files;
 mod filter;
+mod group;
 mod handled;
 mod handled_batch;
 mod handled_rows;
 mod inventory;
+mod inventory_list;
+mod inventory_rows;
+mod inventory_save;
 mod lane;
 mod lanes;
+mod log_file;
 mod message;
 mod migrate;
 mod miq_queue;
+mod open_reads;
 mod outbox;
+mod outbox_list;
 mod process_lock;
+mod purge;
 mod put;
 mod queue_list;
 mod readers;
+mod refresh_counts;
 mod refresh_list;
 mod refresh_queue;
+mod refresh_run;
 mod request;
 mod shared;
+mod startup;
 mod stored_value;
 mod suspects;
 mod take;
@@ -44,14 +63,29 @@ mod taken_file;
 mod tallies;
 mod traces;
 mod transaction;
+mod upkeep;
 mod writer;
 mod writer_state;
 
+pub use audit::Audit;
+pub use audit::Audited;
+pub use audit::Finding;
+pub use audit::StoredEventKey;
+pub use audit::StoredPlace;
+pub use backup::BackupError;
+pub use backup::BackupProgress;
+pub use backup::backup;
+pub use catchers::CatcherRecord;
+pub use catchers::StoredCatcher;
+pub use config::VmdbConfig;
 pub use cursors::Cursor;
 pub use database_url::DatabaseUrl;
 pub use deliveries::StoredDelivery;
+pub use disk_room::Disk;
 pub use error::VmdbError;
+pub use event_feed::FeedPosition;
 pub use event_keys::settle_key;
+pub use event_list::EventCursor;
 pub use event_list::EventFilter;
 pub use event_list::ShownEvent;
 pub use event_list::StoredEvent;
@@ -62,8 +96,11 @@ pub use handled::Decided;
 pub use handled::Handled;
 pub use handled::NewRetry;
 pub use handled::Outcome;
-pub use inventory::InventoryChanges;
 pub use inventory::InventoryView;
+pub use inventory_list::InventoryFilter;
+pub use inventory_list::ListedObject;
+pub use inventory_list::ObjectChange;
+pub use inventory_rows::InventoryChanges;
 pub use message::Message;
 pub use message::Ticket;
 pub use message::Work;
@@ -71,6 +108,13 @@ pub use miq_queue::MessageId;
 pub use miq_queue::MessageKind;
 pub use miq_queue::MessageState;
 pub use outbox::NewEffect;
+pub use outbox::OutboxEntry;
+pub use outbox::effect_lane;
+pub use outbox_list::OutboxCounts;
+pub use outbox_list::StoredEffect;
+pub use purge::Purge;
+pub use purge::Purged;
+pub use purge::Retention;
 pub use put::Filtered;
 pub use put::NewMessage;
 pub use put::Put;
@@ -78,6 +122,7 @@ pub use put::PutOutcome;
 pub use queue_list::QueueCounts;
 pub use queue_list::QueueEntry;
 pub use queue_list::QueueFilter;
+pub use refresh_counts::RefreshCounts;
 pub use refresh_list::Refresh;
 pub use refresh_list::RefreshFilter;
 pub use refresh_list::RequestedTarget;
@@ -85,6 +130,9 @@ pub use refresh_list::ShownRefresh;
 pub use refresh_queue::RefreshId;
 pub use refresh_queue::RefreshRequest;
 pub use refresh_queue::RefreshState;
+pub use refresh_run::ManagerRefreshes;
+pub use refresh_run::RefreshPace;
+pub use refresh_run::RunningRefresh;
 pub use request::Pending;
 pub use request::Request;
 pub use tallies::Tally;
@@ -99,16 +147,21 @@ use rusqlite::Connection;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 
+use crate::crash_point::crash_point;
 use crate::model::clock::Clock;
 use crate::model::event::EventId;
+use crate::model::histogram::Histogram;
+use crate::vmdb::disk_room::DiskRoom;
 use crate::vmdb::files::Files;
 use crate::vmdb::lanes::Lanes;
 use crate::vmdb::process_lock::ProcessLock;
 use crate::vmdb::readers::Readers;
 use crate::vmdb::shared::Shared;
+use crate::vmdb::startup::Found;
 use crate::vmdb::taken_file::TakenFile;
 use crate::vmdb::traces::KnownSteps;
 use crate::vmdb::transaction::Transaction;
+use crate::vmdb::upkeep::UpkeepThread;
 use crate::vmdb::writer::Command;
 use crate::vmdb::writer::Writer;
 
@@ -127,6 +180,7 @@ struct Inner {
     readers: Readers,
     shared: Arc<Shared>,
     // Dropped in this order: without senders the writer ends, then the lock is let go of.
+    upkeep: Option<UpkeepThread>,
     sender: mpsc::Sender<Command>,
     thread: WriterThread,
     lock: Option<ProcessLock>,
@@ -138,7 +192,7 @@ impl Vmdb {
     /// # Errors
     /// When it cannot be opened safely: see [`VmdbError`].
     pub fn open(url: &DatabaseUrl, clock: Clock) -> Result<Self, VmdbError> {
-        Self::start(url.path(), clock, None)
+        Self::start(url.path(), clock, None, &VmdbConfig::default())
     }
 
     /// Opens the database as the one process that handles its queue. What the last such process had in hand when
@@ -147,42 +201,90 @@ impl Vmdb {
     /// # Errors
     /// [`VmdbError::InUse`] where another process serves it; else as [`Vmdb::open`].
     pub fn open_to_serve(url: &DatabaseUrl, clock: Clock) -> Result<Self, VmdbError> {
-        connection::create_file(url.path())?;
-        let lock = ProcessLock::take(url.path())?;
-        Self::start(url.path(), clock, Some(lock))
+        Self::open_to_serve_with(url, clock, &VmdbConfig::default())
     }
 
-    fn start(path: &Path, clock: Clock, lock: Option<ProcessLock>) -> Result<Self, VmdbError> {
+    /// The same with another configuration than the default one.
+    ///
+    /// # Errors
+    /// As [`Vmdb::open_to_serve`], and [`VmdbError::Filesystem`] and [`VmdbError::Damaged`].
+    pub fn open_to_serve_with(
+        url: &DatabaseUrl,
+        clock: Clock,
+        config: &VmdbConfig,
+    ) -> Result<Self, VmdbError> {
+        let path = url.path();
+        let folder = connection::folder_of(path);
+        connection::create_folder(folder)?;
+        let lock = ProcessLock::take(path)?;
+        if !config.unsafe_filesystem {
+            startup::check_filesystem(folder)?;
+        }
+        startup::warn_of_modes(path);
+        Self::start(path, clock, Some(lock), config)
+    }
+
+    fn start(
+        path: &Path,
+        clock: Clock,
+        lock: Option<ProcessLock>,
+        config: &VmdbConfig,
+    ) -> Result<Self, VmdbError> {
+        let serves = lock.is_some();
+        let room = DiskRoom::new(path, if serves { config.reserve } else { 0 });
+        let found = Found::beside(path);
         let mut connection = connection::open_writer(path)?;
+        let is_checked = !serves || startup::quick_check(&connection, config.checked_at_once)?;
+        if serves {
+            log_file::settle(&connection, path)?;
+        }
+        crash_point!("start.wal_recovery");
         migrate::migrate(&mut connection, path, clock.now())?;
-        let lanes = match &lock {
-            Some(_) => {
-                connection.execute("UPDATE appliance SET clean_shutdown = 0", [])?;
-                let taken = TakenFile::open(path)?;
-                suspects::free_what_was_taken(&connection, &taken.left_behind()?, clock.now())?;
-                Lanes::new(Some(taken))
-            }
-            None => Lanes::new(None),
+        let lanes = if serves {
+            found.tell(&connection)?;
+            connection.execute("UPDATE appliance SET clean_shutdown = 0", [])?;
+            // In the database itself: in a log that vanishes it would vanish, too.
+            checkpoint::truncate(&connection, connection::BUSY_TIMEOUT)?;
+            let taken = TakenFile::open(path)?;
+            suspects::free_what_was_taken(&mut connection, &taken.left_behind()?, clock.now())?;
+            // What ends before it takes anything ends because of no message.
+            taken.write([].iter())?;
+            crash_point!("start.leases_cleared");
+            Lanes::new(Some(taken))
+        } else {
+            Lanes::new(None)
         };
-        let (waiting, last_event) = Self::begin_with(&connection)?;
+        let (waiting, accepted) = Self::queued(&connection)?;
+        let (last_event, last_delivery) = Self::last(&connection)?;
+        if serves {
+            startup::check_books(&connection, accepted)?;
+        }
         let shared = Arc::new(Shared::new(
             Files::remember(path),
+            room,
             lanes,
             KnownSteps::load(&connection)?,
             waiting,
             last_event,
+            last_delivery,
         ));
         let (sender, jobs) = mpsc::channel(ROOM);
-        let writer = Writer::new(path, clock.clone(), shared.clone(), connection, lock.is_some())?;
+        let writer = Writer::new(path, clock.clone(), shared.clone(), connection, serves, config)?;
         let thread = thread::Builder::new()
             .name("vmdb writer".to_owned())
             .spawn(move || writer.work(jobs))
             .map_err(|error| VmdbError::io(path, error))?;
+        let upkeep = serves.then(|| UpkeepThread::start(config.tick, &sender, &shared));
+        let upkeep = upkeep.transpose().map_err(|error| VmdbError::io(path, error))?;
+        if !is_checked {
+            startup::check_in_background(path, &shared);
+        }
         Ok(Self {
             inner: Arc::new(Inner {
                 clock,
-                readers: Readers::new(path),
+                readers: Readers::new(path, shared.reads.clone()),
                 shared,
+                upkeep,
                 sender,
                 thread: WriterThread(Mutex::new(Some(thread))),
                 lock,
@@ -190,18 +292,30 @@ impl Vmdb {
         })
     }
 
-    fn begin_with(connection: &Connection) -> Result<(i64, EventId), VmdbError> {
-        let waiting = connection.query_row("SELECT count(*) FROM miq_queue WHERE state <> 1", [], |row| {
-            row.get(0)
-        })?;
-        let last: Option<i64> =
-            connection.query_row("SELECT max(id) FROM event_streams", [], |row| row.get(0))?;
-        Ok((waiting, EventId(last.unwrap_or(0))))
+    /// How many messages wait for the handler, and how many came in and are no event yet.
+    fn queued(connection: &Connection) -> Result<(i64, i64), VmdbError> {
+        let counts = connection.query_row(
+            "SELECT count(*) FILTER (WHERE state <> 1), count(*) FILTER (WHERE kind <> 2) FROM miq_queue",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        Ok(counts)
+    }
+
+    /// The last event, and the last delivery.
+    fn last(connection: &Connection) -> Result<(EventId, FeedPosition), VmdbError> {
+        let last = |table| {
+            connection.query_row(&format!("SELECT ifnull(max(id), 0) FROM {table}"), [], |row| {
+                row.get(0)
+            })
+        };
+        Ok((EventId(last("event_streams")?), FeedPosition(last("deliveries")?)))
     }
 
     /// Finishes what waits, then ends the database in order; clones of this handle are of no use afterwards.
     /// Blocks: on an async runtime, use `spawn_blocking`.
     pub fn close(self) {
+        self.inner.upkeep.iter().for_each(UpkeepThread::stop);
         // A closed channel means that the writer has ended already.
         drop(self.inner.sender.blocking_send(Command::Close));
         self.inner.thread.join();
@@ -220,6 +334,11 @@ impl Vmdb {
         self.inner.sender.capacity()
     }
 
+    /// How long its transactions took until the disk had them.
+    pub fn commit_times(&self) -> &Histogram {
+        &self.inner.shared.commit_times
+    }
+
     /// How many messages wait for the handler, near enough for a gauge.
     pub fn waiting(&self) -> u64 {
         self.inner.shared.waiting()
@@ -230,9 +349,24 @@ impl Vmdb {
         self.inner.shared.events_saved()
     }
 
+    /// Changes whenever there may be a refresh to run.
+    pub fn refreshes_queued(&self) -> watch::Receiver<u64> {
+        self.inner.shared.refreshes_queued()
+    }
+
     /// Whether this process is the one that handles the queue.
     pub fn serves(&self) -> bool {
         self.inner.lock.is_some()
+    }
+
+    /// Has the writer run a pragma: with `max_page_count = 1` its disk is full, with `query_only = 1` it cannot be
+    /// written to, until the connection is made anew.
+    #[cfg(feature = "crash-points")]
+    pub fn have_trouble(&self, pragma: &str) -> Request<()> {
+        let sql = format!("PRAGMA {pragma}");
+        self.request(1, move |transaction| {
+            transaction.first(&sql, [], |_row| Ok(())).map(drop)
+        })
     }
 
     /// The clock that the rows are written by.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::params;
 
+use crate::crash_point::crash_point;
 use crate::model::clock::Timestamp;
 use crate::model::delivery::RulesId;
 use crate::model::ems::EmsId;
@@ -101,6 +102,9 @@ impl Vmdb {
     /// outcome for each message, in their order. Of messages with one key that wait at the same time the handler
     /// saves the first.
     pub fn put(&self, put: impl Into<Put>) -> Request<Vec<PutOutcome>> {
+        if let Err(error) = self.shared().room.check() {
+            return self.refused_request(error);
+        }
         let put = put.into();
         let prepared: Result<Vec<Prepared>, VmdbError> =
             put.messages.into_iter().map(Prepared::new).collect();
@@ -135,10 +139,15 @@ impl Vmdb {
                 tally.filtered += counted.filtered;
                 tally.refused += counted.refused;
             }
-            messages
+            crash_point!("catch.filtered_counted", !put.filtered.is_empty());
+            let outcomes = messages
                 .iter()
                 .map(|message| insert(transaction, message))
-                .collect()
+                .collect();
+            crash_point!("intake.put_before_commit", put.cursor.is_none());
+            // The position of a file moves in the same way.
+            crash_point!("poll.put_before_commit", put.cursor.is_some());
+            outcomes
         };
         self.request_with(weight, work, done)
     }
@@ -180,12 +189,13 @@ impl Prepared {
             } => {
                 event_keys::settle_key(&mut hash);
                 let key = hash.event_key.clone();
-                // One of a flood waits for its like, and nobody waits for it.
+                // One of a flood waits for its like, and what comes after it in its lane waits with it.
                 let due = Mark::of(&hash).map(|mark| mark.until);
-                let (state, lane) = match due {
-                    Some(_) => (MessageState::Waiting, None),
-                    None => (MessageState::Ready, lane::lane_of(ems_id, &hash)),
+                let state = match due {
+                    Some(_) => MessageState::Waiting,
+                    None => MessageState::Ready,
                 };
+                let lane = lane::lane_of(ems_id, &hash);
                 Ok(Self {
                     ems_id,
                     kind: MessageKind::Add,

@@ -17,6 +17,7 @@ use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
 use crate::vmdb::codec;
 use crate::vmdb::ems_names::Managers;
+use crate::vmdb::outbox_list;
 use crate::vmdb::request::Request;
 use crate::vmdb::transaction::Transaction;
 
@@ -85,7 +86,7 @@ const COLUMNS: &str = "m.id, m.kind, m.state, m.ems_id, m.lane, m.attempts, m.du
      m.rules_id, m.payload FROM miq_queue m";
 
 impl Vmdb {
-    /// Messages, in the order in which they came.
+    /// Messages, and effects that are not sent, in the order in which they came.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -105,7 +106,13 @@ impl Vmdb {
                     .map_or(-1, |limit| i64::try_from(limit).unwrap_or(-1)),
             ];
             let rows = query.query_map(params, |row| self.read_entry(row, &managers))?;
-            Ok(rows.collect::<Result<Vec<_>, _>>()?)
+            let mut entries = rows.collect::<Result<Vec<_>, _>>()?;
+            if filter.kind.is_none_or(|kind| kind == MessageKind::Outbox) {
+                entries.extend(self.list_effects(transaction, filter, &managers)?);
+                entries.sort_by_key(|entry| entry.id);
+                entries.truncate(filter.limit.unwrap_or(usize::MAX));
+            }
+            Ok(entries)
         })?;
         // What is in hand is no column, so a filter for it, or against it, is applied here.
         let wanted = |entry: &QueueEntry| filter.state.is_none_or(|state| state == entry.state);
@@ -116,7 +123,7 @@ impl Vmdb {
         Ok(entries.into_iter().filter(wanted).map(lean).collect())
     }
 
-    /// One message with what it carries.
+    /// One message, or one effect that is not sent, with what it carries.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -127,7 +134,9 @@ impl Vmdb {
             let found = query
                 .query_row([id.0], |row| self.read_entry(row, &managers))
                 .optional()?;
-            let Some(mut entry) = found else { return Ok(None) };
+            let Some(mut entry) = found else {
+                return self.show_effect(transaction, id, &managers);
+            };
             let mut query =
                 transaction.prepare_cached("SELECT full_data FROM native_events WHERE id = ?1")?;
             entry.full_data = query.query_row([id.0], |row| row.get(0)).optional()?;
@@ -161,27 +170,37 @@ impl Vmdb {
         })
     }
 
-    /// Has a message tried again now that failed or waits, its failures forgotten; a parked lane goes on with it.
+    /// Has a message or an effect tried again now that failed or waits, its failures forgotten; a parked lane goes
+    /// on with it.
     /// [`VmdbError::NotFound`] where there is none.
     pub fn queue_retry(&self, id: MessageId) -> Request<()> {
-        self.request(1, move |transaction| match retry(transaction, "id = ?1", id.0)? {
-            0 => Err(not_found(id)),
-            _retried => Ok(()),
+        self.request(1, move |transaction| {
+            let retried = match retry(transaction, "id = ?1", id.0)? {
+                0 => outbox_list::retry(transaction, "id = ?1", id.0)?,
+                retried => retried,
+            };
+            (0 < retried).then_some(()).ok_or_else(|| not_found(id))
         })
     }
 
-    /// Has every message in `state` tried again; returns how many. Only parked and dead ones were given up.
+    /// Has every message and effect in `state` tried again; returns how many. Only parked and dead ones were given
+    /// up.
     pub fn queue_retry_all(&self, state: MessageState) -> Request<usize> {
         self.request(1, move |transaction| {
-            retry(transaction, "state = ?1", state.number())
+            let messages = retry(transaction, "state = ?1", state.number())?;
+            Ok(messages + outbox_list::retry(transaction, "state = ?1", state.number())?)
         })
     }
 
-    /// Takes a message off the queue for good; its lane goes on behind it. [`VmdbError::NotFound`] where there is
+    /// Takes a message or an effect off the queue for good; its lane goes on behind it. [`VmdbError::NotFound`] where there is
     /// none.
     pub fn queue_discard(&self, id: MessageId) -> Request<()> {
         let shared = self.shared().clone();
-        let done = move |_: &Result<(), VmdbError>| shared.lanes.lock().discard(id.0);
+        let done = move |discarded: &Result<(), VmdbError>| {
+            if discarded.is_ok() {
+                shared.lanes.lock().discard(id.0);
+            }
+        };
         let work = move |transaction: &mut Transaction<'_>| {
             let found = transaction.first(
                 "DELETE FROM miq_queue WHERE id = ?1 RETURNING ems_id, state, kind",
@@ -189,7 +208,8 @@ impl Vmdb {
                 |row| Ok((EmsId(row.get(0)?), row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)),
             )?;
             let Some((ems_id, state, kind)) = found else {
-                return Err(not_found(id));
+                let discarded = outbox_list::discard(transaction, id)?;
+                return discarded.then_some(()).ok_or_else(|| not_found(id));
             };
             if state == MessageState::Dead.number() {
                 transaction.books.of(ems_id).dead -= 1;

@@ -11,6 +11,7 @@ use crate::model::clock::Timestamp;
 use crate::model::ems::EmsId;
 use crate::model::event::EventId;
 use crate::model::target::Target;
+use crate::vmdb::InventoryChanges;
 use crate::vmdb::RefreshId;
 use crate::vmdb::RefreshState;
 use crate::vmdb::Vmdb;
@@ -58,6 +59,15 @@ pub struct Refresh {
     pub attempts: u32,
     /// Why the last try failed.
     pub error: Option<String>,
+    /// How far it is, while it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<String>,
+    /// What it changed, once it is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changes: Option<InventoryChanges>,
+    /// Where its targets wait, when they joined an earlier refresh that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub merged_into: Option<RefreshId>,
 }
 
 /// One object of a refresh.
@@ -89,7 +99,7 @@ pub struct ShownRefresh {
 const COLUMNS: &str = "r.id, r.ems_id, r.state, r.full_reason, \
      (SELECT count(*) FROM refresh_targets t WHERE t.refresh_id = r.id), \
      (SELECT count(*) FROM event_refreshes e WHERE e.refresh_id = r.id), \
-     r.requested_at, r.due, r.started_at, r.finished_at, r.attempts, r.error FROM refresh_queue r";
+     r.requested_at, r.due, r.started_at, r.finished_at, r.attempts, r.error, r.progress, r.changes, r.merged_into FROM refresh_queue r";
 
 impl Vmdb {
     /// Refreshes, the newest first.
@@ -169,6 +179,11 @@ fn read(row: &Row<'_>, name: impl Fn(EmsId) -> Arc<str>) -> rusqlite::Result<Ref
         finished_at: at(9)?,
         attempts: row.get(10)?,
         error: row.get(11)?,
+        progress: row.get(12)?,
+        changes: row
+            .get::<_, Option<String>>(13)?
+            .and_then(|changes| serde_json::from_str(&changes).ok()),
+        merged_into: row.get::<_, Option<i64>>(14)?.map(RefreshId),
     })
 }
 

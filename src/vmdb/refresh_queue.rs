@@ -8,6 +8,7 @@ use rusqlite::params;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::crash_point::crash_point;
 use crate::model::ems::EmsId;
 use crate::model::event::EventId;
 use crate::model::target::Target;
@@ -40,10 +41,18 @@ pub enum RefreshState {
     Done,
     /// It was given up.
     Failed,
+    /// Its targets joined an earlier refresh that failed and waits for its next try.
+    Merged,
 }
 
 impl RefreshState {
-    const ALL: [Self; 4] = [Self::Waiting, Self::Running, Self::Done, Self::Failed];
+    const ALL: [Self; 5] = [
+        Self::Waiting,
+        Self::Running,
+        Self::Done,
+        Self::Failed,
+        Self::Merged,
+    ];
 
     /// Its word in lists and flags.
     pub fn as_str(self) -> &'static str {
@@ -52,6 +61,7 @@ impl RefreshState {
             Self::Running => "running",
             Self::Done => "done",
             Self::Failed => "failed",
+            Self::Merged => "merged",
         }
     }
 
@@ -61,6 +71,7 @@ impl RefreshState {
             Self::Running => 1,
             Self::Done => 2,
             Self::Failed => 3,
+            Self::Merged => 4,
         }
     }
 
@@ -75,7 +86,7 @@ impl FromStr for RefreshState {
     fn from_str(word: &str) -> Result<Self, Self::Err> {
         let found = Self::ALL.into_iter().find(|state| state.as_str() == word);
         found.ok_or_else(|| {
-            format!("`{word}` is no state of a refresh; waiting, running, done or failed is expected")
+            format!("`{word}` is no state of a refresh; waiting, running, done, failed or merged is expected")
         })
     }
 }
@@ -99,6 +110,11 @@ impl Vmdb {
                 let mut merge = Merge::default();
                 let id = merge.add(transaction, None, &wanted)?;
                 merge.write(transaction)?;
+                // Whoever asks by hand does not want to wait for the end of a pause.
+                transaction.execute(
+                    "UPDATE refresh_queue SET due = NULL, joined_at = 0 WHERE id = ?1",
+                    [id.0],
+                )?;
                 Ok(id)
             }),
             Err(error) => self.refused_request(error),
@@ -198,13 +214,27 @@ impl<'a> Merge<'a> {
         Ok(id)
     }
 
+    /// Whether nobody asked for anything.
+    #[cfg(feature = "crash-points")]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.full.is_empty() && self.targets.is_empty()
+    }
+
     /// Writes what was merged.
-    pub(crate) fn write(&self, transaction: &Transaction<'_>) -> Result<(), VmdbError> {
+    pub(crate) fn write(&self, transaction: &mut Transaction<'_>) -> Result<(), VmdbError> {
+        transaction.news.has_refreshes |= !self.waiting.is_empty();
+        for id in self.waiting.values() {
+            transaction.execute(
+                "UPDATE refresh_queue SET joined_at = ?2 WHERE id = ?1",
+                params![id.0, transaction.now.as_microsecond()],
+            )?;
+        }
         for (id, reason) in &self.full {
             transaction.execute(
                 "UPDATE refresh_queue SET full_reason = ifnull(full_reason, ?2) WHERE id = ?1",
                 params![id.0, reason],
             )?;
+            crash_point!("refresh.full_requested");
         }
         for ((id, association, manager_ref), merged) in &self.targets {
             transaction.execute(
@@ -236,6 +266,7 @@ impl<'a> Merge<'a> {
     }
 }
 
+/// The waiting refresh of a manager, which begins to wait where there is none.
 fn waiting(transaction: &Transaction<'_>, ems_id: EmsId) -> Result<RefreshId, VmdbError> {
     let found = transaction.first(
         "SELECT id FROM refresh_queue WHERE ems_id = ?1 AND state = 0",

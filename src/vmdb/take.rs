@@ -60,15 +60,30 @@ impl Vmdb {
             ));
         }
         let managers = self.managers()?;
-        let now = self.clock().now().as_microsecond();
+        let now = self.clock().now();
+        let jump = self.shared().lanes.lock().latest.jump_back(now);
+        if let Some(by) = jump {
+            let followed = self.follow_clock_back(by);
+            if followed.is_err() {
+                // Noticed again with the next look.
+                self.shared()
+                    .lanes
+                    .lock()
+                    .latest
+                    .forget(now.saturating_add(by).ok());
+            }
+            followed?;
+        }
+        let now = now.as_microsecond();
         let mut lanes = self.shared().lanes.lock();
         let chosen = self.read(|transaction| {
-            lanes.hold(held(transaction)?);
+            let due = due(transaction, now)?;
+            lanes.hold(held(transaction, &due, now)?);
             if let Some((known, room)) = lanes.wants() {
                 let found = new(transaction, known, room)?;
                 lanes.learn(found, room);
             }
-            Ok(lanes.choose(due(transaction, now)?, most, shares))
+            Ok(lanes.choose(due.candidates, most, shares))
         })?;
         drop(lanes);
         let ticket = |one: Candidate| {
@@ -114,20 +129,38 @@ impl Vmdb {
     }
 }
 
-/// The lanes that stand still, each with its first failed message.
-fn held(transaction: &rusqlite::Transaction<'_>) -> Result<HashMap<Arc<str>, i64>, VmdbError> {
+/// What is due.
+struct Due {
+    candidates: Vec<Candidate>,
+    /// The last one, where there may be more.
+    last: Option<(i64, i64)>,
+}
+
+/// The lanes that stand still, each with its first message that failed or is not due. What waited for its like in a
+/// flood and is due now holds nobody: it is taken in its place, like a new one.
+fn held(
+    transaction: &rusqlite::Transaction<'_>,
+    due: &Due,
+    now: i64,
+) -> Result<HashMap<Arc<str>, i64>, VmdbError> {
     let mut query = transaction.prepare_cached(
-        "SELECT lane, min(id) FROM miq_queue WHERE state > 1 AND lane IS NOT NULL GROUP BY lane",
+        "SELECT lane, min(id) FROM miq_queue WHERE state > 1 AND lane IS NOT NULL \
+         AND NOT (state = 2 AND error IS NULL AND (due, id) <= (?1, ?2)) GROUP BY lane",
     )?;
-    let rows = query.query_map([], |row| Ok((row.get::<_, String>(0)?.into(), row.get(1)?)))?;
+    let (until, last) = due.last.unwrap_or((now, i64::MAX));
+    let rows = query.query_map([until, last], |row| {
+        Ok((row.get::<_, String>(0)?.into(), row.get(1)?))
+    })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn due(transaction: &rusqlite::Transaction<'_>, now: i64) -> Result<Vec<Candidate>, VmdbError> {
+fn due(transaction: &rusqlite::Transaction<'_>, now: i64) -> Result<Due, VmdbError> {
     let mut query = transaction.prepare_cached(
-        "SELECT id, lane, crashes > 0 FROM miq_queue WHERE state = 2 AND due <= ?1 ORDER BY due LIMIT ?2",
+        "SELECT id, lane, crashes > 0, due FROM miq_queue WHERE state = 2 AND due <= ?1 ORDER BY due, id LIMIT ?2",
     )?;
+    let mut last = None;
     let rows = query.query_map([now, DUE_AT_ONCE], |row| {
+        last = Some((row.get(3)?, row.get(0)?));
         Ok(Candidate {
             id: row.get(0)?,
             lane: row.get::<_, Option<String>>(1)?.map(Arc::from),
@@ -137,7 +170,12 @@ fn due(transaction: &rusqlite::Transaction<'_>, now: i64) -> Result<Vec<Candidat
             is_gone: false,
         })
     })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let candidates: Vec<Candidate> = rows.collect::<Result<_, _>>()?;
+    let is_all = i64::try_from(candidates.len()).is_ok_and(|found| found < DUE_AT_ONCE);
+    Ok(Due {
+        candidates,
+        last: last.filter(|_| !is_all),
+    })
 }
 
 fn new(
@@ -205,7 +243,7 @@ fn load(
             Err(error) => Work::Unreadable(error.to_string()),
         },
         Some(MessageKind::Deliver) => deliver(transaction, &payload, managers)?,
-        None => Work::Unreadable("no such kind of message".to_owned()),
+        Some(MessageKind::Outbox) | None => Work::Unreadable("no such kind of message".to_owned()),
     };
     Ok(Some(Message {
         ticket,

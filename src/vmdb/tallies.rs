@@ -1,7 +1,8 @@
 //! tallies: books of what came and what became of it, written in the transaction of the rows they count.
 //!
 //! `received = accepted + duplicate + filtered + refused` and `accepted = delivered + discarded + waiting`, where
-//! the waiting, the dead among them, are the rows of the queue. A row that vanishes shows as a difference.
+//! the waiting, the dead among them, are the rows of the queue; `delivered - purged` are the rows of the events. A row
+//! that vanishes shows as a difference.
 
 use std::collections::BTreeMap;
 
@@ -39,6 +40,8 @@ pub struct Tally {
     pub effects: i64,
     /// Targets that they asked to refresh, before merging.
     pub targets: i64,
+    /// Events that were purged.
+    pub purged: i64,
 }
 
 impl Tally {
@@ -54,6 +57,7 @@ impl Tally {
         self.discarded += other.discarded;
         self.effects += other.effects;
         self.targets += other.targets;
+        self.purged += other.purged;
     }
 }
 
@@ -80,13 +84,14 @@ impl Books {
         for (ems_id, tally) in &self.tallies {
             connection
                 .prepare_cached(
-                    "INSERT INTO tallies VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+                    "INSERT INTO tallies VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
                      ON CONFLICT (day, ems_id) DO UPDATE SET \
                      received = received + excluded.received, accepted = accepted + excluded.accepted, \
                      duplicate = duplicate + excluded.duplicate, filtered = filtered + excluded.filtered, \
                      refused = refused + excluded.refused, delivered = delivered + excluded.delivered, \
                      dead = dead + excluded.dead, discarded = discarded + excluded.discarded, \
-                     effects = effects + excluded.effects, targets = targets + excluded.targets",
+                     effects = effects + excluded.effects, targets = targets + excluded.targets, \
+                     purged = purged + excluded.purged",
                 )?
                 .execute(params![
                     day,
@@ -101,10 +106,37 @@ impl Books {
                     tally.discarded,
                     tally.effects,
                     tally.targets,
+                    tally.purged,
                 ])?;
         }
         Ok(())
     }
+}
+
+/// The books of every manager, all days together.
+pub(crate) fn by_manager(connection: &Connection) -> Result<BTreeMap<EmsId, Tally>, VmdbError> {
+    let mut query = connection.prepare_cached(
+        "SELECT ems_id, sum(received), sum(accepted), sum(duplicate), sum(filtered), sum(refused), \
+         sum(delivered), sum(dead), sum(discarded), sum(effects), sum(targets), sum(purged) FROM tallies \
+         GROUP BY ems_id",
+    )?;
+    let rows = query.query_map([], |row| {
+        let tally = Tally {
+            received: row.get(1)?,
+            accepted: row.get(2)?,
+            duplicate: row.get(3)?,
+            filtered: row.get(4)?,
+            refused: row.get(5)?,
+            delivered: row.get(6)?,
+            dead: row.get(7)?,
+            discarded: row.get(8)?,
+            effects: row.get(9)?,
+            targets: row.get(10)?,
+            purged: row.get(11)?,
+        };
+        Ok((EmsId(row.get(0)?), tally))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 impl Vmdb {
@@ -113,27 +145,6 @@ impl Vmdb {
     /// # Errors
     /// When the database cannot be read.
     pub fn tallies(&self) -> Result<BTreeMap<EmsId, Tally>, VmdbError> {
-        self.read(|transaction| {
-            let mut query = transaction.prepare_cached(
-                "SELECT ems_id, sum(received), sum(accepted), sum(duplicate), sum(filtered), sum(refused), \
-                 sum(delivered), sum(dead), sum(discarded), sum(effects), sum(targets) FROM tallies GROUP BY ems_id",
-            )?;
-            let rows = query.query_map([], |row| {
-                let tally = Tally {
-                    received: row.get(1)?,
-                    accepted: row.get(2)?,
-                    duplicate: row.get(3)?,
-                    filtered: row.get(4)?,
-                    refused: row.get(5)?,
-                    delivered: row.get(6)?,
-                    dead: row.get(7)?,
-                    discarded: row.get(8)?,
-                    effects: row.get(9)?,
-                    targets: row.get(10)?,
-                };
-                Ok((EmsId(row.get(0)?), tally))
-            })?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
+        self.read(|transaction| by_manager(transaction))
     }
 }

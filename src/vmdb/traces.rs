@@ -190,6 +190,16 @@ impl ReadTrace {
     }
 }
 
+/// Which steps a written trace names by number.
+pub(crate) fn named_steps(text: &str) -> Result<Vec<i64>, serde_json::Error> {
+    let trace: Value = serde_json::from_str(text)?;
+    let lists = ["steps", "actions"]
+        .into_iter()
+        .filter_map(|key| trace.get(key)?.as_array());
+    let number = |step: &Value| step.as_i64().or_else(|| step.get(0)?.as_i64());
+    Ok(lists.flatten().filter_map(number).collect())
+}
+
 fn in_order(mut step: Value, keys: &[&str]) -> Value {
     let mut ordered = Map::new();
     for key in keys {

@@ -8,6 +8,7 @@ use rusqlite::Row;
 
 use crate::model::clock::Timestamp;
 use crate::model::event::EventId;
+use crate::vmdb::FeedPosition;
 use crate::vmdb::MessageId;
 use crate::vmdb::VmdbError;
 use crate::vmdb::digest_index;
@@ -38,10 +39,16 @@ pub(crate) struct News {
     pub(crate) waiting: i64,
     /// Whether there may be something to take.
     pub(crate) has_messages: bool,
+    /// Whether there may be something to send.
+    pub(crate) has_effects: bool,
     /// The last event saved.
     pub(crate) last_event: Option<EventId>,
+    /// The last delivery written.
+    pub(crate) last_delivery: Option<FeedPosition>,
     /// Whether a manager was added or removed.
     pub(crate) has_managers: bool,
+    /// Whether there may be a refresh to run.
+    pub(crate) has_refreshes: bool,
     /// The greatest number of a message that is gone and became no event: nobody else may get it.
     pub(crate) last_gone: Option<MessageId>,
     /// Steps of traces that have a number now.
@@ -52,8 +59,11 @@ impl News {
     pub(crate) fn add(&mut self, other: &Self) {
         self.waiting += other.waiting;
         self.has_messages |= other.has_messages;
+        self.has_effects |= other.has_effects;
         self.last_event = self.last_event.max(other.last_event);
+        self.last_delivery = self.last_delivery.max(other.last_delivery);
         self.has_managers |= other.has_managers;
+        self.has_refreshes |= other.has_refreshes;
         self.last_gone = self.last_gone.max(other.last_gone);
         self.steps.extend(other.steps.iter().cloned());
     }
@@ -133,14 +143,15 @@ impl<'a> Transaction<'a> {
             .optional()?)
     }
 
-    /// An id for a message, greater than that of every message and event there ever was.
+    /// An id for a message or an effect, greater than that of every message, event and effect there ever was.
     ///
     /// Another process may have put messages since the last transaction, so each job asks the tables once.
     pub(crate) fn next_id(&mut self) -> Result<i64, VmdbError> {
         if !self.is_next_id_known {
             let greatest = self.first(
                 "SELECT max(last_id, ifnull((SELECT max(id) FROM miq_queue), 0), \
-                 ifnull((SELECT max(id) FROM event_streams), 0)) FROM appliance",
+                 ifnull((SELECT max(id) FROM event_streams), 0), ifnull((SELECT max(id) FROM outbox), 0)) \
+                 FROM appliance",
                 [],
                 |row| row.get::<_, i64>(0),
             )?;
@@ -166,6 +177,16 @@ impl<'a> Transaction<'a> {
             Some(indexes) => indexes.refs.find(self.connection, digest),
             None => digest_index::find(self.connection, event_refs::TABLES, digest),
         }
+    }
+
+    /// Drops what the indexes say of events that are gone for good: all before `saved`, and, as keys, all before
+    /// `keyed`.
+    pub(crate) fn forget_before(&mut self, saved: i64, keyed: i64) -> Result<(), VmdbError> {
+        let Some(indexes) = &mut self.state.indexes else {
+            return Ok(());
+        };
+        indexes.keys.forget_before(self.connection, keyed)?;
+        indexes.refs.forget_before(self.connection, saved)
     }
 
     /// Indexes an event that is new.

@@ -12,24 +12,23 @@ use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::mpsc;
+use tracing::info;
 use tracing::warn;
 
 use crate::model::clock::Clock;
-use crate::model::clock::Timestamp;
+use crate::vmdb::VmdbConfig;
 use crate::vmdb::VmdbError;
+use crate::vmdb::checkpoint;
+use crate::vmdb::checkpoint::Checkpoint;
 use crate::vmdb::connection;
+use crate::vmdb::group::Group;
 use crate::vmdb::shared::Shared;
-use crate::vmdb::tallies::Books;
-use crate::vmdb::transaction::News;
+use crate::vmdb::startup;
 use crate::vmdb::transaction::Transaction;
 use crate::vmdb::writer_state::WriterState;
 
-/// How many events a transaction gathers before it is committed.
-const EVENTS_PER_COMMIT: usize = 512;
-/// How long a transaction gathers.
-const GATHERING: Duration = Duration::from_millis(4);
-/// Above this size a check of the whole file would keep the events waiting for too long.
-const CHECKED_PAGES: i64 = (1 << 30) / 4096;
+/// How long a database that could not be opened again is left alone.
+const REOPENING: Duration = Duration::from_millis(500);
 
 /// One piece of work for the writer.
 pub(crate) trait Job: Send {
@@ -45,6 +44,8 @@ pub(crate) trait Job: Send {
 pub(crate) enum Command {
     /// Work.
     Job(Box<dyn Job>),
+    /// See to what is not work: comes from time to time.
+    Tick,
     /// Finish what waits, then end.
     Close,
 }
@@ -55,8 +56,16 @@ pub(crate) struct Writer {
     serves: bool,
     clock: Clock,
     shared: Arc<Shared>,
-    connection: Option<Connection>,
+    connection: Connection,
+    /// Set after an error of the disk: the connection's view of it cannot be trusted.
+    is_doubtful: bool,
+    /// Why it could not be opened again, and when.
+    refused: Option<(Instant, VmdbError)>,
     state: WriterState,
+    checkpoint: Checkpoint,
+    idle: Duration,
+    checked_at_once: u64,
+    worked_at: Instant,
 }
 
 impl Writer {
@@ -66,14 +75,22 @@ impl Writer {
         shared: Arc<Shared>,
         connection: Connection,
         serves: bool,
+        config: &VmdbConfig,
     ) -> Result<Self, VmdbError> {
+        connection::set_checkpoint_on_close(&connection, !serves)?;
         Ok(Self {
             path: path.to_path_buf(),
             serves,
             clock,
             shared,
             state: WriterState::load(&connection, serves)?,
-            connection: Some(connection),
+            connection,
+            is_doubtful: false,
+            refused: None,
+            checkpoint: Checkpoint::new(config.log_limit),
+            idle: config.idle,
+            checked_at_once: config.checked_at_once,
+            worked_at: Instant::now(),
         })
     }
 
@@ -82,6 +99,7 @@ impl Writer {
         while let Some(command) = jobs.blocking_recv() {
             match command {
                 Command::Job(job) => self.turn(job, &mut jobs),
+                Command::Tick => self.tick(&mut jobs),
                 Command::Close => jobs.close(),
             }
         }
@@ -94,202 +112,135 @@ impl Writer {
 
     /// One transaction: this job, and what waits behind it.
     fn turn(&mut self, first: Box<dyn Job>, jobs: &mut mpsc::Receiver<Command>) {
+        let began = Instant::now();
         let mut group = vec![first];
-        let mut verdict = match self.reopened() {
-            Ok(connection) => {
-                let transaction = Group {
-                    connection: &connection,
-                    now: self.clock.now(),
-                    state: &mut self.state,
-                    shared: &self.shared,
-                };
-                let verdict = transaction.commit(&mut group, jobs);
-                let verdict = verdict.and_then(|news| self.shared.files.check().map(|()| news));
-                // After an error of the disk the connection's view of it cannot be trusted.
-                if connection.is_autocommit() && !matches!(verdict, Err(VmdbError::Unavailable { .. })) {
-                    self.connection = Some(connection);
-                }
-                verdict
-            }
-            Err(error) => Err(error),
-        };
+        let mut verdict = self.renew_where_doubtful().and_then(|()| {
+            let transaction = Group {
+                connection: &self.connection,
+                now: self.clock.now(),
+                state: &mut self.state,
+                shared: &self.shared,
+            };
+            let verdict = transaction.commit(&mut group, jobs);
+            verdict.and_then(|news| self.shared.files.check().map(|()| news))
+        });
+        if verdict.is_ok() {
+            let log_size = self.shared.files.log_size();
+            self.checkpoint
+                .after_commit(&self.connection, log_size, &self.shared.reads);
+        }
+        self.is_doubtful |=
+            matches!(verdict, Err(VmdbError::Disk { .. })) || !self.connection.is_autocommit();
+        self.worked_at = Instant::now();
         let answer = verdict.as_ref().map(|_| ()).map_err(Clone::clone);
         self.shared.remember(&answer);
         if let Ok(news) = &mut verdict {
+            self.shared.commit_times.observe(began.elapsed(), 1);
             self.shared.announce(news);
         }
         for job in group {
             job.finish(answer.clone());
         }
         // Last, since what was put is found in memory from when its request is answered.
-        if verdict.is_ok_and(|news| news.has_messages) {
+        let Ok(news) = verdict else { return };
+        if news.has_messages {
             self.shared.ring();
+        }
+        if news.has_effects {
+            self.shared.effects.ring();
         }
     }
 
-    fn reopened(&mut self) -> Result<Connection, VmdbError> {
-        if let Some(connection) = self.connection.take() {
-            return Ok(connection);
+    /// Sees whether a disk that failed works again, or, where nothing is written, empties the log.
+    fn tick(&mut self, jobs: &mut mpsc::Receiver<Command>) {
+        if self.shared.trouble().is_some() || self.shared.files.check().is_err() {
+            self.turn(Box::new(Probe), jobs);
+        } else if self.worked_at.elapsed() >= self.idle
+            && self.shared.files.log_size() > 0
+            && !self.is_doubtful
+            && let Err(error) = checkpoint::truncate(&self.connection, Duration::ZERO)
+        {
+            warn!(%error, "Cannot empty the write-ahead log.");
+        }
+    }
+
+    /// The old connection is closed after the new one is open, never before: with its last connection SQLite would
+    /// delete the log, or read again from the file what the disk failed to keep and was refused.
+    fn renew_where_doubtful(&mut self) -> Result<(), VmdbError> {
+        if !self.is_doubtful {
+            return Ok(());
+        }
+        if let Some((at, error)) = &self.refused
+            && at.elapsed() < REOPENING
+        {
+            return Err(error.clone());
         }
         self.shared.files.check()?;
+        let opened = self.open();
+        self.refused = opened.as_ref().err().map(|error| (Instant::now(), error.clone()));
+        self.connection = opened?;
+        self.is_doubtful = false;
+        Ok(())
+    }
+
+    fn open(&mut self) -> Result<Connection, VmdbError> {
         let connection = connection::open_writer(&self.path)?;
-        let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
-        if pages < CHECKED_PAGES {
-            let found: String = connection.pragma_query_value(None, "quick_check", |row| row.get(0))?;
-            if found != "ok" {
-                return Err(VmdbError::unavailable(format!("quick_check says `{found}`")));
-            }
-        }
+        connection::set_checkpoint_on_close(&connection, !self.serves)?;
+        startup::quick_check(&connection, self.checked_at_once)?;
+        // A commit that failed while it was flushed may be there after all.
+        self.state = WriterState::load(&connection, self.serves)?;
         Ok(connection)
     }
 
     fn end(&mut self) -> Result<(), VmdbError> {
-        let connection = self.reopened()?;
+        self.shared.reads.end_all();
+        self.renew_where_doubtful()?;
+        let connection = &self.connection;
         connection.execute("UPDATE appliance SET clean_shutdown = 1", [])?;
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        connection::set_checkpoint_on_close(connection, true)?;
+        if !checkpoint::truncate(connection, connection::BUSY_TIMEOUT)? {
+            info!("Another program reads the database; what is in its write-ahead log stays there.");
+        }
         Ok(())
     }
 }
 
-/// One transaction and the jobs that share it.
-struct Group<'a> {
-    connection: &'a Connection,
-    now: Timestamp,
-    state: &'a mut WriterState,
-    shared: &'a Shared,
-}
+/// Writes, without a change, to see whether it can be done.
+struct Probe;
 
-impl Group<'_> {
-    /// Runs the jobs, and those that wait behind them, and commits. `Ok` means that everything in `group` is on
-    /// the disk, `Err` that nothing of it is. A job that fails is answered and taken out; the others do not
-    /// notice.
-    fn commit(
-        mut self,
-        group: &mut Vec<Box<dyn Job>>,
-        jobs: &mut mpsc::Receiver<Command>,
-    ) -> Result<News, VmdbError> {
-        let done = self.begin().and_then(|()| self.run_gathering(group, jobs));
-        let ended = match done {
-            Ok(done) => self.end(&done).map(|()| done.news),
-            Err(error) if error.is_temporary() => Err(error),
-            Err(_of_a_job) => {
-                self.rollback()?;
-                let done = self.begin().and_then(|()| self.run_carefully(group));
-                done.and_then(|done| self.end(&done).map(|()| done.news))
-            }
-        };
-        if ended.is_err() {
-            self.rollback()?;
-        }
-        ended
+impl Job for Probe {
+    fn weight(&self) -> usize {
+        1
     }
 
-    /// The fast way: no savepoints, since hardly any job ever fails.
-    fn run_gathering(
-        &mut self,
-        group: &mut Vec<Box<dyn Job>>,
-        jobs: &mut mpsc::Receiver<Command>,
-    ) -> Result<Done, VmdbError> {
-        let began = Instant::now();
-        let mut done = Done::default();
-        let mut weight = 0;
-        let mut index = 0;
-        while let Some(job) = group.get_mut(index) {
-            let mut transaction = Transaction::new(self.connection, self.now, self.state, false);
-            job.run(&mut transaction)?;
-            done.add(&transaction);
-            weight += job.weight();
-            index += 1;
-            if weight < EVENTS_PER_COMMIT && began.elapsed() < GATHERING {
-                match jobs.try_recv() {
-                    Ok(Command::Job(job)) => group.push(job),
-                    Ok(Command::Close) => jobs.close(),
-                    Err(_empty) => {}
-                }
-            }
-        }
-        Ok(done)
-    }
-
-    /// The same jobs again, each within a savepoint.
-    fn run_carefully(&mut self, group: &mut Vec<Box<dyn Job>>) -> Result<Done, VmdbError> {
-        let mut done = Done::default();
-        let mut index = 0;
-        while let Some(job) = group.get_mut(index) {
-            let mut transaction = Transaction::new(self.connection, self.now, self.state, true);
-            match transaction.part(|transaction| job.run(transaction))? {
-                Ok(()) => {
-                    done.add(&transaction);
-                    index += 1;
-                }
-                Err(error) => group.remove(index).finish(Err(error)),
-            }
-        }
-        Ok(done)
-    }
-
-    fn begin(&mut self) -> Result<(), VmdbError> {
-        execute(self.connection, "BEGIN IMMEDIATE")?;
-        let mut query = self.connection.prepare_cached("PRAGMA data_version")?;
-        let version: i64 = query.query_row([], |row| row.get(0))?;
-        self.shared.lanes.lock().see_version(version);
+    fn run(&mut self, transaction: &mut Transaction<'_>) -> Result<(), VmdbError> {
+        transaction.execute("UPDATE appliance SET last_id = last_id", [])?;
         Ok(())
     }
 
-    fn end(&mut self, done: &Done) -> Result<(), VmdbError> {
-        done.books.write(self.connection, self.now)?;
-        if let Some(id) = done.news.last_gone {
-            let mut update = self
-                .connection
-                .prepare_cached("UPDATE appliance SET last_id = max(last_id, ?1)")?;
-            update.execute([id.0])?;
-        }
-        self.state.seal(self.connection)?;
-        execute(self.connection, "COMMIT")?;
-        self.state.settle();
-        Ok(())
-    }
-
-    /// Nothing is left to be done where SQLite has given up the transaction already, as when the disk is full.
-    fn rollback(&mut self) -> Result<(), VmdbError> {
-        self.state.undo();
-        if self.connection.is_autocommit() {
-            return Ok(());
-        }
-        execute(self.connection, "ROLLBACK")
-    }
-}
-
-/// What the jobs of a transaction add to the books, and what others have to know.
-#[derive(Default)]
-struct Done {
-    books: Books,
-    news: News,
-}
-
-impl Done {
-    fn add(&mut self, transaction: &Transaction<'_>) {
-        self.books.add(&transaction.books);
-        self.news.add(&transaction.news);
-    }
-}
-
-fn execute(connection: &Connection, sql: &str) -> Result<(), VmdbError> {
-    connection.prepare_cached(sql)?.execute([])?;
-    Ok(())
+    fn finish(self: Box<Self>, _verdict: Result<(), VmdbError>) {}
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use crate::model::clock::Clock;
     use crate::model::delivery::RulesId;
+    use crate::model::ems::EmsId;
+    use crate::model::event::EventHash;
+    use crate::model::event::EventId;
+    use crate::model::event::EventKey;
+    use crate::model::event::FullData;
     use crate::model::event::NativeEvent;
     use crate::vmdb::DatabaseUrl;
     use crate::vmdb::NewEms;
     use crate::vmdb::NewMessage;
+    use crate::vmdb::PutOutcome;
     use crate::vmdb::QueueFilter;
     use crate::vmdb::Vmdb;
     use crate::vmdb::VmdbError;
+    use crate::vmdb::event_keys;
 
     /// The disk has room for so many pages from now on.
     fn room(vmdb: &Vmdb, pages: u32) {
@@ -298,6 +249,59 @@ mod tests {
             transaction.first(&sql, [], |row| row.get::<_, i64>(0))
         });
         request.wait().unwrap();
+    }
+
+    #[test]
+    fn a_disk_that_cannot_be_written_refuses_and_is_opened_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::sqlite(folder.path().join("test.db"));
+        let vmdb = Vmdb::open_to_serve(&url, Clock::System).unwrap();
+        let read_only = vmdb.request(1, |transaction| {
+            transaction.connection.pragma_update(None, "query_only", true)?;
+            Ok(())
+        });
+        // Answered after the commit, which writes nothing.
+        read_only.wait().unwrap();
+        let add = || {
+            vmdb.ems_add(NewEms {
+                name: "cloud".to_owned(),
+                ..NewEms::default()
+            })
+        };
+        let refused = add().wait().unwrap_err();
+        assert!(matches!(refused, VmdbError::Disk { .. }), "{refused:?}");
+        assert!(refused.is_temporary() && !refused.is_worrying());
+        assert!(refused.to_string().contains("readonly"), "{refused}");
+        // A commit that failed may be there all the same, once the log was recovered.
+        let key = EventKey("k".into());
+        let digest = event_keys::digest_of(EmsId(1), &key).cast_signed();
+        let other = rusqlite::Connection::open(folder.path().join("test.db")).unwrap();
+        other
+            .execute_batch(&format!(
+                "INSERT INTO ext_management_systems (name, provider, enabled, created_at) VALUES ('first', '', 1, 0);
+                 INSERT INTO event_streams (id, ems_id, class, event_type, source, event_key, received_at, group_name, \
+                 level, attributes) VALUES (7, 1, 'EmsEvent', 't', 's', 'k', 0, 'other', 'detail', '{{}}');
+                 INSERT INTO event_keys (event_id, digest) VALUES (7, {digest})"
+            ))
+            .unwrap();
+        // The connection was at fault, not the disk: another one can write.
+        add().wait().unwrap();
+        assert!(vmdb.health().is_ok());
+        let again = NewMessage::Add {
+            ems_id: EmsId(1),
+            hash: EventHash {
+                event_type: "t".into(),
+                source: "s".into(),
+                event_key: Some(key),
+                ems_ref: None,
+                timestamp: None,
+                attributes: BTreeMap::new(),
+                full_data: FullData::new("{}".to_owned()),
+            },
+            received_at: vmdb.clock().now(),
+        };
+        let put = vmdb.put(vec![again]).wait().unwrap();
+        assert_eq!(put, [PutOutcome::Duplicate(EventId(7))]);
     }
 
     #[test]

@@ -25,6 +25,7 @@ use subtle::ConstantTimeEq;
 use crate::web::Shared;
 use crate::web::problem::Problem;
 use crate::web::server::BindError;
+use crate::web::signature::Secrets;
 
 /// What callers have to show; kept as a digest, so that neither a log nor a timing tells it.
 #[derive(Clone)]
@@ -88,9 +89,13 @@ impl Access {
 }
 
 /// Lets a request pass, or answers why not.
-pub(crate) async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    match shared.let_in(&request) {
-        Ok(()) => next.run(request).await,
+pub(crate) async fn guard(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
+    let secrets = shared.signatures.take();
+    match shared.let_in(&request, &secrets) {
+        Ok(()) => {
+            request.extensions_mut().insert(secrets);
+            next.run(request).await
+        }
         Err(problem) => problem.into_response(),
     }
 }
@@ -98,9 +103,9 @@ pub(crate) async fn guard(State(shared): State<Arc<Shared>>, request: Request, n
 impl Shared {
     /// Whether a request may pass. Events that have to be signed need no token: the signature is checked before
     /// anything of them is read (intake).
-    fn let_in(&self, request: &Request) -> Result<(), Problem> {
+    fn let_in(&self, request: &Request, secrets: &Secrets) -> Result<(), Problem> {
         let (headers, uri) = (request.headers(), request.uri());
-        let is_signed_for = request.method() == Method::POST && self.signatures.are_needed_at(uri.path());
+        let is_signed_for = request.method() == Method::POST && secrets.are_needed_at(uri.path());
         match &self.access {
             Access::Token(_) if is_signed_for => Ok(()),
             access => access.check(headers, uri),

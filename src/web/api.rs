@@ -21,6 +21,7 @@ use crate::model::clock::Timestamp;
 use crate::model::ems::EmsId;
 use crate::model::event::EventId;
 use crate::model::event_group::EventLevel;
+use crate::vmdb::EventCursor;
 use crate::vmdb::EventFilter;
 use crate::vmdb::MessageKind;
 use crate::vmdb::MessageState;
@@ -32,6 +33,8 @@ use crate::vmdb::VmdbError;
 use crate::web::Shared;
 use crate::web::event_document::Shown;
 use crate::web::event_document::listed;
+use crate::web::inventory;
+use crate::web::live;
 use crate::web::problem::Problem;
 
 /// How many rows a page has unless told otherwise, and at most.
@@ -45,6 +48,8 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/api/event_streams/{id}", get(event_stream))
         .route("/api/queue", get(queue))
         .route("/api/refreshes", get(refreshes))
+        .route("/api/event_streams/live", get(live::live))
+        .merge(inventory::routes())
 }
 
 /// What a list may be narrowed by; each list reads what it knows.
@@ -55,6 +60,7 @@ struct EventQuery {
     event_type: Option<String>,
     group: Option<String>,
     level: Option<String>,
+    target: Option<String>,
     from: Option<String>,
     to: Option<String>,
     limit: Option<usize>,
@@ -80,26 +86,37 @@ async fn event_streams(
         Some(word) => Some(level(word)?),
     };
     let limit = page(query.limit);
-    let before = query.cursor.as_deref().map(cursor).transpose()?;
+    let before: Option<EventCursor> = word(query.cursor.as_deref())?;
+    let target = query.target.as_deref().map(EventFilter::target_of);
+    let target = target.transpose().map_err(Problem::unreadable)?;
     let (from, to) = (moment(query.from.as_deref())?, moment(query.to.as_deref())?);
     look(&shared, move |vmdb| {
         let Some(ems_id) = ems_id(vmdb, query.ems.as_deref())? else {
             return Ok(Err(unknown_manager(query.ems)));
         };
-        let events = vmdb.events_list(&EventFilter {
+        let filter = EventFilter {
             ems_id,
             event_type: query.event_type,
             group: query.group,
             level,
+            target,
             from,
             to,
             before,
             limit: Some(limit),
-            ..EventFilter::default()
-        })?;
+        };
+        if !before.is_none_or(|cursor| filter.goes_on_from(&cursor)) {
+            let help = "keep `from` and `to` as they were, or leave the cursor out";
+            return Ok(Err(
+                Problem::unreadable("the cursor is of another list").help(help)
+            ));
+        }
+        let events = vmdb.events_list(&filter)?;
         // A full page may be followed by another one.
         let last = events.last().filter(|_| events.len() == limit);
-        let cursor = last.and_then(|stored| stored.event.id).map(|id| id.0.to_string());
+        let cursor = last
+            .and_then(|stored| filter.cursor(stored))
+            .map(|cursor| cursor.to_string());
         let events: Vec<Value> = events
             .iter()
             .map(|stored| Value::Object(listed(stored)))
@@ -145,7 +162,7 @@ async fn queue(
             limit,
         })?;
         Ok(Ok(Json(
-            json!({"counts": vmdb.queue_counts()?, "queue": entries}),
+            json!({"counts": vmdb.queue_counts()?, "outbox": vmdb.outbox_counts()?, "queue": entries}),
         )))
     })
     .await?
@@ -172,7 +189,7 @@ async fn refreshes(
 }
 
 /// Looks into the database on a thread that may block.
-async fn look<T: Send + 'static>(
+pub(crate) async fn look<T: Send + 'static>(
     shared: &Shared,
     work: impl FnOnce(&Vmdb) -> Result<T, VmdbError> + Send + 'static,
 ) -> Result<T, Problem> {
@@ -183,18 +200,18 @@ async fn look<T: Send + 'static>(
 }
 
 /// The manager to narrow by: no name is none, an unknown name is no answer.
-fn ems_id(vmdb: &Vmdb, name: Option<&str>) -> Result<Option<Option<EmsId>>, VmdbError> {
+pub(crate) fn ems_id(vmdb: &Vmdb, name: Option<&str>) -> Result<Option<Option<EmsId>>, VmdbError> {
     match name {
         None => Ok(Some(None)),
         Some(name) => Ok(vmdb.ems_by_name(name)?.map(|ems| Some(ems.id))),
     }
 }
 
-fn unknown_manager(name: Option<String>) -> Problem {
+pub(crate) fn unknown_manager(name: Option<String>) -> Problem {
     Problem::unreadable(format!("there is no manager `{}`", name.unwrap_or_default()))
 }
 
-fn readable<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
+pub(crate) fn readable<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
     query
         .map(|Query(query)| query)
         .map_err(|rejection| Problem::unreadable(rejection.body_text()))
@@ -204,7 +221,7 @@ fn word<T: FromStr<Err = String>>(text: Option<&str>) -> Result<Option<T>, Probl
     text.map(str::parse).transpose().map_err(Problem::unreadable)
 }
 
-fn level(word: &str) -> Result<EventLevel, Problem> {
+pub(crate) fn level(word: &str) -> Result<EventLevel, Problem> {
     let levels = [EventLevel::Critical, EventLevel::Warning, EventLevel::Detail];
     let found = levels.into_iter().find(|level| level.as_str() == word);
     found.ok_or_else(|| {
@@ -220,11 +237,6 @@ fn moment(text: Option<&str>) -> Result<Option<Timestamp>, Problem> {
         .transpose()
 }
 
-fn cursor(text: &str) -> Result<EventId, Problem> {
-    let problem = |_error| Problem::unreadable(format!("`{text}` is no cursor of an earlier answer"));
-    text.parse().map(EventId).map_err(problem)
-}
-
-fn page(limit: Option<usize>) -> usize {
+pub(crate) fn page(limit: Option<usize>) -> usize {
     limit.unwrap_or(PAGE).clamp(1, LONGEST_PAGE)
 }

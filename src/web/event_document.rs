@@ -51,6 +51,7 @@ impl Shown<'_> {
             map.insert("deliveries".to_owned(), runs.collect());
         }
         map.insert("refreshes".to_owned(), json!(self.0.refreshes));
+        map.insert("outbox".to_owned(), json!(self.0.outbox));
         map
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::Json;
 use axum::extract::Path;
 use axum::extract::Request;
@@ -13,6 +14,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use axum::response::Response;
 
+use crate::crash_point::crash_point;
 use crate::model::ems::Ems;
 use crate::model::event::NativeEvent;
 use crate::source::suggest;
@@ -23,15 +25,19 @@ use crate::web::cloud_events::Malformed;
 use crate::web::cloud_events::Mode;
 use crate::web::limits::Limits;
 use crate::web::problem::Problem;
+use crate::web::signature::Secrets;
 
 /// Takes the events of one request, all or none.
 pub(crate) async fn post(
     State(shared): State<Arc<Shared>>,
+    Extension(secrets): Extension<Secrets>,
     Path(name): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
     let ems = manager(&shared, &name)?;
     let services = &shared.services;
+    // Before the body is read: it could not be kept.
+    services.vmdb.health()?;
     if services.vmdb.room() == 0 || services.vmdb.waiting() >= shared.limits.waiting_messages {
         return Err(Problem::busy());
     }
@@ -43,16 +49,20 @@ pub(crate) async fn post(
     };
     let mut room = services.push.room();
     let body = body::read(&parts.headers, body, longest, &shared.limits, &mut room).await?;
+    crash_point!("intake.received");
     // Over the bytes as they came, before anything looks into them.
-    shared
-        .signatures
-        .check(&ems.name, &parts.headers, &body, services.clock.now())?;
+    secrets.check(&ems.name, &parts.headers, &body, services.clock.now())?;
     let messages = messages(mode, &parts.headers, &body, &shared.limits)?;
+    crash_point!("intake.parsed");
     let receipt = services
         .push
         .push(ems, messages, services.clock.now(), room)
         .await?;
-    Ok((StatusCode::ACCEPTED, Json(receipt.counts())).into_response())
+    crash_point!("intake.after_commit");
+    let response = (StatusCode::ACCEPTED, Json(receipt.counts())).into_response();
+    #[cfg(feature = "crash-points")]
+    let response = crate::web::half_sent::half_sent(response);
+    Ok(response)
 }
 
 /// The handshake of a web hook: yes only to origins that the settings name (CloudEvents web hook 4).

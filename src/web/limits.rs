@@ -13,8 +13,10 @@ pub struct Limits {
     pub batch_bytes: usize,
     /// Events of a batch.
     pub batch_events: usize,
-    /// Until the head of a request is there; an idle connection is closed after it too.
+    /// Until the head of a request is there, from its first byte on, or from the connection on.
     pub header_time: Duration,
+    /// How long a connection may rest between two requests.
+    pub idle_time: Duration,
     /// Until the body is there.
     pub body_time: Duration,
     /// How long a body may come slower than [`Limits::body_rate`].
@@ -40,6 +42,7 @@ impl Default for Limits {
             batch_bytes: 8 << 20,
             batch_events: 10_000,
             header_time: Duration::from_secs(10),
+            idle_time: Duration::from_secs(60),
             body_time: Duration::from_secs(30),
             body_grace: Duration::from_secs(5),
             body_rate: 1024,
@@ -58,6 +61,7 @@ impl From<&WebSettings> for Limits {
             event_bytes: settings.max_event_bytes,
             batch_bytes: settings.max_batch_bytes,
             header_time: settings.header_timeout,
+            idle_time: settings.idle_timeout,
             body_time: settings.body_timeout,
             connections: settings.max_connections,
             connections_per_address: settings.max_connections_per_address,

@@ -1,6 +1,7 @@
 //! `/metrics`: the figures of every stage, as Prometheus reads them.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use axum::response::Response;
 use parking_lot::Mutex;
 
 use crate::model::metric::MetricKind;
+use crate::model::metric::Reading;
 use crate::model::metric::Sample;
 use crate::web::Shared;
 use crate::web::problem::Problem;
@@ -32,9 +34,13 @@ impl RequestCounts {
     fn samples(&self) -> Vec<Sample> {
         let counts = self.0.lock();
         let sample = |((route, status), count): (&(Arc<str>, u16), &u64)| {
-            Sample::counter("switchboard_http_requests_total", "Requests answered.", *count)
-                .label("route", route.clone())
-                .label("status", status.to_string())
+            Sample::counter(
+                "switchboard_http_requests_total",
+                "Requests answered, by route and status.",
+                *count,
+            )
+            .label("route", route.clone())
+            .label("status", status.to_string())
         };
         counts.iter().map(sample).collect()
     }
@@ -45,7 +51,12 @@ pub(crate) async fn show(State(shared): State<Arc<Shared>>) -> Result<Response, 
     // Some of them are asked of the database, which blocks.
     let look = move || {
         let stages = shared.services.samples.iter().flat_map(|samples| samples());
-        let samples: Vec<Sample> = shared.requests.samples().into_iter().chain(stages).collect();
+        let web = shared
+            .requests
+            .samples()
+            .into_iter()
+            .chain([shared.live.sample()]);
+        let samples: Vec<Sample> = web.chain(stages).collect();
         text(&samples)
     };
     let looked = tokio::task::spawn_blocking(look).await;
@@ -66,6 +77,7 @@ fn text(samples: &[Sample]) -> String {
             let kind = match first.kind {
                 MetricKind::Counter => "counter",
                 MetricKind::Gauge => "gauge",
+                MetricKind::Histogram => "histogram",
             };
             push(
                 &mut text,
@@ -73,21 +85,40 @@ fn text(samples: &[Sample]) -> String {
             );
         }
         for sample in samples {
-            let labels: Vec<String> = sample
-                .labels
-                .iter()
-                .map(|(label, value)| format!("{label}=\"{}\"", escaped(value)))
-                .collect();
-            match labels.is_empty() {
-                true => push(&mut text, format_args!("{name} {}\n", sample.value)),
-                false => push(
-                    &mut text,
-                    format_args!("{name}{{{}}} {}\n", labels.join(","), sample.value),
-                ),
+            match &sample.reading {
+                Reading::Number(value) => line(&mut text, name, sample, None, value),
+                Reading::Durations(durations) => {
+                    let bucket = format!("{name}_bucket");
+                    for (up_to, count) in &durations.up_to {
+                        line(&mut text, &bucket, sample, Some(&up_to.to_string()), count);
+                    }
+                    line(&mut text, &bucket, sample, Some("+Inf"), &durations.count);
+                    line(&mut text, &format!("{name}_sum"), sample, None, &durations.sum);
+                    line(
+                        &mut text,
+                        &format!("{name}_count"),
+                        sample,
+                        None,
+                        &durations.count,
+                    );
+                }
             }
         }
     }
     text
+}
+
+/// One line: the labels of a sample, and for a bucket its upper end.
+fn line(text: &mut String, name: &str, sample: &Sample, up_to: Option<&str>, value: &dyn Display) {
+    let labels = sample.labels.iter().map(|(label, value)| (*label, &**value));
+    let labels: Vec<String> = labels
+        .chain(up_to.map(|up_to| ("le", up_to)))
+        .map(|(label, value)| format!("{label}=\"{}\"", escaped(value)))
+        .collect();
+    match labels.is_empty() {
+        true => push(text, format_args!("{name} {value}\n")),
+        false => push(text, format_args!("{name}{{{}}} {value}\n", labels.join(","))),
+    }
 }
 
 fn push(text: &mut String, line: std::fmt::Arguments<'_>) {

@@ -7,9 +7,13 @@ mod api;
 mod body;
 mod cloud_events;
 pub(crate) mod event_document;
+#[cfg(feature = "crash-points")]
+mod half_sent;
 mod health;
 mod intake;
+mod inventory;
 mod limits;
+mod live;
 mod metrics;
 mod patient;
 mod problem;
@@ -44,6 +48,7 @@ use crate::model::clock::Clock;
 use crate::model::metric::Sample;
 use crate::vmdb::Vmdb;
 use crate::web::access::Access;
+use crate::web::live::LiveFeed;
 use crate::web::metrics::RequestCounts;
 use crate::web::problem::Problem;
 use crate::web::server::Server;
@@ -87,6 +92,7 @@ impl fmt::Debug for Services {
 }
 
 /// What every request sees.
+#[derive(Debug)]
 pub(crate) struct Shared {
     access: Access,
     webhook_origins: Vec<String>,
@@ -94,6 +100,7 @@ pub(crate) struct Shared {
     limits: Limits,
     services: Services,
     requests: RequestCounts,
+    live: LiveFeed,
 }
 
 /// The web, listening.
@@ -101,6 +108,7 @@ pub(crate) struct Shared {
 pub struct Web {
     server: Server,
     router: Router,
+    shared: Arc<Shared>,
 }
 
 impl Web {
@@ -118,9 +126,14 @@ impl Web {
             limits: config.limits,
             services,
             requests: RequestCounts::default(),
+            live: LiveFeed::default(),
         };
-        let router = router(Arc::new(shared));
-        Ok(Self { server, router })
+        let shared = Arc::new(shared);
+        Ok(Self {
+            server,
+            router: router(shared.clone()),
+            shared,
+        })
     }
 
     /// The address that was taken.
@@ -130,7 +143,9 @@ impl Web {
 
     /// Answers until `stop` turns true, then lets requests under way come to their end.
     pub async fn serve(self, stop: watch::Receiver<bool>) {
-        self.server.serve(self.router, stop).await;
+        let live = self.shared.live.run(&self.shared.services.vmdb, stop.clone());
+        // Those who follow along are sent away when it stops; the others come to their end.
+        tokio::join!(self.server.serve(self.router, stop), live);
     }
 }
 

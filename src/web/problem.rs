@@ -82,7 +82,8 @@ impl Problem {
         self
     }
 
-    fn unavailable(message: impl Into<String>) -> Self {
+    /// 503: not now.
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
         Self {
             retry_after: Some(LATER),
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, message)

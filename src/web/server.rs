@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::Service;
+use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::rt::TokioTimer;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -20,6 +22,7 @@ use tracing::debug;
 use tracing::warn;
 
 use crate::web::limits::Limits;
+use crate::web::patient::Answering;
 use crate::web::patient::PatientStream;
 use crate::web::slots::Slots;
 
@@ -83,7 +86,8 @@ impl Server {
         let graceful = GracefulShutdown::new();
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
-            .header_read_timeout(self.limits.header_time)
+            // Runs while nothing is asked for too; the head itself is timed by the stream.
+            .header_read_timeout(self.limits.idle_time.max(self.limits.header_time))
             .max_buf_size(HEAD_BYTES)
             .max_headers(HEADERS);
         let service = TowerToHyperService::new(router);
@@ -110,8 +114,24 @@ impl Server {
             if let Err(error) = stream.set_nodelay(true) {
                 debug!(%error, "A connection was gone at once.");
             }
-            let stream = TokioIo::new(PatientStream::new(stream, self.limits.stall_time));
-            let connection = graceful.watch(http.serve_connection(stream, service.clone()));
+            let answering = Answering::default();
+            let stream = PatientStream::new(
+                stream,
+                self.limits.stall_time,
+                self.limits.header_time,
+                answering.clone(),
+            );
+            let service = service.clone();
+            let service = service_fn(move |request| {
+                answering.set(true);
+                let (answer, answering) = (service.call(request), answering.clone());
+                async move {
+                    let answer = answer.await;
+                    answering.set(false);
+                    answer
+                }
+            });
+            let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
             tokio::spawn(async move {
                 if let Err(error) = connection.await {
                     debug!(%error, %caller, "A connection ended early.");

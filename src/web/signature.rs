@@ -3,7 +3,7 @@
 //! Two styles: GitHub's (`X-Hub-Signature-256`) and Standard Webhooks (`webhook-id`, `-timestamp`, `-signature`),
 //! whose messages are good for five minutes. A message that is sent again within them is known by its event key.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use axum::http::StatusCode;
@@ -16,7 +16,9 @@ use percent_encoding::percent_decode_str;
 use sha2::Sha256;
 
 use crate::model::clock::Timestamp;
+use crate::settings::ActiveSettings;
 use crate::settings::Secret;
+use crate::settings::Settings;
 use crate::web::problem::Problem;
 
 /// How far the time of a signed message may be from ours, in seconds.
@@ -24,21 +26,32 @@ const TOLERANCE: i64 = 300;
 /// With this begins a secret of Standard Webhooks; base64 follows.
 const BASE64_SECRET: &str = "whsec_";
 
-/// The secrets by manager.
-#[derive(Clone, Debug, Default)]
-pub struct Signatures(BTreeMap<String, Vec<Secret>>);
+/// The secrets by manager: `web.webhook_secrets` of the settings in force, so that a new secret counts at once.
+#[derive(Clone, Debug)]
+pub struct Signatures(ActiveSettings);
 
 impl Signatures {
     /// Managers with secrets of which one has to have signed; a manager with none of them takes nothing.
-    pub fn new(secrets: BTreeMap<String, Vec<Secret>>) -> Self {
-        Self(secrets)
+    pub fn new(settings: ActiveSettings) -> Self {
+        Self(settings)
     }
 
+    /// The secrets as they are now: one request is judged by one state of them, whatever replaces it meanwhile.
+    pub(crate) fn take(&self) -> Secrets {
+        Secrets(self.0.take())
+    }
+}
+
+/// The secrets by manager, at one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Secrets(Arc<Settings>);
+
+impl Secrets {
     /// Whether what is posted to this path has to be signed.
     pub(crate) fn are_needed_at(&self, path: &str) -> bool {
         let name = path.strip_prefix("/events/");
         let name = name.and_then(|name| percent_decode_str(name).decode_utf8().ok());
-        name.is_some_and(|name| self.0.contains_key(&*name))
+        name.is_some_and(|name| self.0.web.webhook_secrets.contains_key(&*name))
     }
 
     /// Whether this body, as it came, was signed for this manager, or need not be.
@@ -52,7 +65,7 @@ impl Signatures {
         body: &[u8],
         now: Timestamp,
     ) -> Result<(), Problem> {
-        let Some(secrets) = self.0.get(ems) else {
+        let Some(secrets) = self.0.web.webhook_secrets.get(ems) else {
             return Ok(());
         };
         let is_signed = secrets.iter().any(|secret| {
@@ -136,6 +149,12 @@ mod tests {
 
     const NOW: i64 = 1_800_000_000;
 
+    fn signatures(ems: &str, secrets: Vec<Secret>) -> Secrets {
+        let mut settings = Settings::default();
+        settings.web.webhook_secrets.insert(ems.to_owned(), secrets);
+        Signatures::new(ActiveSettings::new(settings)).take()
+    }
+
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         let pairs = pairs.iter();
         pairs
@@ -147,7 +166,7 @@ mod tests {
         let secrets = secrets
             .iter()
             .map(|secret| Secret::resolve(secret, |_| None).unwrap());
-        let signatures = Signatures::new(BTreeMap::from([("cloud".to_owned(), secrets.collect())]));
+        let signatures = signatures("cloud", secrets.collect());
         let now = Timestamp::from_second(NOW).unwrap();
         signatures
             .check("cloud", &headers(pairs), body.as_bytes(), now)
@@ -204,7 +223,7 @@ mod tests {
 
     #[test]
     fn only_managers_with_secrets_ask_for_signatures() {
-        let signatures = Signatures::new(BTreeMap::from([("my cloud".to_owned(), Vec::new())]));
+        let signatures = signatures("my cloud", Vec::new());
         assert!(signatures.are_needed_at("/events/my%20cloud"));
         assert!(!signatures.are_needed_at("/events/other"));
         assert!(!signatures.are_needed_at("/metrics"));

@@ -12,6 +12,7 @@ use crate::support::catching::with_settings;
 use crate::support::cloud::Cloud;
 use crate::support::cloud::Trick;
 use crate::support::cloud::event;
+use crate::support::tls::TlsFront;
 
 fn ids(from: usize, to: usize) -> Vec<String> {
     (from..=to).map(|number| format!("e-{number}")).collect()
@@ -257,7 +258,7 @@ async fn c16_c17_c18_c24_a_changed_blacklist_counts_at_once_and_moves_the_cursor
     let hits: f64 = (catching.catcher.samples())()
         .iter()
         .filter(|sample| sample.name == "switchboard_blacklist_hits_total")
-        .map(|sample| sample.value)
+        .filter_map(|sample| sample.number())
         .sum();
     assert_eq!(hits, 3.0);
     catching.stop().await;
@@ -399,10 +400,26 @@ async fn a_page_that_repeats_for_ever_is_noticed_and_kept_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_that_fails_or_a_port_where_nobody_is_are_told() {
+async fn a_cursor_that_stands_while_pages_keep_coming_is_noticed_and_what_came_is_kept() {
+    let (cloud, catching) = (Cloud::start(), Catching::start());
+    cloud.habit(Some(Trick::Standing));
+    let ems = catching.add("cloud", &cloud.url(), None).await;
+    let status = catching.state_after(&ems, 1).await;
+    let reason = "the provider says that there is more and its cursor does not move";
+    assert_eq!(status.reason.as_deref(), Some(reason));
+    // The first page moved the cursor from nowhere, the second one did not.
+    assert_eq!(cloud.requests().len(), 2);
+    assert_eq!(catching.queued(), (ids(1, 2), vec![]));
+    cloud.habit(None);
+    catching.pass_over(&status);
+    catching.until_state(&ems, CatcherState::Running).await;
+    catching.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_where_nobody_is_or_that_speaks_no_tls_is_told() {
     let catching = Catching::start();
     let cloud = Cloud::start();
-    // What answers there does not speak TLS, so it can show no certificate.
     let no_tls = cloud.url().replace("http:", "https:");
     for (name, url) in [
         ("tls", no_tls.as_str()),
@@ -419,6 +436,66 @@ async fn a_certificate_that_fails_or_a_port_where_nobody_is_are_told() {
         };
         assert!(reason.starts_with(expected), "{reason}");
     }
+    catching.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_fails_is_told_and_one_of_a_trusted_authority_is_taken() {
+    for (name, last_year, is_trusted, reason) in [
+        ("127.0.0.1", 2099, false, Some("UnknownIssuer")),
+        ("127.0.0.1", 2021, true, Some("xpired")),
+        ("cloud.example", 2099, true, Some("not valid for")),
+        ("127.0.0.1", 2099, true, None),
+    ] {
+        let (cloud, catching) = (Cloud::start(), Catching::start());
+        cloud.happen(1, 2);
+        let front = TlsFront::start(cloud.address(), name, last_year);
+        let ca_file = catching.database.folder.path().join("ca.pem");
+        std::fs::write(&ca_file, &front.pem).unwrap();
+        if is_trusted {
+            let setting = format!("        ca_file: {}\n", ca_file.display());
+            catching.settings.replace(with_settings(&setting));
+        }
+        let ems = catching.add("cloud", &front.url(), None).await;
+        match reason {
+            Some(reason) => {
+                let status = catching.state_after(&ems, 1).await;
+                let told = status.reason.unwrap();
+                assert!(told.starts_with("cannot reach the provider: "), "{told}");
+                assert!(told.contains(reason), "{told}");
+                assert_eq!(cloud.requests().len(), 0, "asked without trust");
+            }
+            None => {
+                catching.until(cloud.requested_since(2)).await;
+                assert_eq!(catching.queued(), (ids(1, 2), vec![]));
+            }
+        }
+        catching.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_authorities_that_is_none_is_told_and_nothing_is_asked() {
+    let (cloud, catching) = (Cloud::start(), Catching::start());
+    let front = TlsFront::start(cloud.address(), "127.0.0.1", 2099);
+    let file = catching.database.folder.path().join("ca.pem");
+    std::fs::write(&file, "no certificate").unwrap();
+    for (path, reason) in [
+        ("/nowhere/ca.pem", "cannot be read: "),
+        (file.to_str().unwrap(), "holds no certificate"),
+    ] {
+        catching
+            .settings
+            .replace(with_settings(&format!("        ca_file: {path}\n")));
+        let ems = catching.add(reason, &front.url(), None).await;
+        let status = catching.until_state(&ems, CatcherState::BackingOff).await;
+        let told = status.reason.unwrap();
+        assert!(
+            told.starts_with(&format!("the setting `ca_file` names `{path}`, which {reason}")),
+            "{told}"
+        );
+    }
+    assert_eq!(cloud.requests().len(), 0);
     catching.stop().await;
 }
 

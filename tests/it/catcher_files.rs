@@ -73,6 +73,25 @@ async fn a_file_that_is_renamed_is_read_to_its_end_and_then_the_new_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_rotated_many_times_between_two_looks_is_read_whole() {
+    let (catching, path) = catching_file().await;
+    append(&path, &line(1));
+    until_queued(&catching, 1).await;
+    let mut expected = vec!["e-1".to_owned()];
+    for number in 2..6 {
+        // Which came first is told by the times of the files, so each has to have one of its own.
+        let before = fs::metadata(&path).unwrap().modified().unwrap();
+        fs::rename(&path, path.with_extension(format!("log.{number}"))).unwrap();
+        while fs::metadata(&path).and_then(|file| file.modified()).ok() <= Some(before) {
+            fs::write(&path, line(number)).unwrap();
+        }
+        expected.push(format!("e-{number}"));
+    }
+    assert_eq!(until_queued(&catching, 5).await, expected);
+    catching.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_emptied_in_place_is_read_from_its_beginning() {
     let (catching, path) = catching_file().await;
     append(&path, &line(1));

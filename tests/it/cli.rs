@@ -338,6 +338,10 @@ fn managers_are_added_listed_and_removed() {
         "ems add box --type lab",
         "ems add crate --type lab --url https://crate.example.com",
         "ems list",
+        "ems disable crat",
+        "ems disable crate",
+        "ems list --format json",
+        "ems enable crate",
         "ems remove crat",
         "ems remove crate",
         "ems list --format json",
@@ -367,9 +371,20 @@ fn managers_are_added_listed_and_removed() {
         $ switchboard ems add crate --type lab --url https://crate.example.com
         added manager crate of type lab
         $ switchboard ems list
-        NAME   TYPE  ENABLED  URL                        CREDENTIALS
-        box    lab   yes      -                          env:BOX
-        crate  lab   yes      https://crate.example.com  -
+        NAME   TYPE  ENABLED  LAG  URL                        CREDENTIALS  CATCHER
+        box    lab   yes      -    -                          env:BOX      -
+        crate  lab   yes      -    https://crate.example.com  -            -
+        $ switchboard ems disable crat
+        ! error: there is no manager `crat`
+        !   help: `switchboard ems list` names them
+        exit Some(2)
+        $ switchboard ems disable crate
+        disabled manager crate
+        $ switchboard ems list --format json
+        {"id":1,"name":"box","type":"lab","url":null,"credentials":"env:BOX","enabled":true,"catcher":null}
+        {"id":2,"name":"crate","type":"lab","url":"https://crate.example.com","credentials":null,"enabled":false,"catcher":null}
+        $ switchboard ems enable crate
+        enabled manager crate
         $ switchboard ems remove crat
         ! error: there is no manager `crat`
         !   help: `switchboard ems list` names them
@@ -377,7 +392,7 @@ fn managers_are_added_listed_and_removed() {
         $ switchboard ems remove crate
         removed manager crate
         $ switchboard ems list --format json
-        {"id":1,"name":"box","type":"lab","url":null,"credentials":"env:BOX","enabled":true}
+        {"id":1,"name":"box","type":"lab","url":null,"credentials":"env:BOX","enabled":true,"catcher":null}
         $ switchboard ems list --database postgres://localhost/x
         ! error: `postgres://localhost/x` is no database URL: this build has no PostgreSQL; write `sqlite:PATH`, for example `sqlite:switchboard.db`
         exit Some(2)

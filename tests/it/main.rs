@@ -1,14 +1,22 @@
 //! Every test that needs more than one module: one binary, so that it links once.
 
+mod api;
+#[path = "../../examples/awesome_cloud/cloud/mod.rs"]
+#[expect(dead_code, reason = "the example uses the rest")]
+mod awesome_cloud;
 mod aws_events;
+mod backup;
 mod bad_input;
 mod catcher;
 mod catcher_files;
 mod cli;
+mod collector;
 mod conformance;
 mod corpus;
+mod crash;
 mod diagnostics;
 mod diagnostics_across_files;
+mod disk;
 mod docs;
 mod engine_corpus;
 mod exceptions;
@@ -17,10 +25,24 @@ mod flood;
 mod handler;
 mod handler_relations;
 mod incremental_load;
+mod inventory;
+mod lanes;
+mod live;
+mod loss_points;
+#[cfg(feature = "opentelemetry")]
+mod opentelemetry;
+mod outbound;
+mod outbox;
+mod outbox_kinds;
 mod overload;
+mod pipeline_conformance;
 mod properties;
+mod purge;
 mod queue_model;
 mod reference;
+mod refresh;
+mod refresh_queue;
+mod reliability;
 mod reload;
 mod reload_watch;
 mod sandbox;
@@ -29,7 +51,10 @@ mod serve;
 mod settings;
 mod source_tree;
 mod support;
+mod telemetry;
 mod tidy;
 mod traces;
+mod verify;
+mod verify_outside;
 mod vmdb;
 mod web;

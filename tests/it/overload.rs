@@ -2,7 +2,7 @@
 //!
 //! `SWITCHBOARD_OVERLOAD` and `SWITCHBOARD_SOAK` make them last so many seconds, `SWITCHBOARD_SOAK_RATE` brings so
 //! many events a second, and `SWITCHBOARD_PROGRAM` names another program to watch, such as a release build.
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
 use std::collections::BTreeSet;
 use std::fs;

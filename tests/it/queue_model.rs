@@ -1,4 +1,5 @@
-//! The durable queue against a plain list: random put, take, commit, failure, retry, discard, crash.
+//! The durable queue against a plain list: random put, take, commit, failure, retry, discard, crash, full
+//! disk.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -27,12 +28,16 @@ use switchboard::vmdb::MessageState;
 use switchboard::vmdb::Outcome;
 use switchboard::vmdb::PutOutcome;
 use switchboard::vmdb::QueueFilter;
+use switchboard::vmdb::Request;
 use switchboard::vmdb::Vmdb;
+use switchboard::vmdb::VmdbError;
 use switchboard::vmdb::Work;
 
 use crate::support::Database;
 use crate::support::add;
 use crate::support::event;
+use crate::support::expect_sound;
+use crate::support::left_by_a_crash;
 use crate::support::saved;
 
 #[derive(Clone, Debug)]
@@ -53,6 +58,10 @@ enum Step {
     Discard(usize),
     /// The process is gone; another one goes on with what is on the disk.
     Crash,
+    /// The disk is full, or has room again.
+    Full(bool),
+    /// The disk fails at the next thing that is written.
+    Broken,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -75,8 +84,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::GiveBack),
         1 => (1_u8..5).prop_map(Step::Pass),
         1 => Just(Step::RetryParked),
-        1 => (0_usize..9).prop_map(Step::Discard),
+        2 => (0_usize..9).prop_map(Step::Discard),
         1 => Just(Step::Crash),
+        1 => any::<bool>().prop_map(Step::Full),
+        2 => Just(Step::Broken),
     ]
 }
 
@@ -86,6 +97,8 @@ struct Row {
     lane: u8,
     state: MessageState,
     due: Timestamp,
+    /// How often the process ended with it in hand: then it is taken alone, and only twice.
+    crashes: u8,
 }
 
 /// The plain list. Lane 0 is no lane.
@@ -95,6 +108,8 @@ struct Model {
     lanes: BTreeMap<i64, u8>,
     events: BTreeMap<u8, i64>,
     in_hand: Vec<Vec<i64>>,
+    /// The one in hand that may have ended the process once.
+    suspect: Option<i64>,
     now: Timestamp,
 }
 
@@ -105,6 +120,13 @@ impl Model {
 
     /// What may be taken: in order, nothing in a lane behind what is in hand, has failed, or is not chosen.
     fn take(&mut self, most: usize) -> Vec<i64> {
+        if self
+            .suspect
+            .is_some_and(|suspect| self.in_hand.iter().flatten().any(|id| *id == suspect))
+        {
+            return Vec::new();
+        }
+        self.suspect = None;
         // A message that was discarded while it was in hand is in hand still.
         let in_hand = self.in_hand.iter().flatten();
         let mut stopped: BTreeSet<u8> = in_hand
@@ -120,7 +142,15 @@ impl Model {
             };
             let is_free = is_due && !self.is_in_hand(*id) && (row.lane == 0 || !stopped.contains(&row.lane));
             if is_free && chosen.len() < most {
+                let is_suspect = row.crashes > 0;
+                if is_suspect && !(chosen.is_empty() && self.in_hand.is_empty()) {
+                    break;
+                }
                 chosen.push(*id);
+                if is_suspect {
+                    self.suspect = Some(*id);
+                    break;
+                }
                 if row.state == MessageState::Waiting {
                     // It is not known yet whether it will be handled now.
                     stopped.insert(row.lane);
@@ -144,6 +174,7 @@ impl Model {
             lane,
             state: MessageState::Ready,
             due: self.now,
+            crashes: 0,
         };
         self.rows.insert(id, row);
         self.lanes.insert(id, lane);
@@ -197,6 +228,24 @@ impl Model {
     }
 }
 
+impl Model {
+    /// What was in hand is tried once more, or given up.
+    fn crash(&mut self) {
+        for id in self.in_hand.drain(..).flatten() {
+            let Some(row) = self.rows.get_mut(&id) else {
+                continue;
+            };
+            row.crashes += 1;
+            row.due = self.now;
+            row.state = match (row.crashes, row.lane) {
+                (1, _) => MessageState::Waiting,
+                (_, 0) => MessageState::Dead,
+                _in_a_lane => MessageState::Parked,
+            };
+        }
+    }
+}
+
 struct Run {
     database: Database,
     ems: Arc<Ems>,
@@ -204,6 +253,8 @@ struct Run {
     model: Model,
     path: PathBuf,
     crashes: usize,
+    is_full: bool,
+    is_broken: bool,
 }
 
 impl Run {
@@ -221,11 +272,8 @@ impl Run {
                     }
                     add(&self.ems, hash)
                 };
-                let outcomes = self
-                    .vmdb()
-                    .put(events.iter().map(hash).collect::<Vec<_>>())
-                    .wait()
-                    .unwrap();
+                let put = self.vmdb().put(events.iter().map(hash).collect::<Vec<_>>());
+                let Some(outcomes) = self.done(put) else { return };
                 for ((key, lane), outcome) in events.iter().zip(outcomes) {
                     let id = match outcome {
                         PutOutcome::Queued(id) => id.0,
@@ -264,8 +312,11 @@ impl Run {
                         }
                         Fate::GivenUp => failed(message, None),
                     });
-                let committed = self.vmdb().commit(outcomes.collect()).wait().unwrap();
-                assert_eq!(committed, self.model.commit(&ids, &fates));
+                // What cannot be committed goes back.
+                let commit = self.vmdb().commit(outcomes.collect());
+                if let Some(committed) = self.done(commit) {
+                    assert_eq!(committed, self.model.commit(&ids, &fates));
+                }
             }
             Step::GiveBack if !self.in_hand.is_empty() => {
                 self.in_hand.remove(0);
@@ -279,29 +330,70 @@ impl Run {
                 self.model.now = self.database.clock.now();
             }
             Step::RetryParked => {
-                self.vmdb().queue_retry_all(MessageState::Parked).wait().unwrap();
+                let retry = self.vmdb().queue_retry_all(MessageState::Parked);
+                if self.done(retry).is_none() {
+                    return;
+                }
                 for row in self
                     .model
                     .rows
                     .values_mut()
                     .filter(|row| row.state == MessageState::Parked)
                 {
-                    (row.state, row.due) = (MessageState::Waiting, self.model.now);
+                    (row.state, row.due, row.crashes) = (MessageState::Waiting, self.model.now, 0);
                 }
             }
             Step::Discard(place) => {
                 let Some(id) = self.model.rows.keys().nth(place).copied() else {
                     return;
                 };
-                self.vmdb().queue_discard(MessageId(id)).wait().unwrap();
-                self.model.rows.remove(&id);
+                let discard = self.vmdb().queue_discard(MessageId(id));
+                if self.done(discard).is_some() {
+                    self.model.rows.remove(&id);
+                }
             }
             Step::Crash => self.crash(),
+            Step::Full(is_full) => {
+                self.is_full = is_full;
+                self.have_trouble(if is_full {
+                    "max_page_count = 1"
+                } else {
+                    "max_page_count = 1000000"
+                });
+            }
+            Step::Broken => {
+                self.is_broken = true;
+                self.have_trouble("query_only = 1");
+            }
         }
     }
 
-    /// What is on the disk is opened under another name, as by another process; the first one is never heard of
-    /// again.
+    #[cfg(feature = "crash-points")]
+    fn have_trouble(&self, pragma: &str) {
+        // Where it has trouble already, it has that in place of this.
+        drop(self.vmdb().have_trouble(pragma).wait());
+    }
+
+    /// Trouble is not to be had without the feature.
+    #[cfg(not(feature = "crash-points"))]
+    fn have_trouble(&self, _pragma: &str) {}
+
+    /// What the database answers; nothing where it is full, and then nothing is done.
+    fn done<T: Send + 'static>(&mut self, request: Request<T>) -> Option<T> {
+        match request.wait() {
+            Ok(done) => Some(done),
+            Err(VmdbError::Full { .. }) if self.is_full => None,
+            Err(VmdbError::Disk { .. } | VmdbError::Unavailable { .. }) if self.is_broken => {
+                // The connection is made anew, and knows of no trouble.
+                (self.is_broken, self.is_full) = (false, false);
+                None
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// The files as they are, and as a process leaves them that is killed now, are opened elsewhere; the first one
+    /// is never heard of again.
     fn crash(&mut self) {
         self.crashes += 1;
         let path = self
@@ -309,15 +401,13 @@ impl Run {
             .folder
             .path()
             .join(format!("after-{}.db", self.crashes));
-        let reader = rusqlite::Connection::open(&self.path).unwrap();
-        reader
-            .execute("VACUUM INTO ?1", [path.to_string_lossy()])
-            .unwrap();
+        left_by_a_crash(&self.path, &path);
         self.in_hand.clear();
-        self.model.in_hand.clear();
+        self.model.crash();
         let url = DatabaseUrl::sqlite(&path);
         self.database.vmdb = Vmdb::open_to_serve(&url, self.database.clock.clone()).unwrap();
         self.path = path;
+        (self.is_broken, self.is_full) = (false, false);
     }
 
     fn check(&self) {
@@ -380,13 +470,52 @@ proptest! {
             lanes: BTreeMap::new(),
             events: BTreeMap::new(),
             in_hand: Vec::new(),
+            suspect: None,
             now: database.clock.now(),
         };
         let path = database.folder.path().join("test.db");
-        let mut run = Run { database, ems, in_hand: Vec::new(), model, path, crashes: 0 };
+        let mut run = Run { database, ems, in_hand: Vec::new(), model, path, crashes: 0, is_full: false, is_broken: false };
         for step in steps {
             run.step(step);
             run.check();
         }
+        expect_sound(&run.path);
     }
+}
+
+#[test]
+#[cfg_attr(not(feature = "crash-points"), ignore = "needs --features crash-points")]
+fn what_could_not_be_discarded_is_on_the_queue_as_before() {
+    let (database, ems) = Database::with_ems("cloud");
+    let path = database.folder.path().join("test.db");
+    let model = Model {
+        rows: BTreeMap::new(),
+        lanes: BTreeMap::new(),
+        events: BTreeMap::new(),
+        in_hand: Vec::new(),
+        suspect: None,
+        now: database.clock.now(),
+    };
+    let mut run = Run {
+        database,
+        ems,
+        in_hand: Vec::new(),
+        model,
+        path,
+        crashes: 0,
+        is_full: false,
+        is_broken: false,
+    };
+    // Taken once, so that it is known in memory.
+    for step in [
+        Step::Put(vec![(1, 0), (2, 0)]),
+        Step::Take(1),
+        Step::Broken,
+        Step::Discard(1),
+        Step::Take(8),
+    ] {
+        run.step(step);
+        run.check();
+    }
+    assert_eq!(run.in_hand.len(), 2);
 }

@@ -9,7 +9,7 @@ use switchboard::switchboard::all_functions;
 use switchboard::switchboard::own_functions;
 
 /// The sections in reading order: the type, its title, and what a reader has to know before its functions.
-const SECTIONS: [(&str, &str, &str); 7] = [
+const SECTIONS: [(&str, &str, &str); 8] = [
     (
         "",
         "Functions",
@@ -40,7 +40,12 @@ const SECTIONS: [(&str, &str, &str); 7] = [
     (
         "TargetCollection",
         "Target collections",
-        "What `targets()` makes, for target parsers and `evm.refresh`.",
+        "What `targets()` makes, for target parsers and `evm.refresh`, and what an inventory collector is asked for.",
+    ),
+    (
+        "Http",
+        "`http`",
+        "The API of the manager that an inventory collector reads. Only `collect` and `collect_all` have it.",
     ),
 ];
 

@@ -180,8 +180,9 @@ fn edit(rules: &mut Rules, number: usize) -> bool {
     true
 }
 
+/// Statement 33, by eight styles of changing files, over HTTP: `replay` comes later.
 #[test]
-fn every_event_is_decided_by_one_whole_generation() {
+fn s33_every_event_is_decided_by_one_whole_generation() {
     let project = Project::new("");
     let mut rules = Rules {
         root: project.path(""),

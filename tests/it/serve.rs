@@ -1,53 +1,22 @@
 //! `switchboard serve` as a process: how it starts, how it ends.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::io::BufRead;
-use std::io::BufReader;
-use std::io::Read;
-use std::process::Child;
-use std::process::Command;
-use std::process::Stdio;
+use std::io::Write;
+use std::time::Duration;
+use std::time::Instant;
 
 use expect_test::expect;
+use switchboard::model::clock::Clock;
+use switchboard::vmdb::DatabaseUrl;
+use switchboard::vmdb::EventFilter;
+use switchboard::vmdb::QueueFilter;
+use switchboard::vmdb::Vmdb;
 
+use crate::support::add;
+use crate::support::add_ems;
+use crate::support::event;
 use crate::support::project::Project;
-
-/// A running `serve`, ended with the test.
-struct Serving {
-    child: Child,
-    log: BufReader<std::process::ChildStderr>,
-}
-
-impl Serving {
-    /// Starts it and waits until it listens.
-    fn start(project: &Project, arguments: &[&str]) -> Self {
-        let arguments = [&["serve", "--listen", "127.0.0.1:0"], arguments].concat();
-        let mut child = project
-            .command(&arguments)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut told = String::new();
-        while !told.contains("listening") {
-            assert!(log.read_line(&mut told).unwrap() > 0, "{told}");
-        }
-        Self { child, log }
-    }
-
-    fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        let status = Command::new("kill").args(["-s", name, &pid]).status().unwrap();
-        assert!(status.success());
-    }
-
-    /// Waits for its end; its status and what it logged since it listened.
-    fn end(mut self) -> (Option<i32>, String) {
-        let mut log = String::new();
-        self.log.read_to_string(&mut log).unwrap();
-        (self.child.wait().unwrap().code(), log)
-    }
-}
+use crate::support::serving::Serving;
 
 #[test]
 fn either_signal_ends_it_in_order() {
@@ -74,12 +43,12 @@ fn logs_are_json_where_they_are_asked_for() {
 }
 
 #[test]
-fn a_second_one_on_the_same_database_is_refused_and_names_the_first() {
+fn statement_11_a_second_one_on_the_same_database_is_refused_and_names_the_first() {
     let project = Project::shipped();
     let serving = Serving::start(&project, &[]);
     let told = project
         .run("serve --listen 127.0.0.1:0")
-        .replace(&serving.child.id().to_string(), "[pid]");
+        .replace(&serving.pid().to_string(), "[pid]");
     expect![[r#"
         $ switchboard serve --listen 127.0.0.1:0
         ! error: cannot serve
@@ -123,4 +92,85 @@ fn what_is_wrong_at_the_start_is_told_and_only_the_strict_do_not_start() {
         !   because: 0.0.0.0:0 can be reached by others: configure a token, or listen on 127.0.0.1
         exit Some(2)
     "#]].assert_eq(&project.run("serve"));
+}
+
+/// A project with so many messages that wait before the program starts.
+fn waiting(messages: usize) -> Project {
+    let project = Project::shipped();
+    let vmdb = Vmdb::open(
+        &DatabaseUrl::sqlite(project.path("switchboard.db")),
+        Clock::System,
+    )
+    .unwrap();
+    let ems = add_ems(&vmdb, "my_cloud");
+    let of = |number: usize| {
+        add(
+            &ems,
+            event(&format!("k{number}"), &format!("vm-{}", number % 100)),
+        )
+    };
+    let put: Vec<_> = (0..messages).map(of).collect();
+    for part in put.chunks(1_000) {
+        vmdb.put(part.to_vec()).wait().unwrap();
+    }
+    project
+}
+
+/// Every message is an event, or waits; none is both, none is gone. The number of events.
+fn assert_nothing_lost(project: &Project, messages: usize) -> usize {
+    let vmdb = Vmdb::open(
+        &DatabaseUrl::sqlite(project.path("switchboard.db")),
+        Clock::System,
+    )
+    .unwrap();
+    let tally = vmdb.tallies().unwrap().into_values().next().unwrap();
+    let waiting = vmdb.queue_list(&QueueFilter::default()).unwrap().len();
+    let events = vmdb.events_list(&EventFilter::default()).unwrap().len();
+    assert_eq!(tally.accepted, i64::try_from(messages).unwrap());
+    assert_eq!(tally.delivered, i64::try_from(events).unwrap());
+    assert_eq!(waiting + events, messages);
+    events
+}
+
+#[test]
+fn statement_26_a_stop_signal_with_10_000_waiting_ends_it_soon_and_loses_nothing() {
+    const WAITING: usize = 10_000;
+    let project = waiting(WAITING);
+    let serving = Serving::start(&project, &[]);
+    let began = Instant::now();
+    serving.signal("TERM");
+    let (code, log) = serving.end();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert_nothing_lost(&project, WAITING);
+    // An orderly end leaves one file, with everything in it.
+    assert!(!project.path("switchboard.db-wal").exists());
+}
+
+#[test]
+fn statement_26_a_second_signal_ends_it_at_once_and_loses_nothing() {
+    const WAITING: usize = 2_000;
+    let project = waiting(WAITING);
+    let mut serving = Serving::start(&project, &[]);
+    // An orderly end waits for a sender that has not said all.
+    let mut sender = serving.connect();
+    let half = "POST /events/my_cloud HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{";
+    sender.write_all(half.as_bytes()).unwrap();
+    // Answered after the other one was accepted.
+    assert_eq!(serving.ask("GET /healthz", "").status, 200);
+    serving.signal("TERM");
+    serving.until_told("Stopping.");
+    serving.signal("TERM");
+    let (code, log) = serving.end();
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("Stopped at once"), "{log}");
+    assert_nothing_lost(&project, WAITING);
+    // It goes on where it was.
+    let serving = Serving::start(&project, &[]);
+    serving.until("/readyz", |answer| {
+        answer.body.contains(r#""waiting_messages":0"#)
+    });
+    serving.signal("TERM");
+    assert_eq!(serving.end().0, Some(0));
+    assert_eq!(assert_nothing_lost(&project, WAITING), WAITING);
 }

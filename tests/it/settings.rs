@@ -41,7 +41,7 @@ fn every_setting_has_a_default_that_is_right() {
     assert_eq!(settings.poll("vmware"), SECOND);
     assert_eq!(settings.poll("amazon"), 15 * SECOND);
     assert_eq!(settings.refresh_interval("amazon"), Some(24 * 3600 * SECOND));
-    assert_eq!(settings.full_refresh_threshold, 100);
+    assert_eq!(settings.refresh_gather.full_refresh_threshold, 100);
     assert_eq!(settings.web.listen.to_string(), "127.0.0.1:3000");
     assert_eq!(settings.web.token, None);
     assert_eq!(
@@ -170,7 +170,7 @@ ems:
     assert_eq!(settings.refresh_interval("other"), None);
     assert_eq!(settings.refresh_interval("amazon"), Some(90 * SECOND));
     assert!(!settings.refresh("amazon").allow_targeted_refresh);
-    assert_eq!(settings.full_refresh_threshold, 10);
+    assert_eq!(settings.refresh_gather.full_refresh_threshold, 10);
     assert_eq!(settings.poll("anything"), SECOND / 2);
     assert_eq!(
         settings.poll("awesome_cloud"),
@@ -366,7 +366,7 @@ fn the_environment_goes_before_the_file() {
     assert_eq!(lines(&findings), [""; 0]);
     assert_eq!(settings.web.listen.to_string(), "0.0.0.0:80");
     assert_eq!(settings.web.token.as_ref().unwrap().reveal(), "from a variable");
-    assert_eq!(settings.full_refresh_threshold, 7);
+    assert_eq!(settings.refresh_gather.full_refresh_threshold, 7);
     assert_eq!(settings.refresh_interval("amazon"), Some(7200 * SECOND));
     assert_eq!(settings.poll("vmware"), 3 * SECOND);
 

@@ -1,7 +1,10 @@
 //! The front door, on a real port: what is taken, what is refused and why, and whom others' slowness costs nothing.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
+use std::io::Read;
 use std::io::Write;
+use std::net::TcpStream;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -325,6 +328,43 @@ fn slow_senders_are_let_go_and_cost_others_nothing() {
 }
 
 #[test]
+fn a_connection_may_rest_longer_than_a_head_may_take() {
+    let served = Served::with("web:\n  header_timeout: 300ms\n  idle_timeout: 60s\n");
+    let ask = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let mut resting = served.connect();
+    let mut dribbling = served.connect();
+    let mut silent = served.connect();
+    for stream in [&mut resting, &mut dribbling] {
+        stream.write_all(ask).unwrap();
+        assert_eq!(one_answer(stream), 200);
+    }
+    // One that begins a second head and one that never says a word are let go, and by then the first one rested for
+    // longer than a head may take.
+    dribbling.write_all(b"GET /hea").unwrap();
+    assert_eq!(read(&mut dribbling).status, 0);
+    assert_eq!(read(&mut silent).status, 0);
+    resting.write_all(ask).unwrap();
+    assert_eq!(one_answer(&mut resting), 200);
+    let served = Served::with("web:\n  header_timeout: 100ms\n  idle_timeout: 300ms\n");
+    let mut resting = served.connect();
+    resting.write_all(ask).unwrap();
+    assert_eq!(one_answer(&mut resting), 200);
+    assert_eq!(read(&mut resting).status, 0);
+}
+
+/// The status of the next answer on a connection that stays open.
+fn one_answer(stream: &mut TcpStream) -> u16 {
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"}") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        answer.extend(byte);
+    }
+    let answer = String::from_utf8(answer).unwrap();
+    answer.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
 fn one_address_has_only_so_many_connections_and_gets_them_back() {
     let served = Served::with("web:\n  max_connections_per_address: 2\n");
     let ask = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -434,6 +474,24 @@ fn a_manager_with_a_secret_takes_signed_events_only_and_those_without_a_token() 
     assert_eq!(status("my_cloud", &[json, signature, signature], body), 401);
     assert_eq!(status("other", &[json, signature], body), 401);
     assert_eq!(served.get("/metrics").status, 401);
+}
+
+#[test]
+fn another_secret_counts_as_soon_as_the_settings_name_it() {
+    let settings = |secret: &str| format!("web:\n  webhook_secrets:\n    my_cloud: [{secret}]\n");
+    let served = Served::with(&settings("old"));
+    let body = r#"{"id":"e-1","event_name":"com.awesomecloud.vm.create"}"#;
+    let signature =
+        "X-Hub-Signature-256: sha256=218d5205faa46ff3defd0113814acf9791eaff46446fea98194d85ea97578341";
+    let status = |headers: &[&str]| served.request("POST /events/my_cloud", headers, body).status;
+    assert_eq!(status(&[JSON, signature]), 401);
+    served.project.write("settings.yml", &settings("hush"));
+    served.until_answer(202, || {
+        served.request("POST /events/my_cloud", &[JSON, signature], body)
+    });
+    // And without any, this manager needs no signature any more.
+    served.project.write("settings.yml", "web: {}\n");
+    served.until_answer(202, || served.request("POST /events/my_cloud", &[JSON], body));
 }
 
 #[test]

@@ -3,6 +3,8 @@
 mod add;
 mod tail;
 
+use std::io::Write;
+
 use clap::Subcommand;
 use serde_json::Value;
 
@@ -10,6 +12,7 @@ use crate::cli::database::limit;
 use crate::cli::database::manager;
 use crate::cli::database::moment;
 use crate::cli::document::Document;
+use crate::cli::document::heading;
 use crate::cli::document::print_event;
 use crate::cli::error::CliError;
 use crate::cli::exit_code::ExitCode;
@@ -18,9 +21,12 @@ use crate::cli::options::GlobalOptions;
 use crate::cli::output::Output;
 use crate::cli::output::cell;
 use crate::cli::output::table;
+use crate::cli::output::visible;
 use crate::model::clock::Timestamp;
 use crate::model::event::EventId;
+use crate::outbound::Outside;
 use crate::vmdb::EventFilter;
+use crate::vmdb::StoredEffect;
 use crate::vmdb::StoredEvent;
 use crate::vmdb::Vmdb;
 use crate::web::event_document::Shown;
@@ -64,6 +70,9 @@ pub(crate) struct Which {
 pub(crate) struct List {
     #[command(flatten)]
     which: Which,
+    /// About this object only: its association and its key, as in vms:vm-1
+    #[arg(long, value_name = "ASSOCIATION:KEY", value_parser = EventFilter::target_of)]
+    target: Option<(String, String)>,
     /// Not older than this
     #[arg(long, value_name = "T", value_parser = moment)]
     from: Option<Timestamp>,
@@ -105,6 +114,7 @@ impl List {
     fn run(&self, options: &GlobalOptions, out: &mut Output) -> Result<ExitCode, CliError> {
         let vmdb = options.existing_database()?;
         let filter = EventFilter {
+            target: self.target.clone(),
             from: self.from,
             to: self.to,
             limit: limit(self.limit),
@@ -155,6 +165,32 @@ fn row(stored: &StoredEvent) -> Vec<String> {
     ]
 }
 
+/// What became of the outside effects.
+fn print_outbox(effects: &[StoredEffect], out: &mut Output) -> std::io::Result<()> {
+    if !effects.is_empty() {
+        heading("outbox", "", out)?;
+    }
+    for effect in effects {
+        let told = match effect.state {
+            "sent" => effect.answer.as_deref(),
+            _not_sent => effect.error.as_deref(),
+        };
+        let when = effect.sent_at.or(effect.due).map(|at| format!(" {at}"));
+        let told = told.map(|told| format!(", {told}"));
+        let (kind, tries) = (Outside::kind_of(&effect.action), effect.attempts);
+        writeln!(
+            out,
+            "        {} {kind} {}{}, {tries} {}{}",
+            effect.id,
+            effect.state,
+            when.unwrap_or_default(),
+            if tries == 1 { "try" } else { "tries" },
+            visible(&told.unwrap_or_default()),
+        )?;
+    }
+    Ok(())
+}
+
 fn show(
     id: EventId,
     format: Format,
@@ -173,6 +209,7 @@ fn show(
             let decision = Value::Object(shown.decision());
             let document: Document = serde_json::from_value(decision).map_err(std::io::Error::from)?;
             document.print_decision(out)?;
+            print_outbox(&event.outbox, out)?;
         }
     }
     Ok(ExitCode::Fine)

@@ -26,6 +26,8 @@ pub(crate) enum Trick {
     Half,
     /// The same page, which says that there is more.
     Again,
+    /// A page of its own each time, which says that there is more, and a cursor that stands.
+    Standing,
     /// Nothing, until the server is gone.
     Silence,
     /// More bytes than anybody wants.
@@ -74,6 +76,10 @@ impl Cloud {
             state,
             count,
         }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub(crate) fn url(&self) -> String {
@@ -190,6 +196,11 @@ fn serve(stream: TcpStream, state: &Mutex<State>, counter: &watch::Sender<usize>
         }
         Some(Trick::Again) => {
             let page = format!(r#"{{"events": [{}], "cursor": 1, "more": true}}"#, event("e-1"));
+            stream.write_all(&good(page.as_bytes()))?;
+        }
+        Some(Trick::Standing) => {
+            let id = format!("e-{}", state.lock().requests.len());
+            let page = format!(r#"{{"events": [{}], "cursor": 1, "more": true}}"#, event(&id));
             stream.write_all(&good(page.as_bytes()))?;
         }
         Some(Trick::Silence) => {

@@ -1,140 +1,46 @@
-//! What many tests need: a temporary database, and events to put into it.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+//! What many tests need.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 pub(crate) mod catching;
 pub(crate) mod cloud;
-pub(crate) mod project;
-pub(crate) mod served;
+pub(crate) mod crashing;
+pub(crate) mod database;
 pub(crate) mod findings;
+pub(crate) mod managed;
+pub(crate) mod posting;
+pub(crate) mod process;
+pub(crate) mod project;
+pub(crate) mod receiver;
+pub(crate) mod relay;
+pub(crate) mod served;
+pub(crate) mod serving;
+pub(crate) mod tls;
 pub(crate) mod told_rules;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::fs;
+use std::path::Path;
 
-use switchboard::model::clock::Clock;
-use switchboard::model::clock::Timestamp;
-use switchboard::model::delivery::Delivery;
-use switchboard::model::delivery::RulesId;
-use switchboard::model::ems::Ems;
-use switchboard::model::event::EmsEvent;
-use switchboard::model::event::EventClass;
-use switchboard::model::event::EventHash;
-use switchboard::model::event::EventKey;
-use switchboard::model::event::FullData;
-use switchboard::model::event_group::EventLevel;
-use switchboard::model::event_group::GroupAndLevel;
-use switchboard::model::value::Value;
-use switchboard::vmdb::DatabaseUrl;
-use switchboard::vmdb::Decided;
-use switchboard::vmdb::Handled;
-use switchboard::vmdb::Message;
-use switchboard::vmdb::NewEms;
-use switchboard::vmdb::NewMessage;
-use switchboard::vmdb::Outcome;
-use switchboard::vmdb::Vmdb;
-use switchboard::vmdb::Work;
 use tempfile::TempDir;
 
-/// The time at which tests begin.
-pub(crate) fn noon() -> Timestamp {
-    "2026-01-01T12:00:00Z".parse().unwrap()
+pub(crate) use crate::support::database::Database;
+pub(crate) use crate::support::database::add;
+pub(crate) use crate::support::database::add_ems;
+pub(crate) use crate::support::database::decided;
+pub(crate) use crate::support::database::event;
+pub(crate) use crate::support::database::expect_sound;
+pub(crate) use crate::support::database::noon;
+pub(crate) use crate::support::database::saved;
+pub(crate) use crate::support::database::take_refresh;
+
+/// A folder that is gone with the test.
+pub(crate) fn new_folder() -> TempDir {
+    tempfile::tempdir().unwrap()
 }
 
-/// A database of its own, gone with the test.
-pub(crate) struct Database {
-    pub(crate) folder: TempDir,
-    pub(crate) clock: Clock,
-    pub(crate) vmdb: Vmdb,
-}
-
-impl Database {
-    /// An empty one, opened to serve.
-    pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let clock = Clock::manual(noon());
-        let url = DatabaseUrl::sqlite(folder.path().join("test.db"));
-        let vmdb = Vmdb::open_to_serve(&url, clock.clone()).unwrap();
-        Self { folder, clock, vmdb }
-    }
-
-    /// One with a manager in it.
-    pub(crate) fn with_ems(name: &str) -> (Self, Arc<Ems>) {
-        let database = Self::new();
-        let ems = add_ems(&database.vmdb, name);
-        (database, ems)
-    }
-
-    pub(crate) fn url(&self) -> DatabaseUrl {
-        DatabaseUrl::sqlite(self.folder.path().join("test.db"))
-    }
-}
-
-pub(crate) fn add_ems(vmdb: &Vmdb, name: &str) -> Arc<Ems> {
-    let new = NewEms {
-        name: name.to_owned(),
-        provider: "awesome_cloud".to_owned(),
-        ..NewEms::default()
-    };
-    Arc::new(vmdb.ems_add(new).wait().unwrap())
-}
-
-/// An event about a VM, with this key.
-pub(crate) fn event(key: &str, vm: &str) -> EventHash {
-    EventHash {
-        event_type: "com.awesomecloud.vm.create".into(),
-        source: "AWESOME_CLOUD".into(),
-        event_key: Some(EventKey(key.into())),
-        ems_ref: None,
-        timestamp: Some(noon()),
-        attributes: BTreeMap::from([(Arc::from("vm_ems_ref"), Value::text(vm))]),
-        full_data: FullData::new(format!(r#"{{ "id": "{key}",  "vm": {{"id": "{vm}"}} }}"#)),
-    }
-}
-
-pub(crate) fn add(ems: &Ems, hash: EventHash) -> NewMessage {
-    NewMessage::Add {
-        ems_id: ems.id,
-        hash,
-        received_at: noon(),
-    }
-}
-
-/// The outcome of a message that asks for an event to be saved, with this decision.
-pub(crate) fn saved(message: Message, delivery: Delivery) -> Outcome {
-    let hash = match message.work {
-        Work::Add(hash) => hash,
-        other => panic!("{other:?}"),
-    };
-    let event = EmsEvent {
-        id: Some(message.ticket.event_id()),
-        class: EventClass::EmsEvent,
-        ems: Some(message.ems),
-        hash,
-        links: BTreeMap::new(),
-        received_at: message.received_at,
-    };
-    Outcome {
-        ticket: message.ticket,
-        handled: Handled::New {
-            event: Arc::new(event),
-            group: GroupAndLevel {
-                group: "other".into(),
-                level: EventLevel::Detail,
-            },
-            decided: Box::new(decided(delivery)),
-            completion: None,
-            inventory: 0,
-        },
-    }
-}
-
-pub(crate) fn decided(delivery: Delivery) -> Decided {
-    Decided {
-        rules_id: RulesId(7),
-        decided_at: noon(),
-        delivery,
-        refreshes: Vec::new(),
-        outbox: Vec::new(),
-        retry: None,
+/// What another process would find of a database if this one ended now, under another name.
+pub(crate) fn left_by_a_crash(database: &Path, to: &Path) {
+    for suffix in ["", "-wal", ".taken"] {
+        let name = |path: &Path| format!("{}{suffix}", path.display());
+        fs::copy(name(database), name(to)).unwrap();
     }
 }

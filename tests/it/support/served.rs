@@ -20,6 +20,7 @@ use switchboard::vmdb::NewEms;
 use switchboard::vmdb::Vmdb;
 use tokio::runtime::Runtime;
 
+use crate::support::expect_sound;
 use crate::support::project::Project;
 
 /// Longer than anything here takes; only a test that fails waits for it.
@@ -34,7 +35,7 @@ pub(crate) struct Served {
 }
 
 /// What was answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) head: String,
@@ -71,6 +72,7 @@ pub(crate) fn config(project: &Project) -> ApplianceConfig {
         settings_required: false,
         environment: Environment::default(),
         database: DatabaseUrl::sqlite(project.path("test.db")),
+        unsafe_filesystem: false,
         listen: Some(([127, 0, 0, 1], 0).into()),
         is_strict: false,
         clock: Clock::System,
@@ -165,6 +167,19 @@ impl Served {
         waited.unwrap();
     }
 
+    /// Asks again until this is the status.
+    pub(crate) fn until_answer(&self, status: u16, ask: impl Fn() -> Answer) {
+        let end = std::time::Instant::now() + PATIENCE;
+        loop {
+            let answer = ask();
+            if answer.status == status {
+                return;
+            }
+            assert!(std::time::Instant::now() < end, "waited in vain: {answer:?}");
+            std::thread::yield_now();
+        }
+    }
+
     /// Asks again until the answer is right.
     pub(crate) fn until(&self, path: &str, is_right: impl Fn(&Answer) -> bool) -> Answer {
         let end = std::time::Instant::now() + PATIENCE;
@@ -183,6 +198,9 @@ impl Drop for Served {
     fn drop(&mut self) {
         if let Some(appliance) = self.appliance.take() {
             self.runtime.block_on(appliance.stop());
+        }
+        if !std::thread::panicking() {
+            expect_sound(&self.project.path("test.db"));
         }
     }
 }

@@ -1,27 +1,35 @@
-//! One request to an events API over HTTP: to the manager's own address and no other, within limits.
+//! One call of a manager's API over HTTP: to the manager's own address and no other, within limits.
 //!
-//! No redirects, no proxies from the environment, no compression. Scripts name path, query and headers; the address
-//! and the credentials are the manager's. Knows nothing of what is in an answer.
+//! Scripts name path, query and headers; the address and the credentials are the manager's. Knows nothing of what is
+//! in an answer.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use http::HeaderMap;
-use http::HeaderName;
 use http::HeaderValue;
+use http::Request;
+use http::StatusCode;
 use http::Uri;
 use http::header;
-use jiff::fmt::rfc2822;
 use percent_encoding::AsciiSet;
 use percent_encoding::NON_ALPHANUMERIC;
 use percent_encoding::utf8_percent_encode;
-use ureq::Agent;
+use ureq::tls::RootCerts;
 
-use crate::catcher::stream::StreamError;
+use crate::model::api_call::ApiAnswer;
+use crate::model::api_call::ApiCall;
 use crate::model::clock::Timestamp;
+use crate::model::origin::Origin;
+use crate::model::origin::OriginError;
+use crate::outbound::Client;
+use crate::outbound::ClientConfig;
+use crate::outbound::OutboundError;
+use crate::outbound::authorities::authorities;
+use crate::outbound::client;
+use crate::outbound::patience;
 use crate::settings::Secret;
-use crate::switchboard::PollRequest;
-use crate::switchboard::PollResponse;
 
 /// What stands for the credentials in a header that a script asks for.
 const CREDENTIALS: &str = "${credentials}";
@@ -36,60 +44,86 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
-/// Headers that belong to the connection, not to a script.
-const OURS: [HeaderName; 6] = [
-    header::HOST,
-    header::CONTENT_LENGTH,
-    header::TRANSFER_ENCODING,
-    header::CONNECTION,
-    header::UPGRADE,
-    header::ACCEPT_ENCODING,
-];
+/// Why a call of a manager's API has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApiError {
+    /// The manager's address or credentials, or what a script asks for, cannot be used as they are.
+    #[error("{0}")]
+    Config(String),
+    /// The provider does not let us in.
+    #[error("the provider refused the credentials (HTTP {status})")]
+    Refused {
+        /// 401 or 403.
+        status: u16,
+    },
+    /// The provider asks for patience.
+    #[error("the provider asks to come later (HTTP {status})")]
+    RateLimited {
+        /// 429 or 503.
+        status: u16,
+        /// How much later, where it says so.
+        after: Option<Duration>,
+    },
+    /// Another status than 2xx.
+    #[error("the provider answered {}", status_line(*status))]
+    Status {
+        /// It.
+        status: u16,
+    },
+    /// No connection, or it broke, or it took too long.
+    #[error("cannot reach the provider: {0}")]
+    Unreachable(String),
+    /// An answer that is none.
+    #[error("the provider answered {0}")]
+    Answer(String),
+}
+
+/// `HTTP 404 Not Found`.
+pub fn status_line(status: u16) -> String {
+    let known = StatusCode::from_u16(status).map(|status| status.to_string());
+    format!("HTTP {}", known.unwrap_or_else(|_| status.to_string()))
+}
 
 /// Asks one manager's address.
 #[derive(Debug)]
-pub(crate) struct PollClient {
-    agent: Agent,
+pub struct ManagerClient {
+    client: Client,
     /// Scheme, authority and path, without a slash at the end.
     base: String,
     credentials: Option<Secret>,
 }
 
-impl PollClient {
-    /// A client for the address `url`.
+impl ManagerClient {
+    /// A client for the address `url`, which trusts the authorities in `ca_file` and no others, or else those that
+    /// browsers know. Reads the file, so it may block.
     ///
     /// # Errors
-    /// When that is no address of an HTTP service.
-    pub(crate) fn new(url: &str, credentials: Option<Secret>) -> Result<Self, StreamError> {
-        let wrong = |why: &str| StreamError::Config(format!("its `url` {why}"));
+    /// When that is no address of an HTTP service, or the file holds no certificates.
+    pub fn new(url: &str, credentials: Option<Secret>, ca_file: Option<&Path>) -> Result<Self, ApiError> {
+        let wrong = |why: &str| ApiError::Config(format!("its `url` {why}"));
         let uri: Uri = url
             .parse()
             .map_err(|_| wrong("is no address such as `https://events.example.com`"))?;
-        if !matches!(uri.scheme_str(), Some("http" | "https")) {
-            return Err(wrong("has to begin with https:// or http://"));
-        }
-        let authority = uri.authority().map_or("", |authority| authority.as_str());
-        if authority.contains('@') {
-            return Err(wrong(
-                "contains a user; give `--credentials env:NAME` or `file:PATH`",
-            ));
-        }
+        let origin = Origin::of(&uri).map_err(|why| match why {
+            OriginError::User => wrong("contains a user; give `--credentials env:NAME` or `file:PATH`"),
+            why => wrong(&why.to_string()),
+        })?;
         if uri.query().is_some() {
-            return Err(wrong("has a query; that is for `poll_request` to say"));
+            return Err(wrong("has a query; that is for scripts to say"));
         }
+        // Whoever added the manager named its address, so it may be a private one; no other is ever asked.
+        let client = Client::new(&ClientConfig {
+            allowed_origins: vec![origin],
+            connect_time: CONNECT_TIME,
+            whole_time: WHOLE_TIME,
+            longest_answer: LONGEST_ANSWER,
+            keeps_connections: true,
+            authorities: ca_file.map_or(Ok(RootCerts::WebPki), authorities)?,
+        });
         let scheme = uri.scheme_str().unwrap_or("https");
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .proxy(None)
-            .timeout_connect(Some(CONNECT_TIME))
-            .timeout_global(Some(WHOLE_TIME))
-            .user_agent(concat!("switchboard/", env!("CARGO_PKG_VERSION")))
-            .accept("application/json")
-            .build();
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
         Ok(Self {
-            agent: config.into(),
+            client,
             base: format!("{scheme}://{authority}{}", uri.path().trim_end_matches('/')),
             credentials,
         })
@@ -99,59 +133,49 @@ impl PollClient {
     ///
     /// # Errors
     /// When there is no answer, or another one than 2xx.
-    pub(crate) fn ask(&self, request: &PollRequest, now: Timestamp) -> Result<PollResponse, StreamError> {
-        let mut builder = self.agent.get(self.address(request)?);
-        for (name, value) in self.headers(request)? {
-            if let Some(name) = name {
-                builder = builder.header(name, value);
-            }
-        }
-        let unreachable = |error: ureq::Error| StreamError::Unreachable(explain(&error));
-        let mut response = builder.call().map_err(unreachable)?;
+    pub fn ask(&self, request: &ApiCall, now: Timestamp) -> Result<ApiAnswer, ApiError> {
+        let address = self.address(request)?;
+        let wrong = |error: http::Error| ApiError::Answer(format!("with an address that is none: {error}"));
+        let mut asked = Request::get(&address).body(Vec::new()).map_err(wrong)?;
+        *asked.headers_mut() = self.headers(request)?;
+        let response = self.client.send(asked).map_err(|error| unanswered(&error))?;
         let status = response.status();
         match status.as_u16() {
             200..=299 => (),
-            status @ (401 | 403) => return Err(StreamError::Refused { status }),
+            status @ (401 | 403) => return Err(ApiError::Refused { status }),
             status @ (429 | 503) => {
-                let after = retry_after(response.headers(), now);
-                return Err(StreamError::RateLimited { status, after });
+                let after = patience::retry_after(response.headers(), now);
+                return Err(ApiError::RateLimited { status, after });
             }
             300..=399 => {
-                return Err(StreamError::Answer(format!(
+                return Err(ApiError::Answer(format!(
                     "with a redirect (HTTP {status}), which is not followed"
                 )));
             }
-            _other => return Err(StreamError::Answer(format!("HTTP {status}"))),
+            status => return Err(ApiError::Status { status }),
         }
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let headers = response.headers().iter();
         let headers: BTreeMap<String, String> = headers
             .map(|(name, value)| (name.as_str().to_owned(), text(value)))
             .collect();
-        let body = response.body_mut().with_config().limit(LONGEST_ANSWER);
-        let body = body.read_to_vec().map_err(|error| match error {
-            ureq::Error::BodyExceedsLimit(limit) => {
-                StreamError::Answer(format!("more than {} MiB", limit >> 20))
-            }
-            error => unreachable(error),
-        })?;
-        let body = String::from_utf8(body)
-            .map_err(|_| StreamError::Answer("something that is no UTF-8".to_owned()))?;
-        Ok(PollResponse {
+        let body = response.read().map_err(|error| unanswered(&error))?;
+        let body =
+            String::from_utf8(body).map_err(|_| ApiError::Answer("something that is no UTF-8".to_owned()))?;
+        Ok(ApiAnswer {
             status: status.as_u16(),
             headers,
             body,
         })
     }
 
-    fn address(&self, request: &PollRequest) -> Result<String, StreamError> {
+    fn address(&self, request: &ApiCall) -> Result<String, ApiError> {
         let path = &request.path;
         // With a slash in front nothing in it can change the host; the rest is for the URI's own check.
         if !path.starts_with('/') || path.contains(['?', '#', '\\']) {
-            let message = format!(
-                "`poll_request` returned the path `{path}`; one from `/`, without query, was expected"
-            );
-            return Err(StreamError::Answer(message));
+            let message =
+                format!("a script asked for the path `{path}`; one from `/`, without query, was expected");
+            return Err(ApiError::Answer(message));
         }
         let mut address = format!("{}{path}", self.base);
         for (index, (name, value)) in request.query.iter().enumerate() {
@@ -163,20 +187,10 @@ impl PollClient {
         Ok(address)
     }
 
-    fn headers(&self, request: &PollRequest) -> Result<HeaderMap, StreamError> {
+    fn headers(&self, request: &ApiCall) -> Result<HeaderMap, ApiError> {
         let mut headers = HeaderMap::new();
         for (name, value) in &request.headers {
-            let wrong = |why: &str| {
-                StreamError::Config(format!(
-                    "the header `{}` of `poll_request` {why}",
-                    name.escape_debug()
-                ))
-            };
-            let key =
-                HeaderName::try_from(name.as_str()).map_err(|_| wrong("has no name that HTTP allows"))?;
-            if OURS.contains(&key) {
-                return Err(wrong("is not for scripts to set"));
-            }
+            let wrong = |why: &str| ApiError::Config(format!("the header `{}` {why}", name.escape_debug()));
             let filled = match &self.credentials {
                 Some(credentials) => value.replace(CREDENTIALS, credentials.reveal()),
                 None if value.contains(CREDENTIALS) => {
@@ -184,38 +198,25 @@ impl PollClient {
                 }
                 None => value.clone(),
             };
-            let mut filled =
-                HeaderValue::try_from(filled).map_err(|_| wrong("has a value that HTTP does not allow"))?;
+            let (key, mut filled) =
+                client::header(name, &filled).map_err(|error| ApiError::Config(error.to_string()))?;
             filled.set_sensitive(value.contains(CREDENTIALS));
             headers.insert(key, filled);
         }
+        let json = HeaderValue::from_static("application/json");
+        headers.entry(header::ACCEPT).or_insert(json);
         Ok(headers)
     }
 }
 
-/// Seconds, or a date (RFC 9110, 10.2.3).
-fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = rfc2822::parse(text).ok()?.timestamp();
-    // A date that has passed asks for no patience.
-    Duration::try_from(date.duration_since(now)).ok()
-}
-
-/// The error and its causes in one line.
-fn explain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
+fn unanswered(error: &OutboundError) -> ApiError {
+    match error {
+        OutboundError::TooLong(limit) => ApiError::Answer(format!("more than {} MiB", limit >> 20)),
+        OutboundError::Url(_) | OutboundError::Forbidden { .. } | OutboundError::Header { .. } => {
+            ApiError::Config(error.to_string())
         }
-        cause = error.source();
+        OutboundError::Late(_) | OutboundError::Unreachable(_) => ApiError::Unreachable(error.to_string()),
     }
-    text
 }
 
 #[cfg(test)]
@@ -226,8 +227,8 @@ mod tests {
         Secret::resolve("s3cret", |_| None).ok()
     }
 
-    fn request(path: &str, header: (&str, &str)) -> PollRequest {
-        PollRequest {
+    fn request(path: &str, header: (&str, &str)) -> ApiCall {
+        ApiCall {
             path: path.to_owned(),
             query: vec![("since".to_owned(), "a&b=c d/é".to_owned())],
             headers: vec![(header.0.to_owned(), header.1.to_owned())],
@@ -262,8 +263,8 @@ mod tests {
             ("cloud.example", "/", None),
             ("http://cloud.example?x=y", "/", None),
         ] {
-            let address =
-                PollClient::new(url, None).and_then(|client| client.address(&request(path, ("a", "b"))));
+            let address = ManagerClient::new(url, None, None)
+                .and_then(|client| client.address(&request(path, ("a", "b"))));
             let expected = expected.map(|expected| format!("{expected}?since=a%26b%3Dc%20d%2F%C3%A9"));
             assert_eq!(address.ok(), expected, "{url} {path}");
         }
@@ -279,12 +280,16 @@ mod tests {
             (
                 "x-a",
                 "b\r\nhost: evil.example",
-                Err("has a value that HTTP does not allow"),
+                Err("has a value that HTTP does not allow: a line break or the like"),
             ),
             ("x-a\r\nhost", "evil.example", Err("has no name that HTTP allows")),
-            ("x-a", "b\0", Err("has a value that HTTP does not allow")),
+            (
+                "x-a",
+                "b\0",
+                Err("has a value that HTTP does not allow: a line break or the like"),
+            ),
         ] {
-            let client = PollClient::new("http://cloud.example", secret()).unwrap();
+            let client = ManagerClient::new("http://cloud.example", secret(), None).unwrap();
             let headers = client.headers(&request("/", (name, value)));
             match (&headers, expected) {
                 (Ok(headers), Ok(expected)) => {
@@ -294,23 +299,6 @@ mod tests {
                 other => panic!("{other:?}"),
             }
             assert!(!format!("{client:?} {headers:?}").contains("s3cret"));
-        }
-    }
-
-    #[test]
-    fn patience_is_asked_for_in_seconds_or_until_a_date() {
-        let now = "2026-01-01T12:00:00Z".parse().unwrap();
-        for (written, expected) in [
-            ("120", Some(120)),
-            ("Thu, 01 Jan 2026 12:01:00 GMT", Some(60)),
-            ("Thu, 01 Jan 2026 11:00:00 GMT", None),
-            ("-5", None),
-            ("soon", None),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::RETRY_AFTER, written.parse().unwrap());
-            let after = retry_after(&headers, now).map(|after| after.as_secs());
-            assert_eq!(after, expected, "{written}");
         }
     }
 }

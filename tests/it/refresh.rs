@@ -1,0 +1,226 @@
+//! From events to a true inventory, beside a simulated cloud that changes and misbehaves.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::io::Write;
+
+use serde_json::json;
+use switchboard::model::target::ManagerRef;
+use switchboard::model::target::Target;
+use switchboard::vmdb::EventFilter;
+use switchboard::vmdb::Refresh;
+use switchboard::vmdb::RefreshRequest;
+use switchboard::vmdb::RefreshState;
+
+use crate::awesome_cloud::Change;
+use crate::awesome_cloud::Faults;
+use crate::awesome_cloud::Kind;
+use crate::support::managed::Managed;
+use crate::support::project::Project;
+
+fn change(command: serde_json::Value) -> Change {
+    serde_json::from_value(command).unwrap()
+}
+
+/// Refreshes that read everything.
+fn full(refreshes: &[Refresh]) -> usize {
+    refreshes.iter().filter(|refresh| refresh.full.is_some()).count()
+}
+
+#[test]
+fn a_vm_is_created_and_one_call_later_the_inventory_knows_it() {
+    let managed = Managed::start(4, "");
+    managed.until_read();
+    managed.assert_true();
+    let before = managed.cloud.calls();
+    let vm = managed
+        .cloud
+        .change(&change(json!({"do": "create", "name": "walker"})))
+        .unwrap();
+    let id = vm["id"].as_str().unwrap();
+    managed.until_quiet();
+    // Saved, decided by the instance of its type ...
+    let vmdb = managed.vmdb();
+    let events = vmdb.events_list(&EventFilter::default()).unwrap();
+    let event = vmdb.event_show(events[0].event.id.unwrap()).unwrap().unwrap();
+    let step = event.deliveries.first().unwrap();
+    assert!(
+        json!(step)
+            .to_string()
+            .contains("/ManageIQ/System/Event/EmsEvent/AWESOME_CLOUD/com.awesomecloud.vm.create"),
+        "{step:?}"
+    );
+    // ... its target queued, collected with one call for that VM, saved ...
+    let calls = managed.cloud.calls();
+    let made = |route: &str| calls.get(route).unwrap_or(&0) - before.get(route).unwrap_or(&0);
+    assert_eq!(made("GET /vms/{id}"), 1);
+    assert_eq!(made("GET /vms") + made("GET /hosts") + made("GET /volumes"), 0);
+    managed.assert_true();
+    let served = vmdb.refresh_show(event.refreshes[0]).unwrap().unwrap();
+    assert_eq!(
+        (served.refresh.state, served.requested.len()),
+        (RefreshState::Done, 1)
+    );
+    assert_eq!(served.refresh.changes.unwrap().created, 2, "the VM and its disk");
+    // ... and the event is linked to the row.
+    let key = ManagerRef::ems_ref(id);
+    let row = vmdb
+        .with_inventory(|view| view.by_ref(managed.ems.id, &["vms"], &key))
+        .unwrap()
+        .unwrap();
+    let linked = vmdb.event_show(events[0].event.id.unwrap()).unwrap().unwrap();
+    let link = json!(linked.stored.event.links)["vm_or_template_id"].clone();
+    assert_eq!(link, json!(row.id));
+}
+
+#[test]
+fn whatever_happens_in_the_cloud_the_inventory_is_true_when_all_is_quiet() {
+    let count = std::env::var("SWITCHBOARD_CHANGES")
+        .ok()
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(1_500);
+    let managed = Managed::start(
+        40,
+        "  :full_refresh_threshold: 1000000\n  :retry_pause: 100ms\n  :gather: 100ms\n  :gather_most: 500ms\n",
+    );
+    managed.until_read();
+    managed.cloud.set_faults(Faults {
+        delay_ms: 1,
+        error_rate: 0.03,
+        busy_rate: 0.005,
+        half_rate: 0.01,
+        skew_seconds: -7_200,
+        late_rate: 0.05,
+        late_ms: 700,
+        swap_rate: 0.05,
+        twice_rate: 0.05,
+    });
+    let before = managed.cloud.calls();
+    for _ in 0..count / 50 {
+        managed.cloud.change_by_chance(50);
+        managed
+            .runtime
+            .block_on(async { tokio::time::sleep(std::time::Duration::from_millis(50)).await });
+    }
+    managed.cloud.set_faults(Faults::default());
+    managed.until_quiet();
+    managed.assert_true();
+    assert_eq!(full(&managed.refreshes()), 1, "the first one only");
+    let calls: u64 = managed.cloud.calls().values().sum::<u64>() - before.values().sum::<u64>();
+    let objects: usize = Kind::ALL
+        .iter()
+        .map(|kind| managed.cloud.objects().of(*kind).count())
+        .sum();
+    let _shown = writeln!(
+        std::io::stderr(),
+        "{count} changes, {} events, {calls} calls of the cloud's API; {objects} objects at the end",
+        managed.cloud.events(),
+    );
+}
+
+#[test]
+fn a_storm_about_few_vms_makes_two_refreshes_at_most() {
+    let count = 5_000;
+    // A debug build takes longer over the storm than the second that it lasts.
+    let managed = Managed::start(10, "  :gather_most: 100.seconds\n");
+    managed.until_read();
+    let vms: Vec<String> = managed
+        .cloud
+        .objects()
+        .of(Kind::Vm)
+        .map(|(id, _)| id.clone())
+        .collect();
+    let before = managed.refreshes().len();
+    for number in 0..count {
+        let (vm, verb) = (
+            &vms[number % vms.len()],
+            if number % 20 < 10 { "stop" } else { "start" },
+        );
+        managed
+            .cloud
+            .change(&change(json!({"do": verb, "vm": vm})))
+            .unwrap();
+    }
+    managed.until_quiet();
+    managed.assert_true();
+    let refreshes = managed.refreshes();
+    let storm = &refreshes[..refreshes.len() - before];
+    let targets: Vec<u64> = storm.iter().map(|refresh| refresh.targets).collect();
+    assert!(
+        storm.len() <= 2 && targets.iter().all(|targets| *targets <= 10),
+        "{targets:?}"
+    );
+}
+
+#[test]
+fn a_refresh_that_fails_archives_nothing_keeps_its_targets_and_comes_again() {
+    let managed = Managed::start(4, "  :retry_pause: 100ms\n");
+    managed.until_read();
+    let vms: Vec<String> = managed
+        .cloud
+        .objects()
+        .of(Kind::Vm)
+        .map(|(id, _)| id.clone())
+        .collect();
+    managed.cloud.set_token(Some("somebody else's".to_owned()));
+    let request = RefreshRequest {
+        ems_id: managed.ems.id,
+        targets: vms
+            .iter()
+            .map(|vm| Target::new("vms", ManagerRef::ems_ref(vm.as_str())))
+            .collect(),
+        full: None,
+    };
+    let id = managed.vmdb().queue_refresh(&request).wait().unwrap();
+    let state = || managed.vmdb().refresh_show(id).unwrap().unwrap().refresh;
+    managed.until("it failed three times", || 3 < state().attempts);
+    assert!(
+        state()
+            .error
+            .unwrap()
+            .contains("refused the credentials (HTTP 401)"),
+        "{:?}",
+        state().error
+    );
+    managed.assert_true();
+    managed.cloud.set_token(None);
+    managed.until("it is done", || state().state == RefreshState::Done);
+    assert_eq!(state().targets, 4);
+    managed.assert_true();
+}
+
+#[test]
+fn one_target_that_a_collector_fails_over_does_not_hold_up_the_others() {
+    let project = Project::shipped();
+    let managed = Managed::of(project, 4, "  :retry_pause: 50ms\n");
+    managed.until_read();
+    let vm = managed
+        .cloud
+        .objects()
+        .of(Kind::Vm)
+        .map(|(id, _)| id.clone())
+        .next()
+        .unwrap();
+    managed
+        .cloud
+        .change(&change(json!({"do": "rename", "vm": vm, "name": "after"})))
+        .unwrap();
+    let request = RefreshRequest {
+        ems_id: managed.ems.id,
+        targets: vec![
+            Target::new("planets", ManagerRef::ems_ref("mars")),
+            Target::new("vms", ManagerRef::ems_ref(vm.as_str())),
+        ],
+        full: None,
+    };
+    let id = managed.vmdb().queue_refresh(&request).wait().unwrap();
+    let state = || managed.vmdb().refresh_show(id).unwrap().unwrap();
+    managed.until("only the broken one is left", || {
+        state().requested.len() == 1
+            && state()
+                .refresh
+                .error
+                .is_some_and(|error| error.contains("planets"))
+    });
+    assert_eq!(&*state().requested[0].target.association, "planets");
+    managed.assert_true();
+}
