@@ -27,8 +27,10 @@ use crate::catcher::stream::Stream;
 use crate::catcher::stream::StreamError;
 use crate::crash_point::crash_point;
 
-/// So much is read at once, in bytes; the longest line is kept well below.
-const CHUNK: usize = 4 << 20;
+/// So much is read at once, in bytes: some hundred events, which are one transaction, and others wait for its end.
+const CHUNK: usize = 512 << 10;
+/// So much where no line ends within a chunk; the longest line is kept well below.
+const LONG_CHUNK: usize = 4 << 20;
 /// By so many bytes of its beginning a file is known again.
 const HEAD: u64 = 256;
 /// Endings of files that hold no lines any more.
@@ -178,8 +180,12 @@ impl Reader {
             info!(path = %self.path.display(), "The file was emptied; beginning at its beginning.");
             *self = Self::begin(&self.path, open_plain(&self.path)?, VecDeque::new())?;
         }
-        let bytes = self.read_at(self.position.offset)?;
-        let is_full = bytes.len() == CHUNK;
+        let mut bytes = self.read_at(self.position.offset, CHUNK)?;
+        let mut is_full = bytes.len() == CHUNK;
+        if is_full && !bytes.contains(&b'\n') {
+            bytes = self.read_at(self.position.offset, LONG_CHUNK)?;
+            is_full = bytes.len() == LONG_CHUNK;
+        }
         // Whoever writes to a file that was renamed may go on for a moment, so it is read once more after its end.
         let is_last = !is_full && self.is_past_end;
         let split = lines::split(&bytes, self.position.in_long_line, is_last);
@@ -205,9 +211,9 @@ impl Reader {
         })
     }
 
-    fn read_at(&self, offset: u64) -> io::Result<Vec<u8>> {
+    fn read_at(&self, offset: u64, most: usize) -> io::Result<Vec<u8>> {
         let there = self.file.metadata()?.len().saturating_sub(offset);
-        let mut bytes = vec![0; usize::try_from(there).unwrap_or(CHUNK).min(CHUNK)];
+        let mut bytes = vec![0; usize::try_from(there).unwrap_or(most).min(most)];
         let mut length = 0;
         while let Some(rest) = bytes.get_mut(length..).filter(|rest| !rest.is_empty()) {
             match self

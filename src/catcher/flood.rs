@@ -28,6 +28,8 @@ const GATHER: SignedDuration = SignedDuration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 /// So many kinds of events are watched at once; of a storm of ever new kinds the rest passes unmarked.
 const MOST_KEYS: usize = 65_536;
+/// So often those that are within their rate again are forgotten, while there are too many.
+const SWEEP: SignedDuration = SignedDuration::from_secs(1);
 
 /// Attributes that are new with each event.
 const NEW_ATTRIBUTES: [&str; 3] = ["message", "chain_id", "cloud_event"];
@@ -52,8 +54,15 @@ type Key = (EmsId, u64);
 #[derive(Debug)]
 pub(crate) struct FloodMonitor {
     settings: ActiveSettings,
-    buckets: Mutex<HashMap<Key, Bucket>>,
+    watched: Mutex<Watched>,
     folded: Mutex<BTreeMap<Arc<str>, u64>>,
+}
+
+#[derive(Debug, Default)]
+struct Watched {
+    buckets: HashMap<Key, Bucket>,
+    /// When the full ones were taken out last.
+    swept: Option<Timestamp>,
 }
 
 /// A token for each event that may still pass; they come back evenly, so no slot of time lets a burst through (C22).
@@ -68,7 +77,7 @@ impl FloodMonitor {
     pub(crate) fn new(settings: ActiveSettings) -> Self {
         Self {
             settings,
-            buckets: Mutex::default(),
+            watched: Mutex::default(),
             folded: Mutex::default(),
         }
     }
@@ -96,9 +105,14 @@ impl FloodMonitor {
 
     /// Until when an event has to wait that is over the rate.
     fn over(&self, key: Key, rate: f64, now: Timestamp) -> Option<Timestamp> {
-        let mut buckets = self.buckets.lock();
+        let mut watched = self.watched.lock();
+        let Watched { buckets, swept } = &mut *watched;
         if MOST_KEYS <= buckets.len() && !buckets.contains_key(&key) {
-            buckets.retain(|_, bucket| !bucket.is_full(rate, now));
+            // Looking at all of them for each event of a storm would cost more than the storm.
+            if swept.is_none_or(|swept| SWEEP <= now.duration_since(swept).abs()) {
+                *swept = Some(now);
+                buckets.retain(|_, bucket| !bucket.is_full(rate, now));
+            }
             if MOST_KEYS <= buckets.len() {
                 return None;
             }

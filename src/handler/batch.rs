@@ -47,7 +47,7 @@ use crate::vmdb::Work;
 
 /// What is decided is committed after so long, so that a slow script delays nobody's commit but its own.
 const PART: Duration = Duration::from_millis(5);
-/// After so long the rest of a batch goes back, for whoever has time for it.
+/// After so long at work the rest of a batch goes back, for whoever has time for it.
 const BATCH: Duration = Duration::from_millis(50);
 
 /// A batch of messages in hand.
@@ -56,7 +56,8 @@ pub(crate) struct Batch<'a> {
     rules: &'a dyn Rules,
     config: &'a HandlerConfig,
     pulse: &'a Pulse,
-    began: Instant,
+    /// Without the time that its commits took: whoever takes the rest would wait for the disk just the same.
+    worked: Duration,
     messages: vec::IntoIter<(Message, Links, Fold)>,
 }
 
@@ -90,17 +91,18 @@ impl<'a> Batch<'a> {
             rules,
             config,
             pulse,
-            began: Instant::now(),
+            worked: Duration::ZERO,
             messages: messages.into_iter(),
         }
     }
 
-    /// The outcomes of the next part of the batch, with a note about each; none when it is through.
-    pub(crate) fn next_part(&mut self) -> Option<(Vec<Outcome>, Vec<Note>)> {
+    /// The outcomes of the next part of the batch, with a note about each; none when it is through. A part goes on
+    /// while a commit of it would have to wait, so that a slow disk makes for greater commits, not for more of them.
+    pub(crate) fn next_part(&mut self, can_commit: impl Fn() -> bool) -> Option<(Vec<Outcome>, Vec<Note>)> {
         let began = Instant::now();
         let mut outcomes = Vec::with_capacity(self.messages.len());
         let mut notes = Vec::with_capacity(self.messages.len());
-        if BATCH < self.began.elapsed() {
+        if BATCH < self.worked {
             self.messages.by_ref().for_each(drop);
         }
         for (message, links, fold) in self.messages.by_ref() {
@@ -130,10 +132,12 @@ impl<'a> Batch<'a> {
             notes.push(Note::new(ems.name.clone(), received_at, &handled, span));
             outcomes.push(Outcome { ticket, handled });
             self.pulse.is_done(self.vmdb.clock().now());
-            if PART < began.elapsed() {
+            let worked = began.elapsed();
+            if BATCH < worked || (PART < worked && can_commit()) {
                 break;
             }
         }
+        self.worked += began.elapsed();
         (!outcomes.is_empty()).then_some((outcomes, notes))
     }
 }

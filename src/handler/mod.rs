@@ -296,7 +296,11 @@ impl Worker {
         let pulse = self.pulse.clone();
         let mut batch = Batch::new(&vmdb, &*rules, &config, &pulse, messages);
         crash_point!("handle.related");
-        while let Some((outcomes, mut notes)) = batch.next_part() {
+        let mut next_part = |under_way: &[UnderWay]| {
+            let done = || under_way.iter().any(|one| one.pending.is_answered());
+            batch.next_part(|| under_way.len() < UNDER_WAY || done())
+        };
+        while let Some((outcomes, mut notes)) = next_part(&self.under_way) {
             crash_point!("handle.delivered");
             self.settle(UNDER_WAY - 1)?;
             notes.iter_mut().for_each(Note::is_submitted);

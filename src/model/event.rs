@@ -109,6 +109,11 @@ impl FullData {
         &self.text
     }
 
+    /// Lets go of the view, which takes several times the memory of the text; other clones keep it.
+    pub fn forget_view(&mut self) {
+        self.view = Arc::default();
+    }
+
     /// The view of it that `parse` makes; made once, whoever asks.
     pub fn view<T: Any + Send + Sync>(&self, parse: impl FnOnce(&str) -> T) -> Option<Arc<T>> {
         self.view

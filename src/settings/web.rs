@@ -36,6 +36,8 @@ pub struct WebSettings {
     pub max_connections: usize,
     /// How many connections are open at once from one address.
     pub max_connections_per_address: usize,
+    /// How many messages may wait for the handler before senders are asked to come again.
+    pub max_waiting_messages: usize,
     /// Origins that may register this place as a web hook.
     pub webhook_origins: Vec<String>,
     /// The secrets of which one signs what is pushed to a manager, by its name. A manager that stands here without
@@ -63,6 +65,9 @@ impl WebSettings {
             max_connections: section.value("max_connections", count(1)).unwrap_or_default(),
             max_connections_per_address: section
                 .value("max_connections_per_address", count(1))
+                .unwrap_or_default(),
+            max_waiting_messages: section
+                .value("max_waiting_messages", count(1))
                 .unwrap_or_default(),
             webhook_origins: section.list("webhook_origins", value::text),
             webhook_secrets: read_secrets(section.section("webhook_secrets"), environment),

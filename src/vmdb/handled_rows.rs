@@ -58,19 +58,25 @@ impl Row {
     pub(crate) fn prepare(handled: Handled, known: &KnownSteps) -> Result<Self, VmdbError> {
         Ok(match handled {
             Handled::New {
-                event,
+                mut event,
                 group,
                 decided,
                 completion,
                 inventory,
-            } => Self::New {
-                row: EventRow::new(event.clone(), group)?,
-                refs: event_refs::of_event(&event, &decided.refreshes),
-                event,
-                decided: DecidedRows::new(*decided, known)?,
-                completion,
-                inventory,
-            },
+            } => {
+                // Rows need no view of it, and freeing one is work that the writer should not have.
+                if let Some(event) = Arc::get_mut(&mut event) {
+                    event.hash.full_data.forget_view();
+                }
+                Self::New {
+                    row: EventRow::new(event.clone(), group)?,
+                    refs: event_refs::of_event(&event, &decided.refreshes),
+                    event,
+                    decided: DecidedRows::new(*decided, known)?,
+                    completion,
+                    inventory,
+                }
+            }
             Handled::Again { event, decided } => Self::Again {
                 event,
                 decided: DecidedRows::new(*decided, known)?,

@@ -17,6 +17,9 @@ use crate::vmdb::taken_file::TakenFile;
 
 /// How many new messages are known ahead.
 const AHEAD: usize = 4_096;
+/// So many bytes of native events are kept in memory until they are handled; beyond it they are read again. What
+/// is parsed of them is kept too, and takes several times as much.
+const BODY_BYTES: usize = 8 << 20;
 /// An event that was put by this process: it need not be read again.
 #[derive(Debug)]
 pub(crate) struct Body {
@@ -39,11 +42,20 @@ pub(crate) struct Candidate {
     pub(crate) is_gone: bool,
 }
 
+impl Candidate {
+    fn body_bytes(&self) -> usize {
+        let body = self.body.as_ref();
+        body.map_or(0, |body| body.hash.full_data.text().len())
+    }
+}
+
 /// What this process knows of the queue.
 #[derive(Debug, Default)]
 pub(crate) struct Lanes {
     /// New messages by their ids. Those up to `known` are here, in hand, or done with.
     ready: BTreeMap<i64, Candidate>,
+    /// Of the bodies in `ready`.
+    body_bytes: usize,
     known: i64,
     /// Whether the table has no new message beyond `known`.
     is_all: bool,
@@ -73,12 +85,22 @@ impl Lanes {
     }
 
     /// Hears of a message that was just put, the latest of all.
-    pub(crate) fn add(&mut self, candidate: Candidate) {
+    pub(crate) fn add(&mut self, mut candidate: Candidate) {
         if AHEAD <= self.ready.len() || !self.is_all {
             self.is_all = false;
         } else if self.known < candidate.id {
+            if BODY_BYTES < self.body_bytes + candidate.body_bytes() {
+                candidate.body = None;
+            }
+            self.body_bytes += candidate.body_bytes();
             self.known = candidate.id;
             self.ready.insert(candidate.id, candidate);
+        }
+    }
+
+    fn forget(&mut self, id: i64) {
+        if let Some(candidate) = self.ready.remove(&id) {
+            self.body_bytes = self.body_bytes.saturating_sub(candidate.body_bytes());
         }
     }
 
@@ -139,8 +161,13 @@ impl Lanes {
         };
         let chosen: Vec<Candidate> = free.into_iter().take(wanted).cloned().collect();
         for candidate in &chosen {
-            self.ready.remove(&candidate.id);
-            self.taken.insert(candidate.id, candidate.clone());
+            self.forget(candidate.id);
+            // Whoever takes it has the body to himself, and frees it where it was used.
+            let taken = Candidate {
+                body: None,
+                ..candidate.clone()
+            };
+            self.taken.insert(candidate.id, taken);
             if let Some(lane) = &candidate.lane {
                 *self.busy.entry(lane.clone()).or_default() += 1;
             }
@@ -153,7 +180,7 @@ impl Lanes {
 
     /// Forgets a message that was discarded; one in hand stays in hand, for the last time.
     pub(crate) fn discard(&mut self, id: i64) {
-        self.ready.remove(&id);
+        self.forget(id);
         if let Some(candidate) = self.taken.get_mut(&id) {
             candidate.is_gone = true;
         }

@@ -92,6 +92,11 @@ impl<T: Send + 'static> Request<T> {
 }
 
 impl<T> Pending<T> {
+    /// Whether the answer is there, so that [`Pending::wait`] waits no more.
+    pub fn is_answered(&self) -> bool {
+        !self.answer.is_empty()
+    }
+
     /// Waits for the answer on a plain thread.
     ///
     /// # Errors

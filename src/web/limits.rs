@@ -65,6 +65,7 @@ impl From<&WebSettings> for Limits {
             body_time: settings.body_timeout,
             connections: settings.max_connections,
             connections_per_address: settings.max_connections_per_address,
+            waiting_messages: settings.max_waiting_messages as u64,
             ..Self::default()
         }
     }

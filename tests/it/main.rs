@@ -35,6 +35,7 @@ mod opentelemetry;
 mod outbound;
 mod outbox;
 mod outbox_kinds;
+mod overload;
 mod pipeline_conformance;
 mod properties;
 mod purge;

@@ -126,7 +126,7 @@ fn c90_what_was_read_not_long_ago_is_not_read_whole_again_after_a_start() {
 
     let mut managed = Managed::start(2, "");
     managed.until_read();
-    managed.restart();
+    managed.restart(|_| ());
     managed.cloud.change_by_chance(1);
     managed.until_quiet();
     managed.assert_true();

@@ -98,15 +98,6 @@ impl Managed {
         self.appliance.as_ref().unwrap().vmdb()
     }
 
-    /// Ends the appliance in order, and starts it over the same database.
-    pub(crate) fn restart(&mut self) {
-        if let Some(appliance) = self.appliance.take() {
-            self.runtime.block_on(appliance.stop());
-        }
-        let started = self.runtime.block_on(Appliance::start(config(&self.project)));
-        self.appliance = Some(started.unwrap());
-    }
-
     /// Where its web listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.appliance.as_ref().unwrap().address()
