@@ -151,7 +151,7 @@ impl Upserts {
         for batch in self.places.chunks(BATCH) {
             self.connection.execute_batch("BEGIN IMMEDIATE").unwrap();
             for place in batch {
-                let ((association, key), before) = (place, &self.before[place]);
+                let ((association, key), before) = (place, self.before.get(place).unwrap());
                 let id: i64 = archive
                     .query_row(params![self.ems_id, association, key, NOW], |row| row.get(0))
                     .unwrap();

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::time::Instant;
 
 use serde_json::json;
 use switchboard::model::target::ManagerRef;
@@ -208,6 +209,7 @@ fn a_storm_about_few_vms_makes_two_refreshes_at_most() {
         .map(|(id, _)| id.clone())
         .collect();
     let before = managed.refreshes().len();
+    let began = Instant::now();
     for number in 0..count {
         let (vm, verb) = (
             &vms[number % vms.len()],
@@ -218,11 +220,17 @@ fn a_storm_about_few_vms_makes_two_refreshes_at_most() {
             .change(&change(json!({"do": verb, "vm": vm})))
             .unwrap();
     }
+    let lasted = began.elapsed();
     managed.until_quiet();
     managed.assert_true();
+    let quiet = began.elapsed();
     let refreshes = managed.refreshes();
     let storm = &refreshes[..refreshes.len() - before];
     let targets: Vec<u64> = storm.iter().map(|refresh| refresh.targets).collect();
+    let _shown = writeln!(
+        std::io::stderr(),
+        "{count} changes within {lasted:?}, quiet and true after {quiet:?}: refreshes of {targets:?} targets",
+    );
     assert!(
         storm.len() <= 2 && targets.iter().all(|targets| *targets <= 10),
         "{targets:?}"
