@@ -72,13 +72,7 @@ pub(crate) fn build() -> Samples {
 pub(crate) fn vmdb(vmdb: &Vmdb, clock: Clock) -> Samples {
     let vmdb = vmdb.clone();
     Box::new(move || {
-        let health = vmdb.health();
         let mut samples = vec![
-            Sample::flag(
-                "switchboard_database_ready",
-                "1 while the database takes what it is given.",
-                health.is_ok(),
-            ),
             Sample::count(
                 "switchboard_database_room",
                 "How many more requests the writer of the database has room for.",

@@ -144,21 +144,37 @@ fn the_figures_of_every_stage_are_right_and_can_be_read_by_prometheus() {
         switchboard_database_commit_seconds histogram: How long transactions took, from their first request until the disk had them, in seconds.
         switchboard_database_ready gauge: 1 while the database takes what it is given.
         switchboard_database_room gauge: How many more requests the writer of the database has room for.
+        switchboard_database_wal_bytes gauge: The size of the write-ahead log.
+        switchboard_disk_free_bytes gauge: What is free on the disk of the database.
+        switchboard_disk_low gauge: 1 while less than a tenth of it, or less than 1 GiB, is free.
+        switchboard_disk_size_bytes gauge: The size of the disk of the database.
         switchboard_event_acknowledged_seconds histogram: From the arrival of a message until the disk had it and its sender was told, in seconds.
         switchboard_event_decided_seconds histogram: From the arrival of an event until what its rules decided was on the disk, in seconds.
         switchboard_events_folded_total counter: Events beyond the rate, which are saved and decided together with their like.
         switchboard_handler_restarts_total counter: How often a thread of the handler broke and was started anew.
         switchboard_handler_threads gauge: Threads of the handler by how they fare.
         switchboard_http_requests_total counter: Requests answered, by route and status.
+        switchboard_inventory_objects_total counter: Objects that refreshes brought or archived, by what became of them.
         switchboard_live_clients gauge: Clients that follow the events as they are saved.
         switchboard_messages_handled_total counter: Messages taken off the queue, by what became of them: delivered, failed and retry are decisions of the rules.
         switchboard_messages_received_total counter: Messages that streams brought.
         switchboard_messages_total counter: Messages by what became of them.
+        switchboard_outbox_effects gauge: Outside effects that are not sent, by state.
+        switchboard_outbox_oldest_seconds gauge: How long the oldest outside effect has waited to be sent, in seconds.
+        switchboard_purge_clock_ahead_seconds gauge: How far the clock is ahead of the time that ages are counted from.
+        switchboard_purge_held_events gauge: Events that are old enough but have something waiting, at the last purge.
+        switchboard_purge_seconds gauge: How long the last purge took.
+        switchboard_purged_events_total counter: Events that were purged, by age or by number.
+        switchboard_purges_failed_total counter: Those that broke off.
+        switchboard_purges_total counter: Purges, one every ten minutes.
         switchboard_queue_messages gauge: Messages on the queue by state.
         switchboard_queue_oldest_seconds gauge: How long the oldest message has waited for the handler, in seconds.
+        switchboard_refresh_api_calls_total counter: Calls of managers' APIs that collectors made.
         switchboard_refresh_oldest_seconds gauge: How long the oldest refresh has waited, in seconds.
+        switchboard_refresh_targets_total counter: Targets that were refreshed.
         switchboard_refresh_waiting_targets gauge: Targets of the refreshes that wait.
         switchboard_refreshes gauge: Refreshes that are not over, by state.
+        switchboard_refreshes_total counter: Refreshes that ended, by kind; one that failed comes again.
         switchboard_reloads_total counter: Changes of rules on disk by what became of them.
         switchboard_rules_load_seconds gauge: How long the last load took, in seconds.
         switchboard_rules_refused gauge: 1 while the rules on disk are wrong and older ones are in force.

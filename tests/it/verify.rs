@@ -99,9 +99,7 @@ fn what_is_no_database_of_ours_is_unreadable_and_not_merely_wrong() {
         exit Some(2)
         $ switchboard verify --database sqlite:text.db
         ! error: cannot verify `sqlite:text.db`
-        !   because: the database refused the request
-        !   because: file is not a database
-        !   because: Error code 26: file is not a database
+        !   because: the database is damaged (file is not a database): stop the program, keep all files of it, and put a backup in their place
         exit Some(2)
         $ switchboard verify --database sqlite:other.db
         ! error: cannot verify `sqlite:other.db`
