@@ -251,7 +251,8 @@ fn scattered(number: u64) -> u64 {
 fn tally(connection: &Connection, put: usize, handled: usize) {
     execute(
         connection,
-        "INSERT INTO tallies VALUES (1, 1, ?1, ?1, 0, 0, 0, ?2, 0, 0, ?2, ?2) \
+        "INSERT INTO tallies (day, ems_id, received, accepted, duplicate, filtered, refused, delivered, dead, \
+         discarded, effects, targets) VALUES (1, 1, ?1, ?1, 0, 0, 0, ?2, 0, 0, ?2, ?2) \
          ON CONFLICT (day, ems_id) DO UPDATE SET received = received + excluded.received, \
          accepted = accepted + excluded.accepted, delivered = delivered + excluded.delivered, \
          effects = effects + excluded.effects, targets = targets + excluded.targets",

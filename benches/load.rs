@@ -12,7 +12,7 @@ const TIMES: usize = 10;
 
 /// An event about one of the objects, about 1.4 KB: the size of a call that a real cloud records.
 pub(crate) fn event(number: usize) -> String {
-    let vm = vm(number);
+    let (vm, seconds) = (vm(number), number / 40);
     let tags: Vec<String> = (0..8)
         .map(|tag| format!(r#"{{"key":"cost-center-{tag}","value":"department-{tag}-of-{vm}"}}"#))
         .collect();
@@ -20,9 +20,11 @@ pub(crate) fn event(number: usize) -> String {
         .map(|disk| format!(r#"{{"device":"/dev/vd{disk}","bytes":10737418240,"kind":"network-ssd"}}"#))
         .collect();
     format!(
-        r#"{{"id":"e-{number:09}","event_name":"com.awesomecloud.vm.create","time":"2026-03-01T12:{:02}:{:02}Z","region":"eu-north-1","account":"123456789012","user":{{"name":"deployer","role":"arn:awesome:iam::123456789012:role/deployer","address":"198.51.100.17","agent":"awesome-cli/2.15.0 Linux/6.18"}},"request":{{"count":1,"image":"img-0a1b2c3d4e5f60718","flavor":"general.large","key_name":"deployer","network":{{"assign_public_ip":false,"security_groups":["sg-default","sg-web"]}}}},"vm":{{"id":"{vm}","name":"web-{vm}","state":"running","cores":4,"memory_bytes":17179869184,"tags":[{}],"disks":[{}]}}}}"#,
-        number / 60 % 60,
-        number % 60,
+        r#"{{"id":"e-{number:09}","event_name":"com.awesomecloud.vm.create","time":"2026-03-{:02}T{:02}:{:02}:{:02}Z","region":"eu-north-1","account":"123456789012","user":{{"name":"deployer","role":"arn:awesome:iam::123456789012:role/deployer","address":"198.51.100.17","agent":"awesome-cli/2.15.0 Linux/6.18"}},"request":{{"count":1,"image":"img-0a1b2c3d4e5f60718","flavor":"general.large","key_name":"deployer","network":{{"assign_public_ip":false,"security_groups":["sg-default","sg-web"]}}}},"vm":{{"id":"{vm}","name":"web-{vm}","state":"running","cores":4,"memory_bytes":17179869184,"tags":[{}],"disks":[{}]}}}}"#,
+        1 + seconds / 86_400 % 28,
+        seconds / 3_600 % 24,
+        seconds / 60 % 60,
+        seconds % 60,
         tags.join(","),
         disks.join(","),
     )
