@@ -1,6 +1,6 @@
 //! Collectors that are wrong, and clouds that misbehave: a refresh fails whole and tells why, nothing is archived by
 //! mistake, targets stay, other managers go on.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
 //! What rules ask to be refreshed, how wide it becomes and why, and state machines that wait for it.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -307,7 +307,12 @@ fn a_refresh_that_becomes_wider_says_why() {
     const VM: (&str, &str) = ("vm_ems_ref", "vm-1");
     const HOST: (&str, &str) = ("host_ems_ref", "host-1");
     const DEST_HOST: (&str, &str) = ("dest_host_ems_ref", "host-2");
-    let rows: [(&str, &[(&str, &str)], &str); 13] = [
+    type Row = (
+        &'static str,
+        &'static [(&'static str, &'static str)],
+        &'static str,
+    );
+    let rows: [Row; 13] = [
         ("src_vm", &[VM, HOST], "[vms vm-1]"),
         ("vm", &[VM], "[vms vm-1]"),
         (

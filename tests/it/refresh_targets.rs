@@ -1,5 +1,5 @@
 //! Targets on their way from a rule or a target parser to the collector: every form of the reference's 12.4.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

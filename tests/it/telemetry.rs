@@ -21,7 +21,6 @@ use switchboard::handler::Rules;
 use switchboard::model::delivery::Delivery;
 use switchboard::model::delivery::RulesId;
 use switchboard::model::event::EventId;
-use switchboard::model::event_span;
 
 use crate::support::Database;
 use crate::support::event;
@@ -352,45 +351,6 @@ fn readiness_tells_how_each_thread_of_the_handler_fares() {
 }
 
 /// A place for logs.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-#[test]
-fn spans_cost_nothing_where_nobody_listens_for_them() {
-    let spans = || {
-        let catch = event_span::catch("cloud", RulesId(7));
-        event_span::is_of_type(&catch, "vm.create");
-        event_span::caught(&catch, EventId(7));
-        let handle = event_span::handle(EventId(7), "cloud", Some("vm.create"), RulesId(7));
-        handle.in_scope(|| event_span::decide().in_scope(|| ()));
-        drop(event_span::commit(&handle));
-    };
-    let log = Log::default();
-    let writer = log.clone();
-    let usual = tracing_subscriber::fmt()
-        .with_env_filter("info")
-        .with_writer(move || writer.clone())
-        .finish();
-    let counted = tracing::subscriber::with_default(usual, || {
-        // What is made once, at the first look.
-        spans();
-        allocation_counter::measure(|| (0..1_000).for_each(|_| spans()))
-    });
-    assert_eq!(counted.count_total, 0);
-    assert!(log.0.lock().is_empty());
-}
-
 #[test]
 fn each_line_about_an_event_in_json_says_which_one_it_is() {
     let project = Project::shipped();
