@@ -19,7 +19,7 @@ use crate::vmdb::transaction::Transaction;
 /// So many changes are given to the writer together ...
 const PORTION: usize = 1_000;
 /// ... and it writes as many of them as it can in this time, then sees to others, such as events, before the rest.
-const HOLD: Duration = Duration::from_millis(10);
+const HOLD: Duration = Duration::from_millis(5);
 /// So many are written in one commit with the end of the refresh.
 const FEW: usize = 100;
 
