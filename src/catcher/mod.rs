@@ -53,6 +53,7 @@ use crate::catcher::worker::Worker;
 use crate::model::metric::Sample;
 use crate::settings::ActiveSettings;
 use crate::switchboard::ActiveSwitchboard;
+use crate::switchboard::THREAD_STACK;
 use crate::vmdb::Vmdb;
 
 /// How many requests may wait between receiving and parsing; beyond it senders are asked to come again.
@@ -115,6 +116,7 @@ impl Catcher {
         let spawn = |number| {
             let worker = Worker::new(receiver.clone(), parser.clone(), vmdb.clone());
             let thread = std::thread::Builder::new().name(format!("catcher-{number}"));
+            let thread = thread.stack_size(THREAD_STACK);
             let life = Life::begin(&living);
             thread.spawn(move || {
                 let _life = life;
