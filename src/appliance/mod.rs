@@ -4,6 +4,7 @@
 
 mod checks;
 mod figures;
+mod rules;
 mod upkeep;
 
 use std::io;
@@ -19,6 +20,7 @@ use tokio::task::JoinHandle;
 use tracing::info;
 use tracing::warn;
 
+use crate::appliance::rules::ShownRules;
 use crate::appliance::upkeep::Upkeep;
 use crate::catcher::Catcher;
 use crate::catcher::Supervisor;
@@ -159,6 +161,8 @@ impl Appliance {
             findings: in_settings,
         });
         let reload_state = reloader.state();
+        let reloader = Arc::new(Mutex::new(reloader));
+        let shown_rules = Arc::new(ShownRules::new(rules.clone(), reloader.clone()));
 
         let outbox = Outbox::start(&vmdb, &active_settings).map_err(ApplianceError::Thread)?;
         let refresher = Refresher::start(&RefresherConfig {
@@ -218,6 +222,7 @@ impl Appliance {
             Services {
                 vmdb: vmdb.clone(),
                 push: catcher.push_stream(),
+                rules: shown_rules,
                 checks,
                 samples,
                 clock: config.clock,
@@ -239,7 +244,7 @@ impl Appliance {
                     // An error means that nobody is left who could stop it.
                     let _gone = stop.wait_for(|stop| *stop).await;
                 };
-                reload::run(watcher, reloader, stopped).await;
+                reload::run_shared(watcher, reloader, stopped).await;
             }),
             upkeep: Stoppable::spawn(|stop| upkeep.run(stop)),
         })

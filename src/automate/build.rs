@@ -59,13 +59,20 @@ impl Workspace {
         };
         let mut attributes = Vec::new();
         let mut why = None;
-        let (instance, plan, file, line) = match exact {
-            None => (Arc::from(DEFAULT), class.default_plan.clone(), None, class.line),
+        let (instance, plan, file, line, rule) = match exact {
+            None => (
+                Arc::from(DEFAULT),
+                class.default_plan.clone(),
+                None,
+                class.line,
+                None,
+            ),
             Some(Some(instance)) => (
                 instance.name.clone(),
                 instance.plan.clone(),
                 Some(instance.file.path.clone()),
                 instance.line,
+                Some(instance.full_name.clone()),
             ),
             Some(None) => {
                 let requested = path.instance.clone().unwrap_or_else(|| Arc::from(""));
@@ -84,6 +91,7 @@ impl Workspace {
                     instance.plan.clone(),
                     Some(instance.file.path.clone()),
                     instance.line,
+                    Some(instance.full_name.clone()),
                 )
             }
         };
@@ -110,6 +118,8 @@ impl Workspace {
             attributes,
             parent,
             file,
+            rule,
+            budget: 0,
             depth,
             children: SmallVec::new(),
             relationships: SmallVec::new(),
@@ -156,6 +166,8 @@ impl Workspace {
             plan: class.default_plan.clone(),
             file: Some(class.file.path.clone()),
             class,
+            rule: None,
+            budget: 0,
             parent,
             depth,
             attributes: Vec::new(),

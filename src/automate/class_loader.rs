@@ -248,6 +248,7 @@ impl<'a> ClassLoader<'a> {
             full_name: Arc::from([class, "/", name].concat()),
             file: file.clone(),
             line,
+            description: description(attributes),
             plan,
             is_inheriting: loose.base.is_some(),
             diagnostics: found.into(),
@@ -270,6 +271,13 @@ pub(crate) fn plan(schema: &[SchemaField], own: &[PlanEntry]) -> Vec<PlanEntry> 
         .into_iter()
         .filter_map(|(index, field)| FieldLoader::effective(index, field, own))
         .collect()
+}
+
+/// What an author says of an instance: its description, or the name that people are to see.
+fn description(attributes: &Node) -> Option<Arc<str>> {
+    let texts = ["description", "display_name"].into_iter();
+    let mut texts = texts.filter_map(|key| Some(attributes.get(key)?.text()?.trim()));
+    texts.find(|text| !text.is_empty()).map(Arc::from)
 }
 
 /// The one-key maps of a list: `- name: {…}`.

@@ -64,6 +64,8 @@ pub(crate) struct Instance {
     pub(crate) full_name: Arc<str>,
     pub(crate) file: Arc<SourceFile>,
     pub(crate) line: u32,
+    /// What its author says of it.
+    pub(crate) description: Option<Arc<str>>,
     pub(crate) plan: Arc<[PlanEntry]>,
     /// Whether it says that it inherits from another one.
     pub(crate) is_inheriting: bool,

@@ -31,6 +31,8 @@ pub(crate) struct AeError {
     pub(crate) place: String,
     /// Whether the list of errors holds it already.
     pub(crate) is_listed: bool,
+    /// Whether an instance is counted as failed because of it: only the innermost is.
+    pub(crate) is_counted: bool,
 }
 
 pub(crate) type Ae<T> = Result<T, Box<AeError>>;
@@ -44,6 +46,7 @@ impl AeError {
             path: String::new(),
             place: String::new(),
             is_listed: false,
+            is_counted: false,
         })
     }
 

@@ -12,6 +12,8 @@ use crate::automate::workspace::Frame;
 use crate::automate::workspace::Related;
 use crate::automate::workspace::WORKSPACE_PATHS;
 use crate::automate::workspace::Workspace;
+use crate::model::fired::Fired;
+use crate::model::fired::FiredEnd;
 
 /// How deep objects may lead to each other: what the cycle test cannot see ends here.
 pub(crate) const MAX_DEPTH: usize = 48;
@@ -94,7 +96,8 @@ impl Workspace {
         if is_machine {
             self.enter_machine(index);
         }
-        let result = self.run_object(index, arguments, message);
+        let mut result = self.run_object(index, arguments, message);
+        self.count_fired(index, &mut result);
         let result = self.settle(index, result);
         if is_machine && self.root().is_some() {
             self.leave_machine(index);
@@ -133,6 +136,29 @@ impl Workspace {
             }
         }
         self.run_fields(index, message)
+    }
+
+    /// Notes how an instance ended. An error on its way up counts where it arose.
+    fn count_fired(&mut self, index: usize, result: &mut Ae<()>) {
+        let end = match result {
+            Ok(()) => FiredEnd::Ran,
+            Err(error) => match error.family {
+                Family::Assertion => FiredEnd::Stopped,
+                Family::Stop => FiredEnd::Ran,
+                Family::Datastore | Family::Engine if std::mem::replace(&mut error.is_counted, true) => {
+                    FiredEnd::Ran
+                }
+                Family::Datastore | Family::Engine => FiredEnd::Failed,
+            },
+        };
+        let fired = self.object(index).and_then(|object| {
+            Some(Fired {
+                instance: object.rule.clone()?,
+                end,
+                budget: object.budget,
+            })
+        });
+        self.state.fired.extend(fired);
     }
 
     /// Who catches what (4.14).

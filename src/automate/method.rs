@@ -23,6 +23,7 @@ use crate::automate::workspace::Workspace;
 use crate::model::delivery::Action;
 use crate::model::delivery::Location;
 use crate::model::value::Value;
+use crate::script;
 use crate::script::Script;
 use crate::script::ScriptError;
 
@@ -221,7 +222,12 @@ impl Workspace {
 
     fn run_script(&mut self, index: usize, method: &Method, script: &Script, inputs: Inputs) -> Ae<Value> {
         let env = self.env.clone();
-        let result = evm::lend(self, index, inputs, |host| env.host.run_method(script, host));
+        let (result, used) =
+            script::metered(|| evm::lend(self, index, inputs, |host| env.host.run_method(script, host)));
+        let used = env.host.share_of_budget(used);
+        if let Some(object) = self.object_mut(index) {
+            object.budget = object.budget.max(used);
+        }
         match result {
             Ok(()) | Err(ScriptError::Exit(0)) => Ok(Value::Int(0)),
             Err(ScriptError::Exit(4)) => {

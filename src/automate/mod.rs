@@ -31,6 +31,7 @@ mod instantiate;
 mod instances;
 pub(crate) mod loader;
 mod lookup;
+pub(crate) mod masked;
 mod method;
 mod method_inputs;
 mod method_loader;
@@ -106,6 +107,7 @@ pub(crate) fn deliver(env: Arc<Env>, entry: &Entry<'_>, resume: Option<&Retry>) 
         workspace.state.entry_attributes.extend(root);
     }
     workspace.state.trace.steps.reserve(16);
+    workspace.state.fired.reserve(8);
     let result = uri.and_then(|uri| workspace.instantiate(&uri, &CREATE, None));
     let is_whole = match result {
         Ok(_) => true,
@@ -119,6 +121,7 @@ pub(crate) fn deliver(env: Arc<Env>, entry: &Entry<'_>, resume: Option<&Retry>) 
         errors: std::mem::take(&mut workspace.state.errors),
         effects: std::mem::take(&mut workspace.state.effects),
         retry: None,
+        fired: std::mem::take(&mut workspace.state.fired),
     };
     if is_whole {
         finish(&mut workspace, entry, &mut delivery);

@@ -19,6 +19,7 @@ use crate::model::clock::Timestamp;
 use crate::model::delivery::DeliveryError;
 use crate::model::delivery::Effect;
 use crate::model::delivery::Trace;
+use crate::model::fired::Fired;
 use crate::model::value::ObjectRef;
 use crate::model::value::Value;
 use crate::model::value::ValueMap;
@@ -52,6 +53,8 @@ pub(crate) struct State {
     pub(crate) trace: Trace,
     pub(crate) errors: Vec<DeliveryError>,
     pub(crate) effects: Vec<Effect>,
+    /// The instances that ended, the innermost first.
+    pub(crate) fired: Vec<Fired>,
     /// What the entry gives the first object besides its arguments: the event, and what a retry brings back.
     pub(crate) entry_attributes: Vec<(Arc<str>, Value)>,
     /// Steps whose end is not known yet, the innermost last.
@@ -95,6 +98,10 @@ pub(crate) struct Object {
     pub(crate) is_node: bool,
     /// The instance's file; none for `.default`.
     pub(crate) file: Option<Arc<str>>,
+    /// The instance's name as its files spell it; none for `.default` and for action scripts.
+    pub(crate) rule: Option<Arc<str>>,
+    /// The largest share of the script budget that one of its calls used, in thousandths.
+    pub(crate) budget: u16,
     pub(crate) depth: u32,
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::fired::Fired;
 use crate::model::target::TargetCollection;
 use crate::model::value::{Value, ValueMap};
 
@@ -43,6 +44,8 @@ pub struct Delivery {
     pub errors: Vec<DeliveryError>,
     /// Set when the run ended in `retry`.
     pub retry: Option<Retry>,
+    /// The instances that the run built, in the order in which they ended.
+    pub fired: Vec<Fired>,
 }
 
 impl Delivery {

@@ -5,13 +5,17 @@
 
 mod pending;
 mod points;
+mod report;
 mod run;
 mod settings_file;
 mod state;
 mod watcher;
 mod watches;
 
+pub use report::ReloadReport;
+pub use report::Reports;
 pub use run::run;
+pub use run::run_shared;
 pub use settings_file::SettingsFile;
 pub use state::Refusal;
 pub use state::ReloadState;
@@ -76,6 +80,7 @@ pub struct Reloader {
     left_out: BTreeSet<Diagnostic>,
     state: watch::Sender<ReloadState>,
     settings: Option<SettingsFile>,
+    reports: Option<Reports>,
 }
 
 impl Reloader {
@@ -94,6 +99,7 @@ impl Reloader {
             left_out,
             state: watch::Sender::new(state),
             settings: None,
+            reports: None,
         }
     }
 
@@ -101,6 +107,13 @@ impl Reloader {
     #[must_use]
     pub fn with_settings(mut self, settings: SettingsFile) -> Self {
         self.settings = Some(settings);
+        self
+    }
+
+    /// Has somebody told of every change that was brought into force or refused.
+    #[must_use]
+    pub fn with_reports(mut self, reports: Reports) -> Self {
+        self.reports = Some(reports);
         self
     }
 
@@ -153,14 +166,21 @@ impl Reloader {
         let errors = errors(&self.latest, &loaded.diagnostics);
         let is_old = |error: &Diagnostic| self.left_out.contains(error) && !changes.contains(&error.file);
         if errors.iter().any(|error| !is_old(error)) {
-            return self.keep(errors.into_iter().filter(|error| !is_old(error)).collect());
+            let findings: Vec<Diagnostic> = errors.into_iter().filter(|error| !is_old(error)).collect();
+            self.report(start, changes, String::new(), None, findings.clone());
+            return self.keep(findings);
         }
         let id = loaded.switchboard.id();
-        self.active.replace(loaded.switchboard);
+        let before = self.active.replace(loaded.switchboard);
         crash_point!("reload.replaced_before_log");
-        self.running = self.latest.clone();
+        let old = std::mem::replace(&mut self.running, self.latest.clone());
         self.left_out = errors;
         let took = start.elapsed();
+        if self.reports.is_some() {
+            let new = (&self.running, &*self.active.take());
+            let difference = report::difference(&changes, (&old, &before), new);
+            self.report(start, changes.clone(), difference, Some(before.id()), Vec::new());
+        }
         self.state.send_modify(|state| {
             (state.id, state.since, state.took) = (id, self.clock.now(), took);
             state.left_out = self.left_out.iter().cloned().collect();
@@ -175,6 +195,30 @@ impl Reloader {
             diagnostics: loaded.diagnostics,
             took,
         }
+    }
+
+    /// Tells whoever keeps reports. `replaced` are the rules until now, where others are in force already.
+    fn report(
+        &self,
+        start: Instant,
+        changes: TreeChanges,
+        difference: String,
+        replaced: Option<RulesId>,
+        findings: Vec<Diagnostic>,
+    ) {
+        let Some(Reports(tell)) = &self.reports else {
+            return;
+        };
+        let id = self.active.take().id();
+        tell(ReloadReport {
+            at: self.clock.now(),
+            before: replaced.unwrap_or(id),
+            after: replaced.map(|_before| id),
+            changes,
+            difference,
+            findings,
+            took: start.elapsed(),
+        });
     }
 
     /// The limits of scripts, from the settings in force.

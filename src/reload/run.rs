@@ -23,8 +23,16 @@ const MAX_OUTDATED: u32 = 3;
 const MAX_LOGGED: usize = 20;
 
 /// Brings every change into force until `shutdown` is done.
-pub async fn run(mut watcher: Watcher, reloader: Reloader, shutdown: impl Future<Output = ()>) {
-    let reloader = Arc::new(Mutex::new(reloader));
+pub async fn run(watcher: Watcher, reloader: Reloader, shutdown: impl Future<Output = ()>) {
+    run_shared(watcher, Arc::new(Mutex::new(reloader)), shutdown).await;
+}
+
+/// The same with a reloader that others may ask too.
+pub async fn run_shared(
+    mut watcher: Watcher,
+    reloader: Arc<Mutex<Reloader>>,
+    shutdown: impl Future<Output = ()>,
+) {
     let restless = Arc::new(watcher.restless());
     let outdated = Arc::new(AtomicU32::new(0));
     tokio::pin!(shutdown);
@@ -53,6 +61,18 @@ pub async fn run(mut watcher: Watcher, reloader: Reloader, shutdown: impl Future
 }
 
 impl Reloader {
+    /// Reads everything anew, the settings too, because somebody asked for it.
+    pub fn reload_now(&mut self) -> ReloadOutcome {
+        self.reload_settings();
+        let all = Changed {
+            rescan: true,
+            ..Changed::default()
+        };
+        let outcome = self.reload(&all);
+        tell(&outcome);
+        outcome
+    }
+
     /// Says whether anything was decided.
     fn apply(&mut self, changed: &Changed, is_outdated: impl Fn() -> bool) -> bool {
         if changed.settings {
@@ -61,27 +81,9 @@ impl Reloader {
         if !changed.rescan && changed.paths.is_empty() {
             return true;
         }
-        match self.reload_unless(changed, is_outdated) {
-            ReloadOutcome::Unchanged => (),
-            ReloadOutcome::Outdated => return false,
-            ReloadOutcome::Replaced {
-                id,
-                changes,
-                diagnostics,
-                took,
-            } => {
-                info!(%id, %changes, ?took, "Replaced the rules.");
-                log(&diagnostics);
-            }
-            ReloadOutcome::Kept { diagnostics } => {
-                warn!(
-                    errors = diagnostics.len(),
-                    "Kept the old rules, what changed is wrong."
-                );
-                log(&diagnostics);
-            }
-        }
-        true
+        let outcome = self.reload_unless(changed, is_outdated);
+        tell(&outcome);
+        !matches!(outcome, ReloadOutcome::Outdated)
     }
 
     fn reload_settings(&mut self) {
@@ -121,6 +123,28 @@ impl Reloader {
             state.problem = problem.map(Into::into);
             is_new
         });
+    }
+}
+
+fn tell(outcome: &ReloadOutcome) {
+    match outcome {
+        ReloadOutcome::Unchanged | ReloadOutcome::Outdated => (),
+        ReloadOutcome::Replaced {
+            id,
+            changes,
+            diagnostics,
+            took,
+        } => {
+            info!(%id, %changes, ?took, "Replaced the rules.");
+            log(diagnostics);
+        }
+        ReloadOutcome::Kept { diagnostics } => {
+            warn!(
+                errors = diagnostics.len(),
+                "Kept the old rules, what changed is wrong."
+            );
+            log(diagnostics);
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Instant;
 use rhai::Dynamic;
 use rhai::Engine;
 
+use crate::model::fired::WHOLE_BUDGET;
 use crate::settings::ScriptSettings;
 
 /// What a script may use before it is stopped and named.
@@ -58,6 +59,16 @@ impl From<&ScriptSettings> for Limits {
 }
 
 impl Limits {
+    /// How much of what one call may use so many operations are, in thousandths.
+    pub(crate) fn share(&self, operations: u64) -> u16 {
+        // One that was stopped used all of it, although the last few were not counted.
+        if self.max_operations <= operations.saturating_add(CLOCK_CHECK) {
+            return WHOLE_BUDGET;
+        }
+        let share = operations.saturating_mul(u64::from(WHOLE_BUDGET)) / self.max_operations;
+        u16::try_from(share).unwrap_or(WHOLE_BUDGET)
+    }
+
     /// Those of an inventory collector, which goes through all that a manager has. The time that it waits for the
     /// manager does not count.
     #[must_use]
@@ -107,6 +118,16 @@ const MEMORY_CHECK: Duration = Duration::from_millis(1);
 
 thread_local! {
     static BUDGET: Cell<Option<Budget>> = const { Cell::new(None) };
+    /// Operations of the innermost call, as of the last look at the clock.
+    static OPERATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Makes a call, and tells how many operations it used, to within [`CLOCK_CHECK`]. Those of calls within it are
+/// their own.
+pub(crate) fn metered<T>(call: impl FnOnce() -> T) -> (T, u64) {
+    let around = OPERATIONS.replace(0);
+    let result = call();
+    (result, OPERATIONS.replace(around))
 }
 
 #[derive(Clone, Copy)]
@@ -165,6 +186,7 @@ fn check(operations: u64, max_memory: u64) -> Option<Stopped> {
     if !operations.is_multiple_of(CLOCK_CHECK) {
         return None;
     }
+    OPERATIONS.set(operations);
     let mut budget = BUDGET.get()?;
     let now = Instant::now();
     if budget.deadline < now {

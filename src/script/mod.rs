@@ -26,6 +26,7 @@ pub use functions::own_functions;
 pub(crate) use inventory::unknown as unknown_association;
 pub use limits::Limits;
 pub use limits::THREAD_STACK;
+pub(crate) use limits::metered;
 pub(crate) use returned::Returned;
 
 use std::collections::BTreeMap;
@@ -346,6 +347,11 @@ impl ScriptHost {
             call_function(engine, script, function, arguments)
         });
         Ok(Returned::new(value?, script, function))
+    }
+
+    /// How much of what one call may use so many operations are, in thousandths.
+    pub(crate) fn share_of_budget(&self, operations: u64) -> u16 {
+        self.limits.share(operations)
     }
 
     /// Runs a method: its statements, with `evm` in reach. Whatever its last value is, its end is a good one.

@@ -3,6 +3,7 @@
 mod beneath;
 mod changes;
 pub mod diagnostic;
+pub mod difference;
 mod disk;
 mod file;
 pub mod locate;

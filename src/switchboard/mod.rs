@@ -3,6 +3,7 @@
 pub mod active;
 mod collect;
 mod poll;
+mod rule_tree;
 pub mod simulation;
 
 pub use active::ActiveSwitchboard;

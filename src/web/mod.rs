@@ -17,6 +17,7 @@ mod live;
 mod metrics;
 mod patient;
 mod problem;
+mod rules;
 mod server;
 mod signature;
 mod slots;
@@ -40,6 +41,7 @@ pub use access::Token;
 pub use health::Check;
 pub use health::Condition;
 pub use limits::Limits;
+pub use rules::Rules;
 pub use server::BindError;
 pub use signature::Signatures;
 
@@ -77,6 +79,8 @@ pub struct Services {
     pub vmdb: Vmdb,
     /// Where pushed messages go.
     pub push: PushStream,
+    /// The rules in force.
+    pub rules: Arc<dyn Rules>,
     /// What `/readyz` looks at.
     pub checks: Vec<Check>,
     /// What `/metrics` shows.

@@ -49,6 +49,7 @@ mod refresh_targets;
 mod reliability;
 mod reload;
 mod reload_watch;
+mod rule_figures;
 mod sandbox;
 mod script_calls;
 mod serve;

@@ -10,6 +10,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rhai", &["script"]),
     ("serde_yaml", &["automate", "settings"]),
     ("notify", &["reload"]),
+    ("similar", &["source"]),
     ("rusqlite", &["vmdb"]),
     ("clap", &["cli"]),
     ("axum", &["web"]),

@@ -1,0 +1,101 @@
+//! The rules in force as the web shows them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::model::delivery::RulesId;
+use crate::model::rule_tree::RuleTree;
+use crate::reload::ReloadOutcome;
+use crate::reload::ReloadState;
+use crate::reload::Reloader;
+use crate::source::Diagnostic;
+use crate::switchboard::ActiveSwitchboard;
+use crate::switchboard::Switchboard;
+use crate::web;
+
+/// The rules of an appliance.
+pub(crate) struct ShownRules {
+    active: ActiveSwitchboard,
+    reloader: Arc<Mutex<Reloader>>,
+    state: watch::Receiver<ReloadState>,
+    tree: Mutex<Option<(RulesId, Arc<RuleTree>)>>,
+    findings: Mutex<Option<(RulesId, Arc<[Diagnostic]>)>>,
+}
+
+impl fmt::Debug for ShownRules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ShownRules({})", self.active.take().id())
+    }
+}
+
+impl ShownRules {
+    /// What these rules are, and what this reloader makes of them.
+    pub(crate) fn new(active: ActiveSwitchboard, reloader: Arc<Mutex<Reloader>>) -> Self {
+        let state = reloader.lock().state();
+        Self {
+            active,
+            reloader,
+            state,
+            tree: Mutex::default(),
+            findings: Mutex::default(),
+        }
+    }
+}
+
+impl web::Rules for ShownRules {
+    fn generation(&self) -> RulesId {
+        self.active.take().id()
+    }
+
+    fn tree(&self) -> Arc<RuleTree> {
+        let rules = self.active.take();
+        once(&self.tree, rules.id(), || Arc::new(rules.rule_tree()))
+    }
+
+    fn findings(&self) -> Arc<[Diagnostic]> {
+        // Together, so that the files are those of the rules.
+        let (rules, tree) = {
+            let reloader = self.reloader.lock();
+            (self.active.take(), reloader.running().clone())
+        };
+        once(&self.findings, rules.id(), || {
+            let mut found = Switchboard::load(&tree, Some(&rules)).diagnostics;
+            found.extend(rules.check(&tree));
+            found.sort();
+            found.dedup();
+            found.into()
+        })
+    }
+
+    fn text(&self, path: &str) -> Option<String> {
+        let (rules, file) = {
+            let reloader = self.reloader.lock();
+            let mut files = reloader.running().files().iter();
+            (
+                self.active.take(),
+                files.find(|file| *file.path == *path).cloned(),
+            )
+        };
+        file.map(|file| rules.shown_text(&file))
+    }
+
+    fn reload_state(&self) -> ReloadState {
+        self.state.borrow().clone()
+    }
+
+    fn reload(&self) -> ReloadOutcome {
+        self.reloader.lock().reload_now()
+    }
+}
+
+/// What was worked out for these rules; worked out now where it was for others. Whoever asks meanwhile waits.
+fn once<T: Clone>(known: &Mutex<Option<(RulesId, T)>>, id: RulesId, work: impl FnOnce() -> T) -> T {
+    let mut known = known.lock();
+    match &*known {
+        Some((of, made)) if *of == id => made.clone(),
+        _other => known.insert((id, work())).1.clone(),
+    }
+}

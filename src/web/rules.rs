@@ -1,0 +1,31 @@
+//! What pages and the API need to know of the rules, which the web itself does not know.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::model::delivery::RulesId;
+use crate::model::rule_tree::RuleTree;
+use crate::reload::ReloadOutcome;
+use crate::reload::ReloadState;
+use crate::source::Diagnostic;
+
+/// The rules in force, for people to look at. Whatever has to be worked out blocks for a while.
+pub trait Rules: fmt::Debug + Send + Sync {
+    /// Which they are.
+    fn generation(&self) -> RulesId;
+
+    /// Every domain and instance; worked out once a generation.
+    fn tree(&self) -> Arc<RuleTree>;
+
+    /// Everything that `check` finds in them; worked out once a generation.
+    fn findings(&self) -> Arc<[Diagnostic]>;
+
+    /// The text of one of their files, by its path for people, passwords masked.
+    fn text(&self, path: &str) -> Option<String>;
+
+    /// Which files they were made of, and what became of the last change.
+    fn reload_state(&self) -> ReloadState;
+
+    /// Reads rules and settings anew.
+    fn reload(&self) -> ReloadOutcome;
+}
