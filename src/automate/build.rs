@@ -16,6 +16,7 @@ use crate::automate::workspace::Workspace;
 use crate::model::delivery::Outcome;
 use crate::model::delivery::Step;
 use crate::model::delivery::StepKind;
+use crate::model::event_outcome::MISSING_STANDS_IN;
 use crate::model::value::Value;
 
 impl Workspace {
@@ -84,7 +85,7 @@ impl Workspace {
                     );
                     return Err(self.missing("InstanceNotFound", message, name.to_string()));
                 };
-                why = Some(format!("`.missing` stands in for `{requested}`").into());
+                why = Some(format!("{MISSING_STANDS_IN} `{requested}`").into());
                 attributes.push((Arc::from("_missing_instance"), Value::Text(requested)));
                 (
                     instance.name.clone(),

@@ -15,6 +15,7 @@ use crate::model::ems::Ems;
 use crate::model::ems::EmsId;
 use crate::model::event::EventHash;
 use crate::model::event::EventId;
+use crate::model::event_outcome::EventOutcome;
 use crate::vmdb;
 use crate::vmdb::Decided;
 use crate::vmdb::NewEffect;
@@ -93,6 +94,7 @@ pub(crate) fn apply(vmdb: &Vmdb, decision: Decision<'_>) -> Result<Decided, Vmdb
     Ok(Decided {
         rules_id: decision.rules_id,
         decided_at: decision.decided_at,
+        outcome: EventOutcome::of(decision.hash, &delivery),
         delivery,
         refreshes: refreshes.into_values().collect(),
         outbox,

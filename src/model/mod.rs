@@ -12,6 +12,7 @@ pub mod ems;
 pub mod envelope;
 pub mod event;
 pub mod event_group;
+pub mod event_outcome;
 pub mod event_span;
 pub mod fired;
 pub mod flood;

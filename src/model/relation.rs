@@ -1,5 +1,7 @@
 //! Relation: which keys of an event name which inventory objects. ManageIQ's linking rules as a table.
 
+use crate::model::event::EventHash;
+
 /// How an event is related to one kind of object.
 #[derive(Clone, Copy, Debug)]
 pub struct Relation {
@@ -84,6 +86,31 @@ pub const RELATIONS: [Relation; 10] = [
         )
     },
 ];
+
+/// The one object that an event is about most: the first one that its hash names, in the order of the rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// Where it is, by the usual collection.
+    pub association: &'static str,
+    /// Its key there.
+    pub reference: String,
+    /// What it is called, where the event says so.
+    pub name: Option<String>,
+}
+
+/// What an event is about, if it names anything.
+pub fn subject(hash: &EventHash) -> Option<Subject> {
+    RELATIONS.iter().find_map(|relation| {
+        Some(Subject {
+            association: relation.associations.first()?,
+            reference: hash.text(relation.reference)?.to_owned(),
+            name: relation
+                .name
+                .and_then(|key| hash.text(key))
+                .map(ToOwned::to_owned),
+        })
+    })
+}
 
 const fn relation(
     column: &'static str,

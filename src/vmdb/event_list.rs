@@ -1,130 +1,30 @@
-//! Looking events up: for lists and pages.
+//! Looking events up: for lists and pages, in the order of time or of their numbers.
 
-use std::fmt;
-use std::str::FromStr;
+use std::cmp::Reverse;
 
+use rusqlite::Connection;
 use rusqlite::types::Value as Parameter;
 
-use crate::model::clock::Timestamp;
-use crate::model::ems::EmsId;
 use crate::model::event::EmsEvent;
 use crate::model::event::EventId;
-use crate::model::event_group::EventLevel;
 use crate::model::event_group::GroupAndLevel;
+use crate::model::event_outcome::EventOutcome;
+use crate::vmdb::EventCursor;
+use crate::vmdb::EventFilter;
 use crate::vmdb::RefreshId;
 use crate::vmdb::StoredDelivery;
 use crate::vmdb::StoredEffect;
 use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
 use crate::vmdb::deliveries;
-use crate::vmdb::digest_index;
-use crate::vmdb::event_refs;
+use crate::vmdb::ems_names::Managers;
+use crate::vmdb::event_counts::time_of;
+use crate::vmdb::event_selection::Selection;
+use crate::vmdb::event_selection::TIME;
 use crate::vmdb::event_streams;
+use crate::vmdb::event_zones;
+use crate::vmdb::event_zones::Span;
 use crate::vmdb::outbox_list;
-
-/// Which events are wanted; the default is all of them.
-#[derive(Clone, Debug, Default)]
-pub struct EventFilter {
-    /// Of this manager only.
-    pub ems_id: Option<EmsId>,
-    /// Of this type only.
-    pub event_type: Option<String>,
-    /// Of this group only.
-    pub group: Option<String>,
-    /// Of this level only.
-    pub level: Option<EventLevel>,
-    /// Not older, by `timestamp`, or by the time of receipt where an event has none.
-    pub from: Option<Timestamp>,
-    /// Older than this.
-    pub to: Option<Timestamp>,
-    /// About this object only: its association and its key, for example `vms` and `i-1`.
-    pub target: Option<(String, String)>,
-    /// Behind the end of a page: the next page.
-    pub before: Option<EventCursor>,
-    /// At most so many.
-    pub limit: Option<usize>,
-}
-
-/// When an event happened, or was received where it does not say; the index is over the same words.
-const TIME: &str = "ifnull(e.timestamp, e.received_at)";
-
-/// Where a page of events ended. As text it is opaque to whoever hands it back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EventCursor {
-    /// The time of the last event, where the page was in the order of time.
-    time: Option<Timestamp>,
-    id: EventId,
-}
-
-impl EventFilter {
-    /// Reads an [`EventFilter::target`], `association:key`; the key may hold colons of its own.
-    ///
-    /// # Errors
-    /// When a part is missing.
-    pub fn target_of(text: &str) -> Result<(String, String), String> {
-        match text.split_once(':') {
-            Some((association, key)) if !association.is_empty() && !key.is_empty() => {
-                Ok((association.to_owned(), key.to_owned()))
-            }
-            _other => Err(format!(
-                "`{text}` is no target: an association and a key are expected, as in vms:vm-1"
-            )),
-        }
-    }
-
-    /// The end of a page that this filter chose, whose last event is `last`.
-    pub fn cursor(&self, last: &StoredEvent) -> Option<EventCursor> {
-        let event = &last.event;
-        let time = event.hash.timestamp.unwrap_or(event.received_at);
-        Some(EventCursor {
-            time: self.is_by_time().then_some(time),
-            id: event.id?,
-        })
-    }
-
-    /// Whether a cursor is of a list in the order that this filter asks for.
-    pub fn goes_on_from(&self, cursor: &EventCursor) -> bool {
-        self.is_by_time() == cursor.time.is_some()
-    }
-
-    /// A span of time is shown in the order of time; events may come in another one.
-    fn is_by_time(&self) -> bool {
-        self.from.is_some() || self.to.is_some()
-    }
-}
-
-impl fmt::Display for EventCursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.time {
-            Some(time) => write!(f, "{}.{}", time.as_microsecond(), self.id.0),
-            None => write!(f, "{}", self.id.0),
-        }
-    }
-}
-
-impl FromStr for EventCursor {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || format!("`{text}` is no cursor of an earlier answer");
-        let (time, id) = match text.split_once('.') {
-            Some((time, id)) => (Some(time), id),
-            None => (None, text),
-        };
-        let time = time.map(|time| {
-            time.parse()
-                .ok()
-                .and_then(|time| Timestamp::from_microsecond(time).ok())
-        });
-        Ok(Self {
-            time: match time {
-                Some(time) => Some(time.ok_or_else(wrong)?),
-                None => None,
-            },
-            id: EventId(id.parse().map_err(|_error| wrong())?),
-        })
-    }
-}
 
 /// An event as it is saved.
 #[derive(Clone, Debug)]
@@ -133,6 +33,8 @@ pub struct StoredEvent {
     pub event: EmsEvent,
     /// Where it stands on the timeline.
     pub group: GroupAndLevel,
+    /// What became of it.
+    pub outcome: EventOutcome,
 }
 
 /// An event with what became of it.
@@ -150,23 +52,19 @@ pub struct ShownEvent {
 
 impl Vmdb {
     /// Events without `full_data`: those that came last first, or happened last where a span of time is asked
-    /// for. Whoever follows along asks for [`Vmdb::events_since`].
+    /// for, or only some events are. Whoever follows along asks for [`Vmdb::events_since`].
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn events_list(&self, filter: &EventFilter) -> Result<Vec<StoredEvent>, VmdbError> {
         let managers = self.managers()?;
         self.read(|transaction| {
-            let about = filter.target.as_ref().map(|(association, reference)| {
-                let digest = event_refs::digest_of(association, reference);
-                digest_index::find(transaction, event_refs::TABLES, digest)
-            });
-            let (sql, parameters) = select(filter, about.transpose()?);
-            let mut query = transaction.prepare_cached(&sql)?;
-            let mut rows = query.query(rusqlite::params_from_iter(parameters))?;
-            let mut events = Vec::new();
-            while let Some(row) = rows.next()? {
-                events.push(event_streams::read(row, &managers)?);
+            let selection = Selection::new(transaction, filter)?;
+            let mut events = page(transaction, &selection, &managers)?;
+            if let Some(named) = selection.named() {
+                events.extend(page(transaction, &named, &managers)?);
+                events.sort_by_key(|stored| Reverse((time_of(&stored.event), stored.event.id)));
+                events.truncate(filter.limit.unwrap_or(usize::MAX));
             }
             Ok(events)
         })
@@ -211,75 +109,105 @@ impl Vmdb {
     }
 }
 
+fn page(
+    connection: &Connection,
+    selection: &Selection<'_>,
+    managers: &Managers,
+) -> Result<Vec<StoredEvent>, VmdbError> {
+    let mut page = Page {
+        connection,
+        selection,
+        managers,
+        events: Vec::new(),
+    };
+    match selection.is_narrow() && selection.filter.limit.is_some() {
+        true => page.read_where_they_are()?,
+        false => page.read(Span::of(selection.filter))?,
+    }
+    Ok(page.events)
+}
+
+/// A page while it is read.
+struct Page<'a> {
+    connection: &'a Connection,
+    selection: &'a Selection<'a>,
+    managers: &'a Managers,
+    events: Vec<StoredEvent>,
+}
+
+impl Page<'_> {
+    /// What only few events are may be far apart: the counts say in which hours and minutes there are any.
+    fn read_where_they_are(&mut self) -> Result<(), VmdbError> {
+        let filter = self.selection.filter;
+        let end = filter.before.and_then(|cursor| cursor.time);
+        let end = end.map(|time| time.as_microsecond().saturating_add(1));
+        let span = Span::of(filter).up_to(end);
+        let limit = filter.limit.unwrap_or(usize::MAX);
+        for hour in event_zones::hours(self.connection, self.selection, span)? {
+            for minute in event_zones::minutes(self.connection, self.selection, hour)? {
+                self.read(minute.within(span))?;
+                if limit <= self.events.len() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the events of a span, as many as there is room for.
+    fn read(&mut self, span: Span) -> Result<(), VmdbError> {
+        let room = self
+            .selection
+            .filter
+            .limit
+            .map(|limit| limit.saturating_sub(self.events.len()));
+        let (sql, parameters) = select(self.selection, span, room);
+        let mut query = self.connection.prepare_cached(&sql)?;
+        let mut rows = query.query(rusqlite::params_from_iter(parameters))?;
+        while let Some(row) = rows.next()? {
+            self.events.push(event_streams::read(row, self.managers)?);
+        }
+        Ok(())
+    }
+}
+
 /// The whole query. Where a span of time is asked for, the index by time gives the order too; left to itself SQLite
 /// might read every event there is, the newest first.
-fn select(filter: &EventFilter, about: Option<Vec<i64>>) -> (String, Vec<Parameter>) {
-    let is_about = about.is_some();
-    let (conditions, mut parameters) = conditions(filter, about);
-    let index = match filter.is_by_time() && !is_about {
+fn select(selection: &Selection<'_>, span: Span, room: Option<usize>) -> (String, Vec<Parameter>) {
+    let filter = selection.filter;
+    let is_by_time = filter.is_by_time();
+    let mut all = selection.of_rows();
+    if let Some(from) = span.from {
+        all.and(&format!("{TIME} >= ?"), from);
+    }
+    if let Some(to) = span.to {
+        all.and(&format!("{TIME} < ?"), to);
+    }
+    match filter.before {
+        Some(EventCursor { time: Some(time), id }) if is_by_time => {
+            let (time, id) = (all.number(time.as_microsecond()), all.number(id.0));
+            all.also(&format!("{TIME} <= {time}"));
+            all.also(&format!("({TIME} < {time} OR e.id < {id})"));
+        }
+        Some(EventCursor { id, .. }) => all.and("e.id < ?", id.0),
+        None => {}
+    }
+    let index = match is_by_time && selection.about.is_none() {
         true => "INDEXED BY event_streams_time",
         false => "",
     };
-    let order = match filter.is_by_time() {
+    let order = match is_by_time {
         true => format!("{TIME} DESC, e.id DESC"),
         false => "e.id DESC".to_owned(),
     };
-    let limit = filter.limit.and_then(|limit| i64::try_from(limit).ok());
-    parameters.push(Parameter::from(limit.unwrap_or(-1)));
+    let room = room.and_then(|room| i64::try_from(room).ok()).unwrap_or(-1);
+    let room = all.number(room);
     let sql = format!(
-        "SELECT {} FROM event_streams e {index} {conditions} ORDER BY {order} LIMIT ?{}",
+        "SELECT {} FROM event_streams e {index} {} ORDER BY {order} LIMIT {room}",
         event_streams::COLUMNS,
-        parameters.len()
+        all.sql
     );
-    (sql, parameters)
-}
-
-fn conditions(filter: &EventFilter, about: Option<Vec<i64>>) -> (String, Vec<Parameter>) {
-    let time = |time: Timestamp| Parameter::from(time.as_microsecond());
-    let by_time = filter.before.filter(|_| filter.is_by_time());
-    let (at, behind) = by_time.map_or((None, None), |cursor| (cursor.time, Some(cursor.id)));
-    let text = |text: &String| Parameter::from(text.clone());
-    let wanted = [
-        ("e.ems_id =", filter.ems_id.map(|id| Parameter::from(id.0))),
-        ("e.event_type =", filter.event_type.as_ref().map(text)),
-        ("e.group_name =", filter.group.as_ref().map(text)),
-        (
-            "e.level =",
-            filter
-                .level
-                .map(|level| Parameter::from(level.as_str().to_owned())),
-        ),
-        ("ifnull(e.timestamp, e.received_at) >=", filter.from.map(time)),
-        ("ifnull(e.timestamp, e.received_at) <", filter.to.map(time)),
-        (
-            "e.id <",
-            filter
-                .before
-                .filter(|_| !filter.is_by_time())
-                .map(|cursor| Parameter::from(cursor.id.0)),
-        ),
-        ("ifnull(e.timestamp, e.received_at) <=", at.map(time)),
-    ];
-    let (mut sql, mut parameters) = (String::new(), Vec::new());
-    for (condition, parameter) in wanted {
-        let Some(parameter) = parameter else { continue };
-        parameters.push(parameter);
-        let word = if sql.is_empty() { "WHERE" } else { " AND" };
-        sql.push_str(&format!("{word} {condition} ?{}", parameters.len()));
-    }
-    if let (Some(at), Some(id)) = (at, behind) {
-        parameters.extend([time(at), Parameter::from(id.0)]);
-        let word = if sql.is_empty() { "WHERE" } else { " AND" };
-        let (at, id) = (parameters.len() - 1, parameters.len());
-        sql.push_str(&format!("{word} ({TIME} < ?{at} OR e.id < ?{id})"));
-    }
-    if let Some(events) = about {
-        parameters.push(Parameter::from(serde_json::json!(events).to_string()));
-        let word = if sql.is_empty() { "WHERE" } else { " AND" };
-        let condition = "e.id IN (SELECT value FROM json_each(?";
-        sql.push_str(&format!("{word} {condition}{}))", parameters.len()));
-    }
-    (sql, parameters)
+    (sql, all.parameters)
 }
 
 #[cfg(test)]
@@ -288,14 +216,17 @@ mod tests {
 
     use super::*;
     use crate::model::clock::Clock;
+    use crate::model::clock::Timestamp;
     use crate::vmdb::DatabaseUrl;
 
     fn plan(filter: &EventFilter, about: Option<Vec<i64>>) -> String {
         let folder = tempfile::tempdir().unwrap();
         let url = DatabaseUrl::sqlite(folder.path().join("test.db"));
         let vmdb = Vmdb::open_to_serve(&url, Clock::System).unwrap();
-        let (sql, parameters) = select(filter, about);
         let plan = vmdb.read(|transaction| {
+            let mut selection = Selection::new(transaction, filter)?;
+            selection.about = about;
+            let (sql, parameters) = select(&selection, Span::of(filter), filter.limit);
             let mut query = transaction.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
             let rows = query.query_map(params_from_iter(parameters), |row| row.get::<_, String>(3))?;
             Ok(rows.collect::<Result<Vec<_>, _>>()?)
@@ -330,7 +261,6 @@ mod tests {
             assert!(!plan.contains("TEMP B-TREE"), "{plan}");
         }
         let newest = EventFilter {
-            level: Some(EventLevel::Critical),
             before: Some("7".parse().unwrap()),
             limit: Some(50),
             ..EventFilter::default()

@@ -16,6 +16,7 @@ use crate::model::event::EventKey;
 use crate::model::event::FullData;
 use crate::model::event_group::EventLevel;
 use crate::model::event_group::GroupAndLevel;
+use crate::model::event_outcome::EventOutcome;
 use crate::model::value::Value;
 use crate::vmdb::StoredEvent;
 use crate::vmdb::VmdbError;
@@ -43,10 +44,11 @@ pub(crate) const COLUMNS: &str = "e.id, e.ems_id, e.class, e.event_type, e.sourc
      e.timestamp, e.received_at, e.group_name, e.level, e.attributes, \
      e.vm_or_template_id, e.dest_vm_or_template_id, e.host_id, e.dest_host_id, e.availability_zone_id, \
      e.ems_cluster_id, e.container_node_id, e.container_group_id, e.container_replicator_id, \
-     e.physical_storage_id";
+     e.physical_storage_id, e.outcome";
 const FIRST_LINK: usize = 12;
 /// How many they are.
-pub(crate) const COLUMN_COUNT: usize = FIRST_LINK + LINKS.len();
+pub(crate) const COLUMN_COUNT: usize = OUTCOME + 1;
+const OUTCOME: usize = FIRST_LINK + LINKS.len();
 
 /// The same columns with the native event, for one event.
 pub(crate) fn select_whole(filter: &str) -> String {
@@ -61,15 +63,21 @@ pub(crate) struct EventRow {
     key: EventKey,
     group: GroupAndLevel,
     attributes: String,
+    outcome: EventOutcome,
 }
 
 impl EventRow {
-    pub(crate) fn new(event: Arc<EmsEvent>, group: GroupAndLevel) -> Result<Self, VmdbError> {
+    pub(crate) fn new(
+        event: Arc<EmsEvent>,
+        group: GroupAndLevel,
+        outcome: EventOutcome,
+    ) -> Result<Self, VmdbError> {
         Ok(Self {
             key: event_keys::key_of(&event.hash),
             attributes: codec::write_attributes(&event.hash.attributes)?,
             event,
             group,
+            outcome,
         })
     }
 
@@ -80,7 +88,7 @@ impl EventRow {
     /// Inserts the event; its native event has stood beside it since it was put on the queue.
     pub(crate) fn insert(
         &self,
-        transaction: &Transaction<'_>,
+        transaction: &mut Transaction<'_>,
         id: EventId,
         ems_id: EmsId,
     ) -> Result<(), VmdbError> {
@@ -99,7 +107,7 @@ impl EventRow {
         ] = LINKS.map(|name| event.links.get(name));
         transaction.execute(
             "INSERT INTO event_streams VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
-             ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)",
+             ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
             params![
                 id.0,
                 ems_id.0,
@@ -124,8 +132,10 @@ impl EventRow {
                 replicator,
                 storage,
                 self.attributes,
+                self.outcome.number(),
             ],
         )?;
+        transaction.counts.saved(ems_id, event, &self.group, self.outcome);
         Ok(())
     }
 }
@@ -193,10 +203,16 @@ pub(crate) fn read(row: &Row<'_>, managers: &Managers) -> Result<StoredEvent, Vm
         },
         group: GroupAndLevel {
             group: text(9)?,
-            level: [EventLevel::Critical, EventLevel::Warning]
-                .into_iter()
-                .find(|one| one.as_str() == level)
-                .unwrap_or(EventLevel::Detail),
+            level: self::level(&level),
         },
+        outcome: EventOutcome::from_number(row.get(OUTCOME)?),
     })
+}
+
+/// The level of a row.
+pub(crate) fn level(word: &str) -> EventLevel {
+    [EventLevel::Critical, EventLevel::Warning]
+        .into_iter()
+        .find(|level| level.as_str() == word)
+        .unwrap_or(EventLevel::Detail)
 }

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::model::clock::Timestamp;
 use crate::vmdb::VmdbError;
+use crate::vmdb::event_counts::EventCounts;
 use crate::vmdb::shared::Shared;
 use crate::vmdb::tallies::Books;
 use crate::vmdb::transaction::News;
@@ -108,6 +109,7 @@ impl Group<'_> {
 
     fn end(&mut self, done: &Done) -> Result<(), VmdbError> {
         done.books.write(self.connection, self.now)?;
+        done.counts.write(self.connection)?;
         if let Some(id) = done.news.last_gone {
             let mut update = self
                 .connection
@@ -134,12 +136,14 @@ impl Group<'_> {
 #[derive(Default)]
 struct Done {
     books: Books,
+    counts: EventCounts,
     news: News,
 }
 
 impl Done {
     fn add(&mut self, transaction: &Transaction<'_>) {
         self.books.add(&transaction.books);
+        self.counts.add(&transaction.counts);
         self.news.add(&transaction.news);
     }
 }

@@ -11,6 +11,7 @@ use crate::model::delivery::RulesId;
 use crate::model::event::EmsEvent;
 use crate::model::event::EventId;
 use crate::model::event_group::GroupAndLevel;
+use crate::model::event_outcome::EventOutcome;
 use crate::vmdb::NewEffect;
 use crate::vmdb::NewMessage;
 use crate::vmdb::RefreshRequest;
@@ -73,6 +74,8 @@ pub struct Decided {
     pub rules_id: RulesId,
     /// When.
     pub decided_at: Timestamp,
+    /// What became of the event with it.
+    pub outcome: EventOutcome,
     /// The decision.
     pub delivery: Delivery,
     /// What is to be refreshed, by manager.

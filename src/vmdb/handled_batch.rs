@@ -19,6 +19,7 @@ use crate::vmdb::MessageKind;
 use crate::vmdb::MessageState;
 use crate::vmdb::VmdbError;
 use crate::vmdb::ems_names::Managers;
+use crate::vmdb::event_counts;
 use crate::vmdb::event_keys;
 use crate::vmdb::event_refs;
 use crate::vmdb::event_streams;
@@ -157,6 +158,7 @@ impl Batch {
             }
             Row::Again { event, decided } => {
                 transaction.gone(id);
+                event_counts::decided_again(transaction, *event, decided.outcome)?;
                 write_decided(transaction, merge, ems_id, *event, decided)?;
                 Ok(Committed::Saved(*event))
             }

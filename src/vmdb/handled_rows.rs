@@ -7,6 +7,7 @@ use crate::model::clock::Timestamp;
 use crate::model::delivery::RulesId;
 use crate::model::event::EmsEvent;
 use crate::model::event::EventId;
+use crate::model::event_outcome::EventOutcome;
 use crate::vmdb::Completion;
 use crate::vmdb::Decided;
 use crate::vmdb::Handled;
@@ -43,6 +44,7 @@ pub(crate) enum Row {
 }
 
 pub(crate) struct DecidedRows {
+    pub(crate) outcome: EventOutcome,
     pub(crate) delivery: DeliveryRow,
     pub(crate) refreshes: Vec<Wanted>,
     pub(crate) outbox: Vec<NewEffect>,
@@ -69,7 +71,7 @@ impl Row {
                     event.hash.full_data.forget_view();
                 }
                 Self::New {
-                    row: EventRow::new(event.clone(), group)?,
+                    row: EventRow::new(event.clone(), group, decided.outcome)?,
                     refs: event_refs::of_event(&event, &decided.refreshes),
                     event,
                     decided: DecidedRows::new(*decided, known)?,
@@ -113,6 +115,7 @@ impl Row {
 impl DecidedRows {
     fn new(decided: Decided, known: &KnownSteps) -> Result<Self, VmdbError> {
         Ok(Self {
+            outcome: decided.outcome,
             delivery: DeliveryRow::new(&decided.delivery, decided.rules_id, decided.decided_at, known)?,
             refreshes: decided
                 .refreshes

@@ -18,11 +18,13 @@ use rusqlite::params;
 use crate::crash_point::crash_point;
 use crate::model::clock::Timestamp;
 use crate::model::ems::EmsId;
+use crate::model::event::EventId;
 use crate::settings::HistorySettings;
 use crate::vmdb::MessageId;
 use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
 use crate::vmdb::codec;
+use crate::vmdb::event_counts;
 use crate::vmdb::event_keys;
 use crate::vmdb::refresh_queue::RefreshState;
 use crate::vmdb::request::Request;
@@ -252,6 +254,7 @@ impl Purge {
                 self.purged.held += 1;
                 continue;
             }
+            event_counts::purged(transaction, EventId(candidate.id))?;
             for sql in [
                 "DELETE FROM event_streams WHERE id = ?1",
                 "DELETE FROM native_events WHERE id = ?1",

@@ -12,6 +12,7 @@ use crate::vmdb::FeedPosition;
 use crate::vmdb::MessageId;
 use crate::vmdb::VmdbError;
 use crate::vmdb::digest_index;
+use crate::vmdb::event_counts::EventCounts;
 use crate::vmdb::event_refs;
 use crate::vmdb::tallies::Books;
 use crate::vmdb::writer_state::WriterState;
@@ -24,6 +25,8 @@ pub(crate) struct Transaction<'a> {
     pub(crate) now: Timestamp,
     /// What the job adds to the books.
     pub(crate) books: Books,
+    /// What the job adds to the counts of the timeline.
+    pub(crate) counts: EventCounts,
     /// What the others have to know once it is committed.
     pub(crate) news: News,
     /// Whether a first time came to nothing: a job with parts that may fail keeps them apart now.
@@ -80,6 +83,7 @@ impl<'a> Transaction<'a> {
             connection,
             now,
             books: Books::default(),
+            counts: EventCounts::default(),
             news: News::default(),
             is_careful,
             state,
@@ -110,7 +114,7 @@ impl<'a> Transaction<'a> {
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, VmdbError>,
     ) -> Result<Result<T, VmdbError>, VmdbError> {
-        let (books, news) = (self.books.clone(), self.news.clone());
+        let (books, counts, news) = (self.books.clone(), self.counts.clone(), self.news.clone());
         let marks: Vec<usize> = self.state.each().map(|index| index.mark()).collect();
         self.execute("SAVEPOINT part", [])?;
         let done = work(self);
@@ -119,7 +123,7 @@ impl<'a> Transaction<'a> {
                 return Err(error.clone());
             }
             self.execute("ROLLBACK TO part", [])?;
-            (self.books, self.news) = (books, news);
+            (self.books, self.counts, self.news) = (books, counts, news);
             self.state
                 .each()
                 .zip(marks)

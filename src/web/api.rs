@@ -21,6 +21,7 @@ use crate::model::clock::Timestamp;
 use crate::model::ems::EmsId;
 use crate::model::event::EventId;
 use crate::model::event_group::EventLevel;
+use crate::model::event_outcome::EventOutcome;
 use crate::vmdb::EventCursor;
 use crate::vmdb::EventFilter;
 use crate::vmdb::MessageKind;
@@ -60,6 +61,8 @@ struct EventQuery {
     event_type: Option<String>,
     group: Option<String>,
     level: Option<String>,
+    outcome: Option<String>,
+    q: Option<String>,
     target: Option<String>,
     from: Option<String>,
     to: Option<String>,
@@ -85,6 +88,7 @@ async fn event_streams(
         None => None,
         Some(word) => Some(level(word)?),
     };
+    let outcome: Option<EventOutcome> = word(query.outcome.as_deref())?;
     let limit = page(query.limit);
     let before: Option<EventCursor> = word(query.cursor.as_deref())?;
     let target = query.target.as_deref().map(EventFilter::target_of);
@@ -99,6 +103,8 @@ async fn event_streams(
             event_type: query.event_type,
             group: query.group,
             level,
+            outcome,
+            q: query.q,
             target,
             from,
             to,

@@ -28,6 +28,7 @@ pub(crate) fn listed(stored: &StoredEvent) -> Map<String, Value> {
     map.insert("received_at".to_owned(), json!(event.received_at));
     map.insert("group".to_owned(), json!(stored.group.group));
     map.insert("level".to_owned(), json!(stored.group.level));
+    map.insert("outcome".to_owned(), json!(stored.outcome));
     for (link, id) in &event.links {
         map.insert((*link).to_owned(), json!(id));
     }

@@ -58,6 +58,7 @@ mod source_tree;
 mod support;
 mod telemetry;
 mod tidy;
+mod timeline;
 mod traces;
 mod verify;
 mod verify_outside;

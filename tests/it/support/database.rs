@@ -18,6 +18,7 @@ use switchboard::model::event::EventKey;
 use switchboard::model::event::FullData;
 use switchboard::model::event_group::EventLevel;
 use switchboard::model::event_group::GroupAndLevel;
+use switchboard::model::event_outcome::EventOutcome;
 use switchboard::model::value::Value;
 use switchboard::source::Severity;
 use switchboard::vmdb::Audit;
@@ -188,6 +189,7 @@ pub(crate) fn decided(delivery: Delivery) -> Decided {
     Decided {
         rules_id: RulesId(7),
         decided_at: noon(),
+        outcome: EventOutcome::Acted,
         delivery,
         refreshes: Vec::new(),
         outbox: Vec::new(),

@@ -20,6 +20,7 @@ use switchboard::model::event::EventKey;
 use switchboard::model::event::FullData;
 use switchboard::model::event_group::EventLevel;
 use switchboard::model::event_group::GroupAndLevel;
+use switchboard::model::event_outcome::EventOutcome;
 use switchboard::model::target::ManagerRef;
 use switchboard::model::target::Target;
 use switchboard::model::value::Value;
@@ -400,6 +401,7 @@ impl<'a> Worker<'a> {
         Decided {
             rules_id: RulesId(7),
             decided_at: self.clock.now(),
+            outcome: EventOutcome::Acted,
             delivery: Delivery::default(),
             refreshes: target_of(number)
                 .filter(|_| run == 0)
