@@ -4,17 +4,21 @@
 
 mod access;
 mod api;
+mod assets;
 mod body;
 mod cloud_events;
 pub(crate) mod event_document;
 #[cfg(feature = "crash-points")]
 mod half_sent;
+mod headers;
 mod health;
 mod intake;
 mod inventory;
 mod limits;
 mod live;
 mod metrics;
+#[expect(dead_code, reason = "the frame of pages that come one by one")]
+mod pages;
 mod patient;
 mod problem;
 mod rules;
@@ -162,8 +166,10 @@ fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/assets/{name}", get(assets::asset))
         .merge(guarded)
         .fallback(nowhere)
+        .layer(middleware::from_fn(headers::secure))
         .layer(middleware::from_fn_with_state(shared.clone(), count))
         .with_state(shared)
 }

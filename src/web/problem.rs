@@ -75,6 +75,21 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     }
 
+    /// What is answered.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What is wrong.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do about it; may be empty.
+    pub(crate) fn advice(&self) -> &str {
+        &self.help
+    }
+
     /// The same with advice.
     #[must_use]
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {

@@ -17,6 +17,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hyper", &["web"]),
     ("hyper_util", &["web"]),
     ("subtle", &["web"]),
+    ("maud", &["web"]),
     ("hmac", &["web"]),
     ("ureq", &["outbound", "cli", "verify"]),
     ("lettre", &["handler"]),

@@ -1,0 +1,64 @@
+//! A problem as a page: what, why, and what to do.
+
+use axum::response::IntoResponse;
+use axum::response::Response;
+use maud::html;
+
+use crate::vmdb::VmdbError;
+use crate::web::pages::shell;
+use crate::web::pages::shell::icon;
+use crate::web::pages::visitor::Visitor;
+use crate::web::problem::Problem;
+
+/// A [`Problem`] that a person sees.
+#[derive(Debug)]
+pub(crate) struct PageProblem(pub(crate) Problem);
+
+impl From<Problem> for PageProblem {
+    fn from(problem: Problem) -> Self {
+        Self(problem)
+    }
+}
+
+impl From<VmdbError> for PageProblem {
+    fn from(error: VmdbError) -> Self {
+        Self(Problem::from(error))
+    }
+}
+
+impl IntoResponse for PageProblem {
+    fn into_response(self) -> Response {
+        let visitor = Visitor::default();
+        let (status, message, help) = (self.0.status(), self.0.message(), self.0.advice());
+        let title = status.canonical_reason().unwrap_or("Problem");
+        let page = html! {
+            (shell::head(title, &visitor))
+            body {
+                (maud::PreEscaped(crate::web::assets::SPRITE))
+                main #main {
+                    div.pagehead { h1 { (title) } }
+                    div."note fail-note" {
+                        (icon("g-failed", "fail"))
+                        div {
+                            p { strong { (message) } }
+                            @if !help.is_empty() { p { (help) } }
+                        }
+                        div.acts { a."btn small" href="/" { "To the timeline" } }
+                    }
+                }
+            }
+        };
+        let shown = shell::html_answer(&shell::framed(&visitor, &page));
+        // Its status and headers, such as when to come again.
+        let (parts, _json) = self.0.into_response().into_parts();
+        let (mut head, body) = shown.into_parts();
+        head.status = parts.status;
+        for (name, value) in parts.headers {
+            if let Some(name) = name.filter(|name| !head.headers.contains_key(name)) {
+                head.headers.insert(name, value);
+            }
+        }
+        head.headers.remove(axum::http::header::CONTENT_LENGTH);
+        Response::from_parts(head, body)
+    }
+}
