@@ -44,8 +44,19 @@ impl Floor {
 
     /// Parses the message once, straight into rhai's form, and calls `event_to_hash` and `parse` with it.
     pub(crate) fn decide(&self, message: &str) -> usize {
+        self.decide_where(message, |_event_type| true)
+    }
+
+    /// The same, where there is a rule for events of this type.
+    pub(crate) fn decide_where(&self, message: &str, has_rule: impl FnOnce(&str) -> bool) -> usize {
         let document = json(message);
         let hash = self.call(&self.parser, "event_to_hash", (document.clone(), 1_i64));
+        {
+            let hash = hash.as_map_ref().unwrap();
+            if !has_rule(&hash["event_type"].as_immutable_string_ref().unwrap()) {
+                return 0;
+            }
+        }
         let found = self.call(&self.target_parser, "parse", (Event(document),));
         assert!(hash.is_map());
         found.cast::<Targets>().0.lock().unwrap().len()

@@ -81,8 +81,14 @@ impl Rows {
         }
     }
 
-    /// Writes `count` events, so many in each transaction; how long it took.
-    pub(crate) fn write(&self, database: &Path, count: usize, batch: usize) -> Duration {
+    /// Writes `count` events, so many in each transaction; how long it took. `ready` waits until these may be written.
+    pub(crate) fn write(
+        &self,
+        database: &Path,
+        count: usize,
+        batch: usize,
+        mut ready: impl FnMut(&Range<usize>),
+    ) -> Duration {
         let connection = self.create(database);
         let setting = |name: &str, value: &dyn rusqlite::ToSql| {
             connection
@@ -98,6 +104,7 @@ impl Rows {
         let mut handled = 0..0;
         let mut put = 0..batch.min(count);
         while !put.is_empty() || !handled.is_empty() {
+            ready(&put);
             execute(&connection, "BEGIN IMMEDIATE", []);
             self.handle(&connection, handled.clone());
             self.put(&connection, put.clone());

@@ -1,4 +1,7 @@
-//! What the durable pipeline brings, from the door to the targets that wait, beside a lean one in the same run.
+//! What the durable pipeline brings, from the door to the targets that wait, beside two others in the same run.
+//!
+//! The lean one writes the same rows, which it finds ready, and does nothing else. The prototype parses the events and
+//! runs the same scripts on a bare engine before it writes them, which is the least that any pipeline has to do.
 //!
 //! `cargo bench --bench pipeline`, and behind `--` any of `throughput`, `latency`, `stored`. Environment variables:
 //! `SWITCHBOARD_BENCH_FOLDER` (a folder on the disk to measure), `SWITCHBOARD_BENCH_EVENTS` (of a run of the
@@ -15,8 +18,11 @@
     reason = "a bench"
 )]
 
+#[expect(dead_code, reason = "another bench calls the rest of it")]
+mod floor;
 mod lean;
 mod load;
+mod prototype;
 mod served;
 mod threads;
 
@@ -29,6 +35,10 @@ use crate::lean::Rows;
 use crate::load::Caller;
 use crate::served::Folder;
 use crate::served::Served;
+
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Events in a request, or in a transaction of the lean pipeline.
 const BATCHES: [usize; 4] = [1, 10, 100, 1_000];
@@ -135,20 +145,22 @@ fn bytes_written() -> u64 {
 fn throughput() {
     let events: Vec<String> = (0..events_at(1_000)).map(load::event).collect();
     let rows = rows(&events);
-    let (mut lean, mut http) = ([Run::default(); 4], [Run::default(); 4]);
+    let (mut lean, mut prototype, mut http) = ([Run::default(); 4], [Run::default(); 4], [Run::default(); 4]);
     let mut file = Run::default();
     for _ in 0..rounds() {
         for (index, batch) in BATCHES.into_iter().enumerate() {
             let count = events_at(batch);
             lean[index] = lean[index].best(lean_run(&rows, count, batch));
+            prototype[index] = prototype[index].best(prototype_run(&rows, &events[..count], batch));
             http[index] = http[index].best(http_run(&events[..count], batch));
         }
         file = file.best(file_run(&events));
     }
     println!(
         "{} B an event, {CONNECTIONS} connections. For each event: microseconds on a processor of the thread that \
-         writes and of all but the senders, bytes written; behind it the lean pipeline, and the ratio of the rates\n\
-         and of the processor time of the threads that write.",
+         writes and of all but the senders, bytes written; behind it the lean pipeline, which writes ready rows, and the\n\
+         ratios of the rates and of the processor time of the threads that write; then the prototype, which parses\n\
+         and runs the same scripts on a bare engine too, and the ratio of the rates.",
         events[0].len()
     );
     for (index, batch) in BATCHES.into_iter().enumerate() {
@@ -156,19 +168,19 @@ fn throughput() {
             &format!("HTTP in, {batch} a request"),
             http[index],
             batch,
-            lean[index],
+            (lean[index], prototype[index]),
         );
     }
     for (index, batch) in BATCHES.into_iter().enumerate().skip(2) {
-        print("file in", file, batch, lean[index]);
+        print("file in", file, batch, (lean[index], prototype[index]));
     }
 }
 
-fn print(what: &str, ours: Run, batch: usize, lean: Run) {
+fn print(what: &str, ours: Run, batch: usize, (lean, prototype): (Run, Run)) {
     let aim = if 100 <= batch { " (aim 0.8)" } else { "" };
     println!(
         "{what:<26} {:>6.0}/s {:>5.1} {:>5.1} us {:>5.0} B   lean, {batch:>4} a commit {:>6.0}/s {:>5.1} us {:>5.0} B   \
-         ratio {:.2} {:.2}{aim}",
+         ratio {:.2} {:.2}{aim}   prototype {:>6.0}/s ratio {:.2}",
         ours.rate,
         ours.writer,
         ours.all,
@@ -178,6 +190,8 @@ fn print(what: &str, ours: Run, batch: usize, lean: Run) {
         lean.bytes,
         ours.rate / lean.rate,
         lean.writer / ours.writer,
+        prototype.rate,
+        ours.rate / prototype.rate,
     );
 }
 
@@ -195,7 +209,16 @@ fn rows(events: &[String]) -> Rows {
 
 fn lean_run(rows: &Rows, count: usize, batch: usize) -> Run {
     let folder = Folder::new();
-    Run::of(count, || rows.write(&folder.database(), count, batch))
+    Run::of(count, || {
+        rows.write(&folder.database(), count, batch, |_ready| ())
+    })
+}
+
+fn prototype_run(rows: &Rows, events: &[String], batch: usize) -> Run {
+    let folder = Folder::new();
+    Run::of(events.len(), || {
+        prototype::run(rows, &folder.database(), events, batch)
+    })
 }
 
 fn requests(events: &[String], batch: usize) -> Vec<Vec<u8>> {
