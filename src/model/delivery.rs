@@ -59,6 +59,20 @@ impl Delivery {
             .flat_map(|targets| targets.targets().iter().cloned())
             .collect()
     }
+
+    /// How many targets that are.
+    pub fn target_count(&self) -> usize {
+        let mut refreshes = self.effects.iter().filter_map(|effect| match effect {
+            Effect::QueueRefresh { targets } => Some(targets),
+            _other => None,
+        });
+        match (refreshes.next(), refreshes.next()) {
+            (None, _) => 0,
+            // Without duplicates already.
+            (Some(only), None) => only.targets().len(),
+            (Some(_), Some(_)) => self.targets().targets().len(),
+        }
+    }
 }
 
 /// Something to be done once the event is committed, or with it.
@@ -196,7 +210,11 @@ pub struct Action {
     pub result: &'static str,
 }
 
-fn as_map<S: serde::Serializer>(pairs: &[(Arc<str>, Value)], serializer: S) -> Result<S::Ok, S::Error> {
+/// Pairs as a map, without those that are nothing.
+pub(crate) fn as_map<S: serde::Serializer>(
+    pairs: &[(Arc<str>, Value)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_map(
         pairs
             .iter()

@@ -14,7 +14,7 @@ use crate::model::target::TargetCollection;
 use crate::vmdb::FeedPosition;
 use crate::vmdb::VmdbError;
 use crate::vmdb::codec;
-use crate::vmdb::traces::KnownSteps;
+use crate::vmdb::known_steps::KnownSteps;
 use crate::vmdb::traces::ReadTrace;
 use crate::vmdb::traces::WrittenTrace;
 use crate::vmdb::transaction::Transaction;
@@ -75,7 +75,7 @@ impl DeliveryRow {
             effects: list("effects", &delivery.effects)?,
             errors: list("errors", &delivery.errors)?,
             effect_count: count(delivery.effects.len()),
-            target_count: count(delivery.targets().targets().len()),
+            target_count: count(delivery.target_count()),
         })
     }
 

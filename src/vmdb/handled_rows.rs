@@ -16,9 +16,9 @@ use crate::vmdb::VmdbError;
 use crate::vmdb::deliveries::DeliveryRow;
 use crate::vmdb::event_refs;
 use crate::vmdb::event_streams::EventRow;
+use crate::vmdb::known_steps::KnownSteps;
 use crate::vmdb::refresh_queue::Wanted;
 use crate::vmdb::take;
-use crate::vmdb::traces::KnownSteps;
 
 /// One outcome in the form of its rows.
 pub(crate) enum Row {

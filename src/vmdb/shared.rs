@@ -22,9 +22,9 @@ use crate::vmdb::VmdbError;
 use crate::vmdb::disk_room::DiskRoom;
 use crate::vmdb::ems_names::EmsNames;
 use crate::vmdb::files::Files;
+use crate::vmdb::known_steps::KnownSteps;
 use crate::vmdb::lanes::Lanes;
 use crate::vmdb::open_reads::OpenReads;
-use crate::vmdb::traces::KnownSteps;
 use crate::vmdb::transaction::News;
 
 /// A disk that failed so often within [`FAILURES_WITHIN`] is not relied on, though it works again in between.
@@ -250,8 +250,8 @@ mod tests {
     use crate::vmdb::VmdbError;
     use crate::vmdb::disk_room::DiskRoom;
     use crate::vmdb::files::Files;
+    use crate::vmdb::known_steps::KnownSteps;
     use crate::vmdb::lanes::Lanes;
-    use crate::vmdb::traces::KnownSteps;
 
     fn failure(extended_code: i32) -> VmdbError {
         rusqlite::Error::SqliteFailure(ffi::Error::new(extended_code), None).into()

@@ -3,52 +3,30 @@
 //! A step that is not known yet stands in its trace in full, and is made known in the same transaction, so that
 //! no trace ever names what is not there.
 
-use ahash::HashMap;
-use parking_lot::RwLock;
-use rusqlite::Connection;
-use serde_json::Map;
-use serde_json::Value;
-use serde_json::json;
+use std::sync::Arc;
 
+use rusqlite::Connection;
+use serde::Serialize;
+use serde_json::Map;
+use serde_json::Value as Json;
+
+use crate::model::delivery;
 use crate::model::delivery::Action;
 use crate::model::delivery::Step;
 use crate::model::delivery::Trace;
+use crate::model::value::Value;
 use crate::vmdb::VmdbError;
 use crate::vmdb::codec;
+use crate::vmdb::known_steps;
+use crate::vmdb::known_steps::KnownSteps;
 use crate::vmdb::transaction::Transaction;
 
-/// Rules of any size say less than this; what says more puts values of events where names belong.
-const MOST: usize = 1 << 16;
 /// The keys of a step in the order of the contract.
 const STEP_KEYS: [&str; 10] = [
     "kind", "path", "depth", "file", "line", "field", "written", "value", "outcome", "why",
 ];
 /// The keys of an action in the order of the contract.
 const ACTION_KEYS: [&str; 6] = ["object", "attributes", "method", "location", "inputs", "result"];
-
-/// The steps that have a number, by their text.
-#[derive(Debug, Default)]
-pub(crate) struct KnownSteps {
-    numbers: RwLock<HashMap<String, i64>>,
-}
-
-impl KnownSteps {
-    /// Reads what is there.
-    pub(crate) fn load(connection: &Connection) -> Result<Self, VmdbError> {
-        let mut query = connection.prepare("SELECT step, id FROM trace_steps")?;
-        let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(Self {
-            numbers: RwLock::new(rows.collect::<Result<_, _>>()?),
-        })
-    }
-
-    /// Learns steps that were committed.
-    pub(crate) fn learn(&self, steps: Vec<(String, i64)>) {
-        if !steps.is_empty() {
-            self.numbers.write().extend(steps);
-        }
-    }
-}
 
 /// A trace in the form of its column.
 pub(crate) struct WrittenTrace {
@@ -58,46 +36,56 @@ pub(crate) struct WrittenTrace {
     pub(crate) new: Vec<String>,
 }
 
+/// A trace as its column holds it.
+#[derive(Serialize)]
+struct TraceOut<'a> {
+    uri: &'a str,
+    steps: Vec<StepOut<'a>>,
+    actions: Vec<ActionOut<'a>>,
+}
+
+/// A step: its number, with what it says for this event alone behind it; or all of it.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum StepOut<'a> {
+    Known(i64),
+    OfEvent(i64, Option<&'a Value>, Option<&'a str>),
+    Whole(&'a Step),
+}
+
+/// An action: its number, attributes and inputs; or all of it.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ActionOut<'a> {
+    OfEvent(i64, AsMap<'a>, AsMap<'a>),
+    Whole(&'a Action),
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct AsMap<'a>(#[serde(serialize_with = "delivery::as_map")] &'a [(Arc<str>, Value)]);
+
 impl WrittenTrace {
     pub(crate) fn new(trace: &Trace, known: &KnownSteps) -> Result<Self, VmdbError> {
-        let numbers = known.numbers.read();
         let mut new = Vec::new();
-        let mut number_of = |text: String| {
-            let number = numbers.get(&text).copied();
-            if number.is_none() && numbers.len() < MOST {
-                new.push(text);
-            }
-            number
-        };
         let mut steps = Vec::with_capacity(trace.steps.len());
         for step in &trace.steps {
-            let (bare, value, why) = split_step(step);
-            steps.push(match number_of(codec::to_json("a step", &bare)?) {
-                None => json!(step),
-                Some(number) if value.is_null() && why.is_null() => json!(number),
-                Some(number) => json!([number, value, why]),
+            let (value, why) = (known_steps::own_value(step), known_steps::own_reason(step));
+            steps.push(match known.step(step, &mut new)? {
+                None => StepOut::Whole(step),
+                Some(number) if value.is_none() && why.is_none() => StepOut::Known(number),
+                Some(number) => StepOut::OfEvent(number, value, why),
             });
         }
         let mut actions = Vec::with_capacity(trace.actions.len());
         for action in &trace.actions {
-            let bare = Action {
-                attributes: Vec::new(),
-                inputs: Vec::new(),
-                ..action.clone()
-            };
-            actions.push(match number_of(codec::to_json("an action", &bare)?) {
-                None => json!(action),
-                Some(number) => {
-                    let mut whole = json!(action);
-                    let mut take = |key| whole.get_mut(key).map(Value::take);
-                    json!([number, take("attributes"), take("inputs")])
-                }
+            actions.push(match known.action(action, &mut new)? {
+                None => ActionOut::Whole(action),
+                Some(number) => ActionOut::OfEvent(number, AsMap(&action.attributes), AsMap(&action.inputs)),
             });
         }
-        let text = codec::to_json(
-            "a trace",
-            &json!({"uri": trace.uri, "steps": steps, "actions": actions}),
-        )?;
+        let uri = &trace.uri;
+        let text = codec::to_json("a trace", &TraceOut { uri, steps, actions })?;
         Ok(Self { text, new })
     }
 
@@ -117,48 +105,27 @@ impl WrittenTrace {
     }
 }
 
-/// What a step says for every event, and what it says for this one: its value, unless it is as written, and a
-/// reason that was put together.
-fn split_step(step: &Step) -> (Step, Value, Value) {
-    let mut bare = step.clone();
-    let is_as_written = match (&bare.value, &bare.written) {
-        (Some(value), Some(written)) => value.as_str() == Some(written),
-        (None, _) => true,
-        (Some(_), None) => false,
-    };
-    let value = if is_as_written {
-        Value::Null
-    } else {
-        json!(bare.value.take())
-    };
-    let why = match &bare.why {
-        Some(std::borrow::Cow::Owned(_)) => json!(bare.why.take()),
-        Some(std::borrow::Cow::Borrowed(_)) | None => Value::Null,
-    };
-    (bare, value, why)
-}
-
 /// A trace as `simulate` prints it: `uri`, `steps`, `actions`.
 pub(crate) struct ReadTrace {
-    pub(crate) uri: Value,
-    pub(crate) steps: Value,
-    pub(crate) actions: Value,
+    pub(crate) uri: Json,
+    pub(crate) steps: Json,
+    pub(crate) actions: Json,
 }
 
 impl ReadTrace {
     pub(crate) fn read(connection: &Connection, text: &str) -> Result<Self, VmdbError> {
         let unreadable = |error| VmdbError::unreadable("a trace", error);
-        let mut trace: Value = serde_json::from_str(text).map_err(unreadable)?;
+        let mut trace: Json = serde_json::from_str(text).map_err(unreadable)?;
         let mut query = connection.prepare_cached("SELECT step FROM trace_steps WHERE id = ?1")?;
-        let mut named = |number: &Value| -> Result<Value, VmdbError> {
+        let mut named = |number: &Json| -> Result<Json, VmdbError> {
             let step: String = query.query_row([number.as_i64()], |row| row.get(0))?;
             serde_json::from_str(&step).map_err(unreadable)
         };
-        let mut take = |key| trace.get_mut(key).map(Value::take).unwrap_or_default();
+        let mut take = |key| trace.get_mut(key).map(Json::take).unwrap_or_default();
         let (uri, steps, actions) = (take("uri"), take("steps"), take("actions"));
-        let mut whole = |written: &Value, own: [&str; 2], keys: &[&str]| match written {
-            Value::Array(parts) => {
-                let mut step = named(parts.first().unwrap_or(&Value::Null))?;
+        let mut whole = |written: &Json, own: [&str; 2], keys: &[&str]| match written {
+            Json::Array(parts) => {
+                let mut step = named(parts.first().unwrap_or(&Json::Null))?;
                 for (key, part) in own
                     .into_iter()
                     .zip(parts.iter().skip(1))
@@ -170,10 +137,10 @@ impl ReadTrace {
                 }
                 Ok(in_order(step, keys))
             }
-            Value::Number(_) => named(written),
+            Json::Number(_) => named(written),
             _whole => Ok(written.clone()),
         };
-        let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+        let list = |value: &Json| value.as_array().cloned().unwrap_or_default();
         let steps = list(&steps)
             .iter()
             .map(|step| whole(step, ["value", "why"], &STEP_KEYS))
@@ -192,15 +159,15 @@ impl ReadTrace {
 
 /// Which steps a written trace names by number.
 pub(crate) fn named_steps(text: &str) -> Result<Vec<i64>, serde_json::Error> {
-    let trace: Value = serde_json::from_str(text)?;
+    let trace: Json = serde_json::from_str(text)?;
     let lists = ["steps", "actions"]
         .into_iter()
         .filter_map(|key| trace.get(key)?.as_array());
-    let number = |step: &Value| step.as_i64().or_else(|| step.get(0)?.as_i64());
+    let number = |step: &Json| step.as_i64().or_else(|| step.get(0)?.as_i64());
     Ok(lists.flatten().filter_map(number).collect())
 }
 
-fn in_order(mut step: Value, keys: &[&str]) -> Value {
+fn in_order(mut step: Json, keys: &[&str]) -> Json {
     let mut ordered = Map::new();
     for key in keys {
         if let Some(part) = step.get_mut(*key) {
