@@ -115,7 +115,7 @@ impl FullData {
     }
 
     /// The view of it that `parse` makes; made once, whoever asks.
-    pub fn view<T: Any + Send + Sync>(&self, parse: impl FnOnce(&str) -> T) -> Option<Arc<T>> {
+    pub fn view<T: Any + Send + Sync>(&self, parse: impl FnOnce(&Arc<str>) -> T) -> Option<Arc<T>> {
         self.view
             .get_or_init(|| Arc::new(parse(&self.text)))
             .clone()

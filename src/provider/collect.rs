@@ -102,7 +102,7 @@ impl Provider {
         if !script.defines("associations", 0) {
             return Ok(None);
         }
-        let returned = host.call_with_documents(script, "associations", Vec::new())?;
+        let returned = host.call_with_documents(script, "associations", &[])?;
         Ok(Some(returned.into_names()?))
     }
 }

@@ -171,13 +171,14 @@ impl Provider {
         ems_id: EmsId,
         message: &Arc<str>,
     ) -> Result<Parsed, ParseError> {
-        let mut document = parse_json(message)?;
+        let native_event = self.stream.as_ref();
+        let native_event = native_event.filter(|stream| stream.defines("native_event", 1));
+        let first = native_event.map_or((&self.event_parser, "event_to_hash", 2), |stream| {
+            (stream, "native_event", 1)
+        });
+        let mut document = parse_json(message, first)?;
         let mut text = message.clone();
-        if let Some(stream) = self
-            .stream
-            .as_ref()
-            .filter(|stream| stream.defines("native_event", 1))
-        {
+        if let Some(stream) = native_event {
             let native = host.call_with_document(stream, "native_event", &document, None)?;
             if native.is_nothing() {
                 return Ok(Parsed::Ignored("native_event returned nothing".into()));
@@ -188,7 +189,8 @@ impl Provider {
             if native.is_true() {
                 // The message is the event, as it came.
             } else if let Some(native_text) = native.text() {
-                (document, text) = (parse_json(&native_text)?, native_text);
+                let next = (&self.event_parser, "event_to_hash", 2);
+                (document, text) = (parse_json(&native_text, next)?, native_text);
             } else {
                 document = native.into_document()?;
                 text = Arc::from(document.to_json());
@@ -226,8 +228,16 @@ impl Provider {
     }
 }
 
-fn parse_json(text: &str) -> Result<Document, ParseError> {
-    Document::parse(text).map_err(|error| ParseError::Json(error.to_string()))
+/// A document for a function of a script, which is called with it first.
+fn parse_json(
+    text: &Arc<str>,
+    (script, function, parameters): (&Script, &str, usize),
+) -> Result<Document, ParseError> {
+    let parsed = match script.looks_at_places(function, parameters) {
+        true => Document::parse_for_places(text),
+        false => Document::parse(text),
+    };
+    parsed.map_err(|error| ParseError::Json(error.to_string()))
 }
 
 fn no_parser(folder: &str, file: &SourceFile) -> Diagnostic {

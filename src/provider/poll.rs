@@ -86,7 +86,7 @@ impl Provider {
         });
         let cursor = cursor.cloned().unwrap_or_default();
         let arguments = vec![document(&ems.to_string())?, document(&cursor.to_string())?];
-        let returned = host.call_with_documents(script, "poll_request", arguments)?;
+        let returned = host.call_with_documents(script, "poll_request", &arguments)?;
         let asked: Asked = read(&returned, &returned.document_text()?)?;
         let pairs = |map: Option<BTreeMap<String, serde_json::Value>>| {
             let filled = map.unwrap_or_default().into_iter();
@@ -128,7 +128,7 @@ impl Provider {
         let seen = seen.to_string();
         let (head, _brace) = seen.split_at(seen.len() - 1);
         let text = format!("{head},\"body\":{}}}", body.map_or("null", RawValue::get));
-        let returned = host.call_with_documents(script, "events", vec![document(&text)?])?;
+        let returned = host.call_with_documents(script, "events", &[document(&text)?])?;
         let text = returned.document_text()?;
         let found: Found<'_> = read(&returned, &text)?;
         let as_they_came = body.map(as_they_came).unwrap_or_default();

@@ -5,11 +5,14 @@ use std::collections::HashMap;
 
 use regex::Regex;
 use rhai::Dynamic;
+use rhai::DynamicReadLock;
 use rhai::EvalAltResult;
 use rhai::ImmutableString;
 use rhai::Module;
 use rhai::NativeCallContext;
 use rhai::Position;
+
+use crate::script::places::Places;
 
 /// What `exit(code)` carries out of a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,11 +199,23 @@ mod functions {
 
 /// What stands at a JSON pointer.
 pub(crate) fn at(value: &Dynamic, pointer: &str) -> Dynamic {
-    follow(value, pointer, &Dynamic::flatten_clone).unwrap_or(Dynamic::UNIT)
+    let found = match places(value) {
+        Some(places) => places.at(pointer),
+        None => follow(value, pointer, &Dynamic::flatten_clone),
+    };
+    found.unwrap_or(Dynamic::UNIT)
+}
+
+fn places(value: &Dynamic) -> Option<DynamicReadLock<'_, Places>> {
+    // What is shared is whole.
+    value.is_variant().then(|| value.read_lock())?
 }
 
 /// What `read` makes of the value at a JSON pointer; none where a step is missing.
 fn follow<T>(value: &Dynamic, pointer: &str, read: &impl Fn(&Dynamic) -> T) -> Option<T> {
+    if let Some(places) = places(value) {
+        return places.at(pointer).as_ref().map(read);
+    }
     let rest = pointer.split_once('/').map(|(_, rest)| rest);
     // A longer pointer cannot meet anything: no document is nested so deep.
     follow_steps(value, rest, MAX_STEPS, read)

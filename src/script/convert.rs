@@ -14,29 +14,9 @@ use crate::script::evm::AutomateObject;
 use crate::script::evm::EvmHost;
 use crate::script::evm::RecordView;
 use crate::script::evm::SecretView;
-use crate::script::json;
 
 /// The longest text that one `print` or `log` writes, in bytes.
 const MAX_LINE: usize = 16 << 10;
-
-/// A JSON document as scripts see it: parsed once, shared, never copied by handing it over.
-#[derive(Clone, Debug)]
-pub(crate) struct Document(pub(crate) Dynamic);
-
-impl Document {
-    /// Parses a JSON text straight into rhai's form (the way over `serde_json::Value` costs three times as much).
-    ///
-    /// # Errors
-    /// The parser's, with line and column.
-    pub(crate) fn parse(json: &str) -> Result<Self, serde_json::Error> {
-        json::parse(json).map(|value| Self(value.into_read_only().into_shared()))
-    }
-
-    /// The document as JSON text.
-    pub(crate) fn to_json(&self) -> String {
-        to_json(&self.0)
-    }
-}
 
 /// A value as JSON text; the reason as a text, where it cannot be one.
 pub(crate) fn to_json(value: &Dynamic) -> String {

@@ -19,7 +19,7 @@ use crate::model::value::Value;
 use crate::model::value::ValueMap;
 use crate::model::value::is_secret_column;
 use crate::script::convert;
-use crate::script::convert::Document;
+use crate::script::document::Document;
 use crate::script::evm_functions;
 
 /// Where a method runs: the frame on top of the stack.
@@ -150,7 +150,7 @@ pub(crate) struct Inputs(pub(crate) Map);
 #[derive(Debug)]
 pub(crate) struct EventView {
     event: Arc<EmsEvent>,
-    full_data: OnceLock<Dynamic>,
+    full_data: OnceLock<Option<Arc<Document>>>,
 }
 
 impl EventView {
@@ -168,12 +168,23 @@ impl EventView {
     }
 
     pub(crate) fn full_data(&self) -> Dynamic {
+        self.document().map_or(Dynamic::UNIT, Document::whole)
+    }
+
+    /// What stands at a JSON pointer of full data.
+    pub(crate) fn at(&self, pointer: &str) -> Dynamic {
+        self.document()
+            .map_or(Dynamic::UNIT, |document| document.at(pointer))
+    }
+
+    fn document(&self) -> Option<&Document> {
         let parse = || {
             let data = &self.event.hash.full_data;
-            let document = data.view(|text| Document::parse(text).unwrap_or(Document(Dynamic::UNIT)));
-            document.map_or(Dynamic::UNIT, |document| document.0.clone())
+            data.view(|text| {
+                Document::parse_for_places(text).unwrap_or_else(|_| Document::from(Dynamic::UNIT))
+            })
         };
-        self.full_data.get_or_init(parse).clone()
+        self.full_data.get_or_init(parse).as_deref()
     }
 }
 

@@ -231,7 +231,6 @@ pub(crate) mod given {
     use rhai::Map;
 
     use crate::model::value::MASKED;
-    use crate::script::api;
     use crate::script::convert;
     use crate::script::evm::AutomateObject;
     use crate::script::evm::EventHandle;
@@ -335,7 +334,7 @@ pub(crate) mod given {
     /// `ems_event.full_data.at`, which rhai writes back.
     #[rhai_fn(name = "at", pure)]
     pub fn event_at(event: &mut EventHandle, pointer: &str) -> Dynamic {
-        api::at(&event.0.full_data(), pointer)
+        event.0.at(pointer)
     }
 
     /// A key of the event hash or a column of the saved event, as `event.event_type`; `()` where it is absent.

@@ -5,6 +5,7 @@
 pub(crate) mod api;
 mod calls;
 pub(crate) mod convert;
+mod document;
 mod engine;
 pub(crate) mod evm;
 mod evm_functions;
@@ -15,10 +16,11 @@ mod http;
 mod inventory;
 pub(crate) mod json;
 pub(crate) mod limits;
+mod places;
 mod returned;
 mod targets;
 
-pub(crate) use convert::Document;
+pub(crate) use document::Document;
 pub(crate) use explain::ScriptError;
 pub use functions::ScriptFunction;
 pub use functions::all_functions;
@@ -60,6 +62,8 @@ pub(crate) struct Script {
     path: Arc<str>,
     ast: Arc<AST>,
     functions: Arc<[(Box<str>, usize)]>,
+    /// Those of them that do nothing with their first argument but look at places of it.
+    lookers: Arc<[(Box<str>, usize)]>,
     has_statements: bool,
 }
 
@@ -82,6 +86,13 @@ impl Script {
             .any(|(name, count)| **name == *function && *count == parameters)
     }
 
+    /// Whether this function of it does nothing with its first argument but look at places of it.
+    pub(crate) fn looks_at_places(&self, function: &str, parameters: usize) -> bool {
+        self.lookers
+            .iter()
+            .any(|(name, count)| **name == *function && *count == parameters)
+    }
+
     /// This script with the functions and statements of `earlier` before its own (embedded methods, 6.5).
     #[must_use]
     pub(crate) fn after(&self, earlier: &Self) -> Self {
@@ -90,6 +101,7 @@ impl Script {
         Self {
             path: self.path.clone(),
             functions: functions_of(&ast),
+            lookers: Arc::default(),
             ast: Arc::new(ast),
             has_statements: true,
         }
@@ -222,6 +234,7 @@ impl ScriptHost {
         Ok(Script {
             path: path.clone(),
             functions: functions_of(&ast),
+            lookers: places::lookers(&ast).into(),
             ast: Arc::new(ast),
             has_statements,
         })
@@ -257,6 +270,7 @@ impl ScriptHost {
         Ok(Script {
             path: path.clone(),
             functions: functions_of(&ast),
+            lookers: Arc::default(),
             ast: Arc::new(ast),
             has_statements: true,
         })
@@ -285,7 +299,10 @@ impl ScriptHost {
         document: &Document,
         number: Option<i64>,
     ) -> Result<Returned, ScriptError> {
-        let document = document.0.clone();
+        let document = match script.looks_at_places(function, 1 + usize::from(number.is_some())) {
+            true => document.places(),
+            false => document.whole(),
+        };
         let value = match number {
             Some(number) => self.call(script, function, (document, number)),
             None => self.call(script, function, (document,)),
@@ -301,9 +318,9 @@ impl ScriptHost {
         &self,
         script: &Script,
         function: &'static str,
-        documents: Vec<Document>,
+        documents: &[Document],
     ) -> Result<Returned, ScriptError> {
-        let arguments: Vec<Dynamic> = documents.into_iter().map(|document| document.0).collect();
+        let arguments: Vec<Dynamic> = documents.iter().map(Document::whole).collect();
         let value = self.call(script, function, arguments)?;
         Ok(Returned::new(value, script, function))
     }
@@ -340,7 +357,7 @@ impl ScriptHost {
             engine.set_module_resolver(self.resolver.clone());
             (engine, limits)
         });
-        let mut arguments = vec![ems.0.clone()];
+        let mut arguments = vec![ems.whole()];
         arguments.extend(targets.map(|targets| Dynamic::from(TargetsHandle::new(targets))));
         let _api = http::lend(api);
         let value = self.guarded_by(engine, limits, script, |engine| {

@@ -12,7 +12,7 @@ use crate::script::Script;
 use crate::script::ScriptError;
 use crate::script::api::IGNORED;
 use crate::script::convert;
-use crate::script::convert::Document;
+use crate::script::document::Document;
 use crate::script::inventory;
 use crate::script::targets;
 
@@ -66,7 +66,7 @@ impl Returned {
     /// When it is no map.
     pub(crate) fn into_document(self) -> Result<Document, ScriptError> {
         match self.value.is_map() {
-            true => Ok(Document(self.value.into_read_only().into_shared())),
+            true => Ok(Document::from(self.value)),
             false => Err(self.wrong(&format!(
                 "a map was expected, it returned {}",
                 self.value.type_name()

@@ -1,0 +1,91 @@
+//! A JSON document as scripts see it: parsed once, shared, never copied by handing it over.
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+
+use rhai::Dynamic;
+
+use crate::script::api;
+use crate::script::convert;
+use crate::script::json;
+use crate::script::places::Places;
+
+/// A document in one of two forms, or both: whole, and for those who look at some places of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Document(Arc<Forms>);
+
+#[derive(Debug)]
+struct Forms {
+    places: Option<(Places, Arc<str>)>,
+    /// Made from the text when it is first asked for, where it was not made at once.
+    whole: OnceLock<Dynamic>,
+}
+
+impl Document {
+    /// Parses a JSON text straight into rhai's form (the way over `serde_json::Value` costs three times as much).
+    ///
+    /// # Errors
+    /// The parser's, with line and column.
+    pub(crate) fn parse(json: &str) -> Result<Self, serde_json::Error> {
+        json::parse(json).map(Self::from)
+    }
+
+    /// Parses a JSON text for those who look at places of it; whoever wants more of it gets it.
+    ///
+    /// # Errors
+    /// As [`Document::parse`].
+    pub(crate) fn parse_for_places(json: &Arc<str>) -> Result<Self, serde_json::Error> {
+        match Places::parse(json) {
+            None => Self::parse(json),
+            Some(places) => Ok(Self(Arc::new(Forms {
+                places: Some((places, json.clone())),
+                whole: OnceLock::new(),
+            }))),
+        }
+    }
+
+    /// All of it; it cannot be changed.
+    pub(crate) fn whole(&self) -> Dynamic {
+        let parse = || {
+            let text = self.0.places.as_ref().map(|(_, text)| text);
+            let parsed = text.and_then(|text| json::parse(text).ok());
+            read_only(parsed.unwrap_or(Dynamic::UNIT))
+        };
+        self.0.whole.get_or_init(parse).clone()
+    }
+
+    /// What functions that only look at places of it are called with.
+    pub(crate) fn places(&self) -> Dynamic {
+        match &self.0.places {
+            Some((places, _)) => Dynamic::from(places.clone()),
+            None => self.whole(),
+        }
+    }
+
+    /// What stands at a JSON pointer; `()` where a step is missing.
+    pub(crate) fn at(&self, pointer: &str) -> Dynamic {
+        match &self.0.places {
+            Some((places, _)) => places.at(pointer).unwrap_or(Dynamic::UNIT),
+            None => api::at(&self.whole(), pointer),
+        }
+    }
+
+    /// The document as JSON text.
+    pub(crate) fn to_json(&self) -> String {
+        convert::to_json(&self.whole())
+    }
+}
+
+/// A value that a script made.
+impl From<Dynamic> for Document {
+    fn from(value: Dynamic) -> Self {
+        Self(Arc::new(Forms {
+            places: None,
+            whole: OnceLock::from(read_only(value)),
+        }))
+    }
+}
+
+fn read_only(value: Dynamic) -> Dynamic {
+    value.into_read_only().into_shared()
+}
