@@ -216,12 +216,13 @@ impl Appliance {
                     .as_ref()
                     .and_then(|token| Token::new(token.reveal())),
                 webhook_origins: settings.web.webhook_origins.clone(),
-                signatures: Signatures::new(active_settings),
+                signatures: Signatures::new(active_settings.clone()),
                 limits: Limits::from(&settings.web),
             },
             Services {
                 vmdb: vmdb.clone(),
                 push: catcher.push_stream(),
+                settings: active_settings,
                 rules: shown_rules,
                 checks,
                 samples,

@@ -3,6 +3,7 @@
 //! Whole hours and minutes come from the counts, the seconds at the ends from the events themselves.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 
@@ -154,12 +155,15 @@ pub struct CountedEvents {
     pub lanes: Vec<CountedLane>,
     /// All events of the span, whether a lane has them or not.
     pub total: u64,
+    /// How many managers they came from.
+    pub managers: u64,
     /// The same by what became of them.
     pub outcomes: BTreeMap<EventOutcome, u64>,
 }
 
 /// One number of the counts.
 struct Counted {
+    ems_id: i64,
     second: i64,
     group: String,
     level: EventLevel,
@@ -186,9 +190,11 @@ impl Vmdb {
             let mut groups: BTreeMap<String, Vec<Count>> = BTreeMap::new();
             let mut outcomes = BTreeMap::new();
             let mut total = 0;
+            let mut managers = BTreeSet::new();
             let selection = Selection::new(transaction, filter)?;
             each_count(transaction, &selection, &buckets, &mut |counted| {
                 total += counted.events;
+                managers.insert(counted.ems_id);
                 *outcomes.entry(counted.outcome).or_default() += counted.events;
                 if lanes == LanesBy::Group {
                     let bars = groups
@@ -218,6 +224,7 @@ impl Vmdb {
                 buckets,
                 lanes: counted,
                 total,
+                managers: u64::try_from(managers.len()).unwrap_or(u64::MAX),
                 outcomes,
             })
         })
@@ -375,7 +382,7 @@ fn counts(
     all.and("c.start >= ?", from);
     all.and("c.start < ?", to);
     let sql = format!(
-        "SELECT c.start, k.group_name, k.level, c.outcome, c.events FROM {table} c \
+        "SELECT c.start, k.group_name, k.level, c.outcome, c.events, c.ems_id FROM {table} c \
          CROSS JOIN event_kinds k ON k.id = c.kind_id {}",
         all.sql
     );
@@ -399,7 +406,7 @@ fn rows(
         false => "",
     };
     let sql = format!(
-        "SELECT {TIME}, e.group_name, e.level, e.outcome, 1 FROM event_streams e {index} {}",
+        "SELECT {TIME}, e.group_name, e.level, e.outcome, 1, e.ems_id FROM event_streams e {index} {}",
         all.sql
     );
     each(connection, &sql, all, tell, |time| time.div_euclid(SECOND))
@@ -417,6 +424,7 @@ fn each(
     while let Some(row) = rows.next()? {
         let level: String = row.get(2)?;
         tell(Counted {
+            ems_id: row.get(5)?,
             second: second(row.get(0)?),
             group: row.get(1)?,
             level: event_streams::level(&level),

@@ -9,6 +9,7 @@ use serde_json::Value;
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use crate::model::relation;
 use crate::vmdb::ShownEvent;
 use crate::vmdb::StoredDelivery;
 use crate::vmdb::StoredEvent;
@@ -29,6 +30,11 @@ pub(crate) fn listed(stored: &StoredEvent) -> Map<String, Value> {
     map.insert("group".to_owned(), json!(stored.group.group));
     map.insert("level".to_owned(), json!(stored.group.level));
     map.insert("outcome".to_owned(), json!(stored.outcome));
+    if let Some(subject) = relation::subject(&event.hash) {
+        let resource =
+            json!({"association": subject.association, "ref": subject.reference, "name": subject.name});
+        map.insert("resource".to_owned(), resource);
+    }
     for (link, id) in &event.links {
         map.insert((*link).to_owned(), json!(id));
     }

@@ -17,7 +17,6 @@ mod inventory;
 mod limits;
 mod live;
 mod metrics;
-#[expect(dead_code, reason = "the frame of pages that come one by one")]
 mod pages;
 mod patient;
 mod problem;
@@ -52,6 +51,7 @@ pub use signature::Signatures;
 use crate::catcher::PushStream;
 use crate::model::clock::Clock;
 use crate::model::metric::Sample;
+use crate::settings::ActiveSettings;
 use crate::vmdb::Vmdb;
 use crate::web::access::Access;
 use crate::web::live::LiveFeed;
@@ -83,6 +83,8 @@ pub struct Services {
     pub vmdb: Vmdb,
     /// Where pushed messages go.
     pub push: PushStream,
+    /// The settings in force.
+    pub settings: ActiveSettings,
     /// The rules in force.
     pub rules: Arc<dyn Rules>,
     /// What `/readyz` looks at.
@@ -162,6 +164,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/events/{ems}", post(intake::post).options(intake::handshake))
         .route("/metrics", get(metrics::show))
         .merge(api::routes())
+        .merge(pages::routes())
         .route_layer(middleware::from_fn_with_state(shared.clone(), access::guard));
     Router::new()
         .route("/healthz", get(health::alive))

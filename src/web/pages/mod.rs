@@ -3,5 +3,27 @@
 mod keys;
 pub(crate) mod problem;
 pub(crate) mod shell;
+pub(crate) mod timeline;
 pub(crate) mod visitor;
 pub(crate) mod words;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use percent_encoding::NON_ALPHANUMERIC;
+use percent_encoding::utf8_percent_encode;
+
+use crate::web::Shared;
+
+/// The pages and where they are.
+pub(crate) fn routes() -> Router<Arc<Shared>> {
+    Router::new().route("/", get(timeline::show))
+}
+
+/// Where the page of an object is.
+pub(crate) fn resource_link(association: &str, reference: &str, ems: Option<&str>) -> String {
+    let part = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
+    let ems = ems.map(|ems| format!("?ems={}", part(ems))).unwrap_or_default();
+    format!("/resources/{}/{}{ems}", part(association), part(reference))
+}

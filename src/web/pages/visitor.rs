@@ -32,6 +32,8 @@ pub(crate) struct Visitor {
     pub(crate) theme: Option<Theme>,
     /// The zone of times.
     pub(crate) zone: Zone,
+    /// Whether the screen is one of a phone.
+    pub(crate) is_narrow: bool,
 }
 
 impl<S: Sync> FromRequestParts<S> for Visitor {
@@ -46,6 +48,7 @@ impl<S: Sync> FromRequestParts<S> for Visitor {
                 _system => None,
             },
             zone: zone.unwrap_or_default(),
+            is_narrow: cookie(&parts.headers, "narrow") == Some("1"),
         })
     }
 }
