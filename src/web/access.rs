@@ -1,7 +1,8 @@
 //! Who may call: whoever shows the token, or without a token whoever is on this machine.
 //!
 //! Without a token the `Host` and `Origin` headers have to name this machine too, so that no web page that
-//! somebody opens here can talk to us under a name of its own (DNS rebinding).
+//! somebody opens here can talk to us under a name of its own (DNS rebinding). People show the token once and a
+//! session from then on; what a browser says about where a request began keeps other sites from using either.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -11,20 +12,25 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use axum::http::HeaderName;
 use axum::http::Method;
 use axum::http::StatusCode;
 use axum::http::Uri;
 use axum::http::header;
 use axum::middleware::Next;
 use axum::response::IntoResponse;
+use axum::response::Redirect;
 use axum::response::Response;
 use sha2::Digest;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use crate::web::Shared;
+use crate::web::pages::sign_in;
+use crate::web::pages::visitor::cookie;
 use crate::web::problem::Problem;
 use crate::web::server::BindError;
+use crate::web::session;
 use crate::web::signature::Secrets;
 
 /// What callers have to show; kept as a digest, so that neither a log nor a timing tells it.
@@ -74,6 +80,19 @@ impl Access {
         }
     }
 
+    /// Whether callers have to show something.
+    pub(crate) fn needs_token(&self) -> bool {
+        matches!(self, Self::Token(_))
+    }
+
+    /// Whether this is the token; where none is needed, there is none that could be right.
+    pub(crate) fn is_token(&self, shown: &str) -> bool {
+        match self {
+            Self::Token(token) => token.is(shown.trim()),
+            Self::ThisMachine => false,
+        }
+    }
+
     /// Whether this caller is let in.
     ///
     /// # Errors
@@ -88,28 +107,110 @@ impl Access {
     }
 }
 
-/// Lets a request pass, or answers why not.
+/// As what somebody was let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// By the token.
+    Token,
+    /// By a session.
+    Session,
+    /// As somebody on this machine.
+    ThisMachine,
+    /// Not at all yet: what is sent has to be signed.
+    Signer,
+}
+
+/// Lets a request pass, or answers why not; people are sent to where they can sign in.
 pub(crate) async fn guard(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
     let secrets = shared.signatures.take();
     match shared.let_in(&request, &secrets) {
-        Ok(()) => {
-            request.extensions_mut().insert(secrets);
+        Ok(caller) => {
+            let extensions = request.extensions_mut();
+            extensions.insert(secrets);
+            extensions.insert(caller);
             next.run(request).await
+        }
+        Err(problem) if problem.status() == StatusCode::UNAUTHORIZED && is_a_visit(&request) => {
+            let to = request.uri().path_and_query().map_or("/", |to| to.as_str());
+            Redirect::to(&sign_in::address(to)).into_response()
         }
         Err(problem) => problem.into_response(),
     }
 }
 
+/// Whether somebody wants to see a page.
+fn is_a_visit(request: &Request) -> bool {
+    let path = request.uri().path();
+    let is_page = !["/api", "/events/", "/metrics"]
+        .iter()
+        .any(|other| path.starts_with(other))
+        || (path.starts_with("/events/") && request.method() == Method::GET);
+    let accept = request.headers().get(header::ACCEPT);
+    let wants_html =
+        accept.is_some_and(|accept| accept.as_bytes().windows(9).any(|part| part == b"text/html"));
+    request.method() == Method::GET && is_page && wants_html
+}
+
+/// Whether a request that changes something was begun on a page of this place: other sites can have a browser send
+/// one too, and the browser says so.
+///
+/// # Errors
+/// When it was begun elsewhere, or nothing says where.
+pub(crate) fn is_of_this_site(headers: &HeaderMap) -> Result<(), Problem> {
+    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let origin = text(&header::ORIGIN).and_then(|origin| origin.split_once("://"));
+    let is_ours = match (text(&FETCH_SITE), origin) {
+        (Some(site), _) => matches!(site, "same-origin" | "none"),
+        (None, Some((_, authority))) => {
+            text(&header::HOST).is_some_and(|host| host.eq_ignore_ascii_case(authority))
+        }
+        (None, None) => false,
+    };
+    if is_ours {
+        return Ok(());
+    }
+    let message = "this was not asked for on a page of this place";
+    Err(Problem::new(StatusCode::FORBIDDEN, message)
+        .help("open the page here and press its button, or send the token"))
+}
+
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
 impl Shared {
     /// Whether a request may pass. Events that have to be signed need no token: the signature is checked before
     /// anything of them is read (intake).
-    fn let_in(&self, request: &Request, secrets: &Secrets) -> Result<(), Problem> {
+    fn let_in(&self, request: &Request, secrets: &Secrets) -> Result<Caller, Problem> {
         let (headers, uri) = (request.headers(), request.uri());
         let is_signed_for = request.method() == Method::POST && secrets.are_needed_at(uri.path());
-        match &self.access {
-            Access::Token(_) if is_signed_for => Ok(()),
-            access => access.check(headers, uri),
+        let changes = !request.method().is_safe();
+        if is_signed_for && matches!(self.access, Access::Token(_)) {
+            return Ok(Caller::Signer);
         }
+        let refused = match (self.access.check(headers, uri), &self.access) {
+            (Ok(()), Access::Token(_)) => return Ok(Caller::Token),
+            (Ok(()), Access::ThisMachine) => {
+                // A page of this machine under another port is another site; programs say nothing of sites.
+                if changes && uri.path().starts_with("/api/") && headers.contains_key(FETCH_SITE) {
+                    is_of_this_site(headers)?;
+                }
+                return Ok(Caller::ThisMachine);
+            }
+            (Err(problem), _) => problem,
+        };
+        if !self.has_session(headers) {
+            return Err(refused);
+        }
+        if changes {
+            is_of_this_site(headers)?;
+        }
+        Ok(Caller::Session)
+    }
+
+    /// Whether a browser shows a session that is open. A token that is wrong is not made good by one.
+    fn has_session(&self, headers: &HeaderMap) -> bool {
+        let shown = cookie(headers, session::COOKIE);
+        !headers.contains_key(header::AUTHORIZATION)
+            && shown.is_some_and(|shown| self.sessions.is_open(shown, self.services.clock.now()))
     }
 }
 

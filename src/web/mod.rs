@@ -22,6 +22,7 @@ mod patient;
 mod problem;
 mod rules;
 mod server;
+mod session;
 mod signature;
 mod slots;
 
@@ -58,6 +59,7 @@ use crate::web::live::LiveFeed;
 use crate::web::metrics::RequestCounts;
 use crate::web::problem::Problem;
 use crate::web::server::Server;
+use crate::web::session::Sessions;
 
 /// Where the web listens, and whom it lets in.
 #[derive(Debug)]
@@ -111,6 +113,7 @@ pub(crate) struct Shared {
     services: Services,
     requests: RequestCounts,
     live: LiveFeed,
+    sessions: Sessions,
 }
 
 /// The web, listening.
@@ -137,6 +140,7 @@ impl Web {
             services,
             requests: RequestCounts::default(),
             live: LiveFeed::default(),
+            sessions: Sessions::default(),
         };
         let shared = Arc::new(shared);
         Ok(Self {
@@ -170,6 +174,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/assets/{name}", get(assets::asset))
+        .merge(pages::open_routes())
         .merge(guarded)
         .fallback(nowhere)
         .layer(middleware::from_fn(headers::secure))

@@ -18,6 +18,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hyper_util", &["web"]),
     ("subtle", &["web"]),
     ("maud", &["web"]),
+    ("getrandom", &["web"]),
     ("hmac", &["web"]),
     ("ureq", &["outbound", "cli", "verify"]),
     ("lettre", &["handler"]),

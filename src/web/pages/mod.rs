@@ -3,6 +3,7 @@
 mod keys;
 pub(crate) mod problem;
 pub(crate) mod shell;
+pub(crate) mod sign_in;
 pub(crate) mod timeline;
 pub(crate) mod visitor;
 pub(crate) mod words;
@@ -10,15 +11,28 @@ pub(crate) mod words;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
+use axum::routing::post;
 use percent_encoding::NON_ALPHANUMERIC;
 use percent_encoding::utf8_percent_encode;
 
 use crate::web::Shared;
 
+/// Bytes of what a form sends.
+const MOST_OF_A_FORM: usize = 8 << 10;
+
 /// The pages and where they are.
 pub(crate) fn routes() -> Router<Arc<Shared>> {
     Router::new().route("/", get(timeline::show))
+}
+
+/// What is there for those who are not let in yet.
+pub(crate) fn open_routes() -> Router<Arc<Shared>> {
+    Router::new()
+        .route(sign_in::PATH, get(sign_in::show).post(sign_in::begin))
+        .route("/sign-out", post(sign_in::end))
+        .layer(DefaultBodyLimit::max(MOST_OF_A_FORM))
 }
 
 /// Where the page of an object is.

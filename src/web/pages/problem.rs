@@ -32,7 +32,7 @@ impl IntoResponse for PageProblem {
         let (status, message, help) = (self.0.status(), self.0.message(), self.0.advice());
         let title = status.canonical_reason().unwrap_or("Problem");
         let page = html! {
-            (shell::head(title, &visitor))
+            (shell::head(title))
             body {
                 (maud::PreEscaped(crate::web::assets::SPRITE))
                 main #main {

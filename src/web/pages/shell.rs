@@ -47,6 +47,8 @@ pub(crate) struct Shell {
     pub(crate) now: Timestamp,
     generation: RulesId,
     dead: u64,
+    /// Whether there is a session that can be ended.
+    can_sign_out: bool,
 }
 
 impl Shell {
@@ -59,6 +61,7 @@ impl Shell {
             visitor,
             now: shared.services.clock.now(),
             generation: shared.services.rules.generation(),
+            can_sign_out: shared.access.needs_token(),
             dead: vmdb.queue_counts()?.dead + vmdb.outbox_counts()?.dead,
         })
     }
@@ -66,7 +69,7 @@ impl Shell {
     /// A whole page.
     pub(crate) fn page(&self, title: &str, place: Place, main: &Markup) -> Response {
         let page = html! {
-            (head(title, &self.visitor))
+            (head(title))
             body {
                 (PreEscaped(assets::SPRITE))
                 a.skip href="#main" { "Skip to the content" }
@@ -102,6 +105,9 @@ impl Shell {
                     }
                     button."quiet icon" data-do="theme" aria-label="Light or dark" title="Light or dark" { (icon("sun", "")) }
                     button."quiet icon" data-do="help" aria-label="Keys" title="Keys" { "?" }
+                    @if self.can_sign_out {
+                        form method="post" action="/sign-out" { button."quiet small" { "Sign out" } }
+                    }
                 }
             }
         }
@@ -119,7 +125,7 @@ pub(crate) fn icon(symbol: &str, class: &str) -> Markup {
 }
 
 /// The head of a page.
-pub(crate) fn head(title: &str, _visitor: &Visitor) -> Markup {
+pub(crate) fn head(title: &str) -> Markup {
     html! {
         head {
             meta charset="utf-8";
