@@ -68,9 +68,7 @@ fn the_timeline_says_what_came_and_what_was_done() {
     .assert_eq(&text_of(&page, "summary"));
     let rows = text_of(&page, "rows");
     assert!(
-        rows.starts_with(
-            "Thursday, Jan 1\n11:00:03 critical com. awesomecloud. vm. power_ off vm-1 my_cloud"
-        ),
+        rows.starts_with("Thursday, Jan 1\n11:00:03 detail com. awesomecloud. vm. power_ off vm-1 my_cloud"),
         "{rows}"
     );
     assert!(
@@ -78,7 +76,7 @@ fn the_timeline_says_what_came_and_what_was_done() {
         "{rows}"
     );
     assert!(
-        page.contains(r##"<use class="p critical acted" href="#m-critical""##),
+        page.contains(r##"<use class="p detail acted" href="#m-detail""##),
         "{page}"
     );
     assert!(
@@ -99,7 +97,7 @@ fn the_timeline_says_what_came_and_what_was_done() {
     );
     // Times are those of the zone.
     let there = shown(&served, "/?from=2026-01-01T13:00&to=2026-01-01T13:01&tz=%2B02:00");
-    assert!(text_of(&there, "rows").contains("13:00:03 critical"), "{there}");
+    assert!(text_of(&there, "rows").contains("13:00:03 detail"), "{there}");
 }
 
 #[test]
