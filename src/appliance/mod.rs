@@ -4,6 +4,7 @@
 
 mod checks;
 mod figures;
+mod reloads;
 mod rules;
 mod upkeep;
 
@@ -160,10 +161,12 @@ impl Appliance {
             active: active_settings.clone(),
             findings: in_settings,
         });
+        let reloader = reloader.with_reports(reloads::reports(&vmdb));
         let reload_state = reloader.state();
         let reloader = Arc::new(Mutex::new(reloader));
         let shown_rules = Arc::new(ShownRules::new(rules.clone(), reloader.clone()));
 
+        keep_start(&vmdb, &rules, &config.clock).await?;
         let outbox = Outbox::start(&vmdb, &active_settings).map_err(ApplianceError::Thread)?;
         let refresher = Refresher::start(&RefresherConfig {
             vmdb: vmdb.clone(),
@@ -223,6 +226,7 @@ impl Appliance {
                 vmdb: vmdb.clone(),
                 push: catcher.push_stream(),
                 settings: active_settings,
+                nudges: supervisor.nudges(),
                 rules: shown_rules,
                 checks,
                 samples,
@@ -322,6 +326,14 @@ async fn open(config: &ApplianceConfig, settings: &DatabaseSettings) -> Result<V
     let opened = tokio::task::spawn_blocking(move || Vmdb::open_to_serve_with(&url, clock, &care)).await;
     let opened = opened.map_err(|error| ApplianceError::Thread(io::Error::other(error)))?;
     Ok(opened?)
+}
+
+/// Notes in the history which rules are in force from now on.
+async fn keep_start(vmdb: &Vmdb, rules: &ActiveSwitchboard, clock: &Clock) -> Result<(), ApplianceError> {
+    let (vmdb, id, now) = (vmdb.clone(), rules.take().id(), clock.now());
+    let kept = tokio::task::spawn_blocking(move || reloads::keep_start(&vmdb, id, now)).await;
+    let kept = kept.map_err(|error| ApplianceError::Thread(io::Error::other(error)))?;
+    Ok(kept?)
 }
 
 fn start_handler(

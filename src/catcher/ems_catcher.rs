@@ -15,6 +15,7 @@ use crate::catcher::PushStream;
 use crate::catcher::StreamKind;
 use crate::catcher::back_off::BackOff;
 use crate::catcher::file_stream::FileStream;
+use crate::catcher::nudge::Nudges;
 use crate::catcher::poll_stream::PollStream;
 use crate::catcher::push_stream::Kept;
 use crate::catcher::status::Board;
@@ -53,6 +54,7 @@ pub(crate) struct Surroundings {
     pub(crate) push: PushStream,
     pub(crate) clock: Clock,
     pub(crate) board: Board,
+    pub(crate) nudges: Nudges,
 }
 
 /// The catcher of one manager.
@@ -104,6 +106,7 @@ impl EmsCatcher {
             tokio::select! {
                 _told = stopped(&mut self.stop) => break,
                 () = pausing => (),
+                () = self.around.nudges.nudged(self.ems.id) => (),
             }
         }
         self.show(CatcherState::Stopped, Why::default());

@@ -12,6 +12,7 @@ mod file_stream;
 mod filter;
 mod flood;
 mod lines;
+mod nudge;
 mod parse;
 mod poll_stream;
 mod push_stream;
@@ -31,6 +32,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tracing::error;
 
+pub use nudge::Nudges;
 pub use push_stream::PushError;
 pub use push_stream::PushStream;
 pub use push_stream::Receipt;

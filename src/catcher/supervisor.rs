@@ -16,6 +16,7 @@ use crate::catcher::PushStream;
 use crate::catcher::StreamKind;
 use crate::catcher::ems_catcher::EmsCatcher;
 use crate::catcher::ems_catcher::Surroundings;
+use crate::catcher::nudge::Nudges;
 use crate::catcher::records::Records;
 use crate::catcher::status;
 use crate::catcher::status::Board;
@@ -54,6 +55,7 @@ pub struct SupervisorConfig {
 pub struct Supervisor {
     stop: watch::Sender<bool>,
     statuses: watch::Receiver<CatcherStatuses>,
+    nudges: Nudges,
     task: JoinHandle<()>,
 }
 
@@ -85,14 +87,26 @@ impl Supervisor {
             push: config.push,
             clock: config.clock,
             board,
+            nudges: Nudges::default(),
         };
+        let nudges = around.nudges.clone();
         let task = tokio::spawn(supervise(around, stopped));
-        Self { stop, statuses, task }
+        Self {
+            stop,
+            statuses,
+            nudges,
+            task,
+        }
     }
 
     /// How each catcher fares, whenever that changes.
     pub fn statuses(&self) -> watch::Receiver<CatcherStatuses> {
         self.statuses.clone()
+    }
+
+    /// Who has a catcher that waits try now.
+    pub fn nudges(&self) -> Nudges {
+        self.nudges.clone()
     }
 
     /// How each catcher fares, as figures; outlives the borrow.

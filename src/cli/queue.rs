@@ -107,6 +107,7 @@ impl List {
             ems_id: ems.map(|ems| ems.id),
             state: self.state,
             kind: self.kind,
+            after: None,
             limit: limit(self.limit),
         };
         let entries = vmdb.queue_list(&filter)?;

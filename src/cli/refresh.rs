@@ -1,8 +1,6 @@
 //! `switchboard refresh`: asks for refreshes; what waits, runs and ran.
 
-use std::collections::BTreeMap;
 use std::io::Write;
-use std::sync::Arc;
 
 use clap::Subcommand;
 
@@ -17,7 +15,6 @@ use crate::cli::output::Output;
 use crate::cli::output::cell;
 use crate::cli::output::table;
 use crate::cli::output::visible;
-use crate::model::target::ManagerRef;
 use crate::model::target::Target;
 use crate::vmdb::Refresh;
 use crate::vmdb::RefreshFilter;
@@ -53,7 +50,7 @@ pub(crate) struct Run {
     /// The manager's name
     ems: String,
     /// What to refresh; may repeat. The key is ems_ref, or what follows a dot
-    #[arg(long, value_name = "ASSOCIATION:REF", value_parser = target)]
+    #[arg(long, value_name = "ASSOCIATION:REF", value_parser = Target::named)]
     target: Vec<Target>,
 }
 
@@ -111,6 +108,7 @@ impl List {
         let filter = RefreshFilter {
             ems_id: ems.map(|ems| ems.id),
             state: self.state,
+            before: None,
             limit: limit(self.limit),
         };
         let refreshes = vmdb.refresh_list(&filter)?;
@@ -191,15 +189,4 @@ fn show(
     let events: Vec<String> = shown.event_ids.iter().map(|id| id.0.to_string()).collect();
     heading("events", &events.join(" "), out)?;
     Ok(ExitCode::Fine)
-}
-
-fn target(text: &str) -> Result<Target, String> {
-    let expected = "ASSOCIATION:REF is expected, such as vms:i-1";
-    let (collection, value) = text.split_once(':').ok_or(expected)?;
-    let (association, key) = collection.split_once('.').unwrap_or((collection, "ems_ref"));
-    if association.is_empty() || key.is_empty() || value.is_empty() {
-        return Err(expected.to_owned());
-    }
-    let manager_ref = ManagerRef(BTreeMap::from([(Arc::from(key), Arc::from(value))]));
-    Ok(Target::new(association, manager_ref))
 }

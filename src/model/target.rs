@@ -50,6 +50,21 @@ impl Target {
         }
     }
 
+    /// A target as people name it: `vms:i-1`, or `key_pairs.name:deploy` where the key is not `ems_ref`.
+    ///
+    /// # Errors
+    /// When the text is no such name: what is expected.
+    pub fn named(text: &str) -> Result<Self, String> {
+        let expected = "ASSOCIATION:REF is expected, such as vms:i-1";
+        let (collection, value) = text.split_once(':').ok_or(expected)?;
+        let (association, key) = collection.split_once('.').unwrap_or((collection, "ems_ref"));
+        if association.is_empty() || key.is_empty() || value.is_empty() {
+            return Err(expected.to_owned());
+        }
+        let manager_ref = ManagerRef(BTreeMap::from([(Arc::from(key), Arc::from(value))]));
+        Ok(Self::new(association, manager_ref))
+    }
+
     fn key(&self) -> (&str, &ManagerRef, Option<&str>) {
         (&self.association, &self.manager_ref, self.ems.as_deref())
     }

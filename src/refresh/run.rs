@@ -261,6 +261,7 @@ impl Runner {
     #[cfg(feature = "crash-points")]
     fn is_asked_again(&self, refresh: &RunningRefresh) -> bool {
         let waiting = RefreshFilter {
+            before: None,
             state: Some(RefreshState::Waiting),
             ems_id: Some(refresh.ems.id),
             limit: Some(1),

@@ -43,7 +43,7 @@ impl fmt::Debug for Reports {
     }
 }
 
-/// The difference in text of the files that changed or are new, the first of them.
+/// The difference in text of the files that are in both trees, the first of them.
 pub(crate) fn difference(
     changes: &TreeChanges,
     old: (&SourceTree, &Switchboard),
@@ -53,11 +53,8 @@ pub(crate) fn difference(
         let file = tree.files().iter().find(|file| *file.path == *path);
         file.map(|file| rules.shown_text(file)).unwrap_or_default()
     };
-    let paths = changes
-        .changed
-        .iter()
-        .chain(&changes.added)
-        .chain(&changes.removed);
+    // What is only in one of the trees differs in all of its text: its name says enough.
+    let paths = changes.changed.iter();
     let mut whole = String::new();
     for path in paths.take(FILES) {
         if BYTES < whole.len() {

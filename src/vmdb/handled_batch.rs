@@ -204,6 +204,7 @@ fn write_decided<'a>(
     decided: &'a DecidedRows,
 ) -> Result<(), VmdbError> {
     decided.delivery.insert(transaction, event)?;
+    transaction.books.rules.count(&decided.fired);
     for wanted in &decided.refreshes {
         planted_bug!("targets_dropped", continue);
         merge.add(transaction, Some(event), wanted)?;

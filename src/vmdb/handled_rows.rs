@@ -8,6 +8,7 @@ use crate::model::delivery::RulesId;
 use crate::model::event::EmsEvent;
 use crate::model::event::EventId;
 use crate::model::event_outcome::EventOutcome;
+use crate::model::fired::Fired;
 use crate::vmdb::Completion;
 use crate::vmdb::Decided;
 use crate::vmdb::Handled;
@@ -46,6 +47,7 @@ pub(crate) enum Row {
 pub(crate) struct DecidedRows {
     pub(crate) outcome: EventOutcome,
     pub(crate) delivery: DeliveryRow,
+    pub(crate) fired: Vec<Fired>,
     pub(crate) refreshes: Vec<Wanted>,
     pub(crate) outbox: Vec<NewEffect>,
     pub(crate) retry: Option<RetryRow>,
@@ -122,6 +124,7 @@ impl DecidedRows {
                 .iter()
                 .map(Wanted::new)
                 .collect::<Result<_, _>>()?,
+            fired: decided.delivery.fired,
             outbox: decided.outbox,
             retry: decided.retry.map(|retry| RetryRow {
                 due: retry.due,

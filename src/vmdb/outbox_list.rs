@@ -17,6 +17,7 @@ use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
 use crate::vmdb::codec;
 use crate::vmdb::ems_names::Managers;
+use crate::vmdb::queue_list::Which;
 use crate::vmdb::transaction::Transaction;
 
 /// What became of one outside effect of an event.
@@ -135,13 +136,14 @@ impl Vmdb {
             .map_or(-1, |limit| i64::try_from(limit).unwrap_or(-1));
         let mut query = transaction.prepare_cached(&format!(
             "SELECT {COLUMNS} WHERE o.state <> 3 AND (?1 IS NULL OR e.ems_id = ?1) \
-             AND (?2 IS NULL OR o.state = ?2 OR (?3 AND o.state = 2)) ORDER BY o.id LIMIT ?4"
+             AND (?2 IS NULL OR o.state = ?2 OR (?3 AND o.state = 2)) AND o.id > ?5 ORDER BY o.id LIMIT ?4"
         ))?;
         let parameters = params![
             filter.ems_id.map(|id| id.0),
             filter.state.map(MessageState::number),
             filter.state == Some(MessageState::Taken),
             limit,
+            filter.after.map_or(i64::MIN, |id| id.0),
         ];
         let rows = query.query_map(parameters, |row| self.read_effect(row, managers))?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -195,16 +197,19 @@ pub(crate) fn of_event(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Has effects sent now that failed or wait, their failures forgotten; returns how many. `which` has one parameter.
-pub(crate) fn retry(
-    transaction: &mut Transaction<'_>,
-    which: &str,
-    parameter: i64,
-) -> Result<usize, VmdbError> {
+/// Has effects sent now that failed or wait, their failures forgotten; returns how many.
+pub(crate) fn retry(transaction: &mut Transaction<'_>, which: &Which) -> Result<usize, VmdbError> {
+    let condition = match which {
+        Which::One(_) => "id = ?1 AND ?2 IS NULL",
+        Which::All { .. } => {
+            "state = ?1 AND (?2 IS NULL OR ?2 = (SELECT ems_id FROM event_streams e WHERE e.id = event_id))"
+        }
+    };
+    let [number, ems_id, _kind] = which.parameters();
     transaction.news.has_effects = true;
     transaction.execute(
-        &format!("UPDATE outbox SET state = 2, due = ?2, attempts = 0 WHERE {which} AND state IN (1, 2)"),
-        params![parameter, transaction.now.as_microsecond()],
+        &format!("UPDATE outbox SET state = 2, due = ?3, attempts = 0 WHERE {condition} AND state IN (1, 2)"),
+        params![number, ems_id, transaction.now.as_microsecond()],
     )
 }
 

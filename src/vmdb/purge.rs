@@ -28,6 +28,7 @@ use crate::vmdb::event_counts;
 use crate::vmdb::event_keys;
 use crate::vmdb::refresh_queue::RefreshState;
 use crate::vmdb::request::Request;
+use crate::vmdb::rule_figures;
 use crate::vmdb::transaction::Transaction;
 
 /// How far the time that ages are counted from may move between two purges, in microseconds: a day.
@@ -129,6 +130,7 @@ impl Vmdb {
         Ok(self.request(1, move |transaction| {
             let now = transaction.now.as_microsecond();
             let time = settle_time(transaction, now)?;
+            rule_figures::forget_before(transaction.connection, codec::time(time.saturating_sub(keep)))?;
             Ok(Purge {
                 purged: Purged::default(),
                 clock_ahead: Duration::from_micros(u64::try_from(now - time).unwrap_or(0)),

@@ -30,6 +30,8 @@ pub struct QueueFilter {
     pub state: Option<MessageState>,
     /// Of this kind only.
     pub kind: Option<MessageKind>,
+    /// Those after this one only.
+    pub after: Option<MessageId>,
     /// At most so many.
     pub limit: Option<usize>,
 }
@@ -91,11 +93,22 @@ impl Vmdb {
     /// # Errors
     /// When the database cannot be read.
     pub fn queue_list(&self, filter: &QueueFilter) -> Result<Vec<QueueEntry>, VmdbError> {
+        Ok(self.queue_page(filter)?.0)
+    }
+
+    /// The same, with the last that was looked at where there may be more behind it.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn queue_page(
+        &self,
+        filter: &QueueFilter,
+    ) -> Result<(Vec<QueueEntry>, Option<MessageId>), VmdbError> {
         let managers = self.managers()?;
         let entries = self.read(|transaction| {
             let mut query = transaction.prepare_cached(&format!(
                 "SELECT {COLUMNS} WHERE (?1 IS NULL OR m.ems_id = ?1) AND (?2 IS NULL OR m.state = ?2) \
-                 AND (?3 IS NULL OR m.kind = ?3) ORDER BY m.id LIMIT ?4"
+                 AND (?3 IS NULL OR m.kind = ?3) AND m.id > ?5 ORDER BY m.id LIMIT ?4"
             ))?;
             let params = params![
                 filter.ems_id.map(|id| id.0),
@@ -104,6 +117,7 @@ impl Vmdb {
                 filter
                     .limit
                     .map_or(-1, |limit| i64::try_from(limit).unwrap_or(-1)),
+                filter.after.map_or(i64::MIN, |id| id.0),
             ];
             let rows = query.query_map(params, |row| self.read_entry(row, &managers))?;
             let mut entries = rows.collect::<Result<Vec<_>, _>>()?;
@@ -114,13 +128,15 @@ impl Vmdb {
             }
             Ok(entries)
         })?;
+        let last = entries.last().map(|entry| entry.id);
+        let last = last.filter(|_| filter.limit.is_some_and(|limit| limit <= entries.len()));
         // What is in hand is no column, so a filter for it, or against it, is applied here.
         let wanted = |entry: &QueueEntry| filter.state.is_none_or(|state| state == entry.state);
         let lean = |mut entry: QueueEntry| {
             entry.payload = None;
             entry
         };
-        Ok(entries.into_iter().filter(wanted).map(lean).collect())
+        Ok((entries.into_iter().filter(wanted).map(lean).collect(), last))
     }
 
     /// One message, or one effect that is not sent, with what it carries.
@@ -175,8 +191,9 @@ impl Vmdb {
     /// [`VmdbError::NotFound`] where there is none.
     pub fn queue_retry(&self, id: MessageId) -> Request<()> {
         self.request(1, move |transaction| {
-            let retried = match retry(transaction, "id = ?1", id.0)? {
-                0 => outbox_list::retry(transaction, "id = ?1", id.0)?,
+            let which = Which::One(id);
+            let retried = match retry(transaction, &which)? {
+                0 => outbox_list::retry(transaction, &which)?,
                 retried => retried,
             };
             (0 < retried).then_some(()).ok_or_else(|| not_found(id))
@@ -186,9 +203,28 @@ impl Vmdb {
     /// Has every message and effect in `state` tried again; returns how many. Only parked and dead ones were given
     /// up.
     pub fn queue_retry_all(&self, state: MessageState) -> Request<usize> {
+        self.queue_retry_matching(&QueueFilter {
+            state: Some(state),
+            ..QueueFilter::default()
+        })
+    }
+
+    /// The same of those that a filter chooses by state, manager and kind; without a state, the dead.
+    pub fn queue_retry_matching(&self, filter: &QueueFilter) -> Request<usize> {
+        let which = Which::All {
+            state: filter.state.unwrap_or(MessageState::Dead),
+            ems_id: filter.ems_id,
+            kind: filter.kind,
+        };
+        let effects = filter.kind.is_none_or(|kind| kind == MessageKind::Outbox);
         self.request(1, move |transaction| {
-            let messages = retry(transaction, "state = ?1", state.number())?;
-            Ok(messages + outbox_list::retry(transaction, "state = ?1", state.number())?)
+            let messages = retry(transaction, &which)?;
+            let effects = if effects {
+                outbox_list::retry(transaction, &which)?
+            } else {
+                0
+            };
+            Ok(messages + effects)
         })
     }
 
@@ -259,12 +295,43 @@ impl Vmdb {
     }
 }
 
+/// Which messages, or effects, are tried again.
+pub(crate) enum Which {
+    One(MessageId),
+    All {
+        state: MessageState,
+        ems_id: Option<EmsId>,
+        kind: Option<MessageKind>,
+    },
+}
+
+impl Which {
+    /// Number or state, manager, kind.
+    pub(crate) fn parameters(&self) -> [Option<i64>; 3] {
+        match self {
+            Self::One(id) => [Some(id.0), None, None],
+            Self::All { state, ems_id, kind } => [
+                Some(state.number()),
+                ems_id.map(|id| id.0),
+                kind.map(MessageKind::number),
+            ],
+        }
+    }
+}
+
 /// What is due is found by that, wherever it stands: so it waits for now.
-fn retry(transaction: &mut Transaction<'_>, which: &str, parameter: i64) -> Result<usize, VmdbError> {
+fn retry(transaction: &mut Transaction<'_>, which: &Which) -> Result<usize, VmdbError> {
+    let condition = match which {
+        Which::One(_) => "id = ?1 AND ?2 IS NULL AND ?3 IS NULL",
+        Which::All { .. } => "state = ?1 AND (?2 IS NULL OR ems_id = ?2) AND (?3 IS NULL OR kind = ?3)",
+    };
     let mut query = transaction.prepare(&format!(
-        "SELECT ems_id, count(*) FROM miq_queue WHERE {which} AND state = 1 GROUP BY ems_id"
+        "SELECT ems_id, count(*) FROM miq_queue WHERE {condition} AND state = 1 GROUP BY ems_id"
     ))?;
-    let rows = query.query_map([parameter], |row| Ok((EmsId(row.get(0)?), row.get::<_, i64>(1)?)))?;
+    let [number, ems_id, kind] = which.parameters();
+    let rows = query.query_map(params![number, ems_id, kind], |row| {
+        Ok((EmsId(row.get(0)?), row.get::<_, i64>(1)?))
+    })?;
     for row in rows {
         let (ems_id, count) = row?;
         transaction.books.of(ems_id).dead -= count;
@@ -273,9 +340,10 @@ fn retry(transaction: &mut Transaction<'_>, which: &str, parameter: i64) -> Resu
     transaction.news.has_messages = true;
     transaction.execute(
         &format!(
-            "UPDATE miq_queue SET state = 2, due = ?2, attempts = 0, crashes = 0 WHERE {which} AND state <> 0"
+            "UPDATE miq_queue SET state = 2, due = ?4, attempts = 0, crashes = 0 \
+             WHERE {condition} AND state <> 0"
         ),
-        params![parameter, transaction.now.as_microsecond()],
+        params![number, ems_id, kind, transaction.now.as_microsecond()],
     )
 }
 

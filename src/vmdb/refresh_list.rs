@@ -28,6 +28,8 @@ pub struct RefreshFilter {
     pub ems_id: Option<EmsId>,
     /// In this state only.
     pub state: Option<RefreshState>,
+    /// Those before this one only.
+    pub before: Option<RefreshId>,
     /// At most so many.
     pub limit: Option<usize>,
 }
@@ -111,7 +113,7 @@ impl Vmdb {
         self.read(|transaction| {
             let mut query = transaction.prepare_cached(&format!(
                 "SELECT {COLUMNS} WHERE (?1 IS NULL OR r.ems_id = ?1) AND (?2 IS NULL OR r.state = ?2) \
-                 ORDER BY r.id DESC LIMIT ?3"
+                 AND r.id < ?4 ORDER BY r.id DESC LIMIT ?3"
             ))?;
             let limit = filter
                 .limit
@@ -119,7 +121,8 @@ impl Vmdb {
             let params = params![
                 filter.ems_id.map(|id| id.0),
                 filter.state.map(RefreshState::number),
-                limit
+                limit,
+                filter.before.map_or(i64::MAX, |id| id.0),
             ];
             let rows = query.query_map(params, |row| read(row, |id| managers.name(id)))?;
             Ok(rows.collect::<Result<_, _>>()?)

@@ -14,8 +14,8 @@ use crate::model::clock::Timestamp;
 use crate::model::ems::EmsId;
 use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
-
-const MICROSECONDS_PER_DAY: i64 = 24 * 60 * 60 * 1_000_000;
+use crate::vmdb::rule_figures::NewFigures;
+use crate::vmdb::rule_figures::day_of;
 
 /// Counts of one manager, on one day or altogether.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -65,6 +65,8 @@ impl Tally {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Books {
     tallies: BTreeMap<EmsId, Tally>,
+    /// How the rules fared.
+    pub(crate) rules: NewFigures,
 }
 
 impl Books {
@@ -76,11 +78,13 @@ impl Books {
         for (ems_id, tally) in &other.tallies {
             self.of(*ems_id).add(tally);
         }
+        self.rules.add(&other.rules);
     }
 
-    /// Writes what was added: one row a manager.
+    /// Writes what was added: one row a manager, and one an instance that fired.
     pub(crate) fn write(&self, connection: &Connection, now: Timestamp) -> Result<(), VmdbError> {
-        let day = now.as_microsecond().div_euclid(MICROSECONDS_PER_DAY);
+        self.rules.write(connection, now)?;
+        let day = day_of(now);
         for (ems_id, tally) in &self.tallies {
             connection
                 .prepare_cached(
@@ -115,12 +119,17 @@ impl Books {
 
 /// The books of every manager, all days together.
 pub(crate) fn by_manager(connection: &Connection) -> Result<BTreeMap<EmsId, Tally>, VmdbError> {
+    by_manager_in(connection, i64::MIN, i64::MAX)
+}
+
+/// The same of the days from one to another.
+fn by_manager_in(connection: &Connection, from: i64, to: i64) -> Result<BTreeMap<EmsId, Tally>, VmdbError> {
     let mut query = connection.prepare_cached(
         "SELECT ems_id, sum(received), sum(accepted), sum(duplicate), sum(filtered), sum(refused), \
          sum(delivered), sum(dead), sum(discarded), sum(effects), sum(targets), sum(purged) FROM tallies \
-         GROUP BY ems_id",
+         WHERE day BETWEEN ?1 AND ?2 GROUP BY ems_id",
     )?;
-    let rows = query.query_map([], |row| {
+    let rows = query.query_map([from, to], |row| {
         let tally = Tally {
             received: row.get(1)?,
             accepted: row.get(2)?,
@@ -140,6 +149,14 @@ pub(crate) fn by_manager(connection: &Connection) -> Result<BTreeMap<EmsId, Tall
 }
 
 impl Vmdb {
+    /// The books of every manager of one day, in days since the epoch.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn tallies_of(&self, day: i64) -> Result<BTreeMap<EmsId, Tally>, VmdbError> {
+        self.read(|transaction| by_manager_in(transaction, day, day))
+    }
+
     /// The books of every manager, all days together.
     ///
     /// # Errors
