@@ -24,19 +24,18 @@ use crate::model::event_group::EventLevel;
 use crate::model::event_outcome::EventOutcome;
 use crate::vmdb::EventCursor;
 use crate::vmdb::EventFilter;
-use crate::vmdb::MessageKind;
-use crate::vmdb::MessageState;
-use crate::vmdb::QueueFilter;
-use crate::vmdb::RefreshFilter;
-use crate::vmdb::RefreshState;
 use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
 use crate::web::Shared;
+use crate::web::automate;
 use crate::web::event_document::Shown;
 use crate::web::event_document::listed;
+use crate::web::history;
 use crate::web::inventory;
 use crate::web::live;
+use crate::web::managers;
 use crate::web::problem::Problem;
+use crate::web::work;
 
 /// How many rows a page has unless told otherwise, and at most.
 const PAGE: usize = 50;
@@ -47,10 +46,12 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/api/event_streams", get(event_streams))
         .route("/api/event_streams/{id}", get(event_stream))
-        .route("/api/queue", get(queue))
-        .route("/api/refreshes", get(refreshes))
         .route("/api/event_streams/live", get(live::live))
         .merge(inventory::routes())
+        .merge(work::routes())
+        .merge(managers::routes())
+        .merge(automate::routes())
+        .merge(history::routes())
 }
 
 /// What a list may be narrowed by; each list reads what it knows.
@@ -68,15 +69,6 @@ struct EventQuery {
     to: Option<String>,
     limit: Option<usize>,
     cursor: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StateQuery {
-    ems: Option<String>,
-    state: Option<String>,
-    kind: Option<String>,
-    limit: Option<usize>,
 }
 
 async fn event_streams(
@@ -149,51 +141,6 @@ async fn event_stream(
     Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
 }
 
-async fn queue(
-    State(shared): State<Arc<Shared>>,
-    query: Result<Query<StateQuery>, QueryRejection>,
-) -> Result<Json<Value>, Problem> {
-    let query = readable(query)?;
-    let state: Option<MessageState> = word(query.state.as_deref())?;
-    let kind: Option<MessageKind> = word(query.kind.as_deref())?;
-    look(&shared, move |vmdb| {
-        let Some(ems_id) = ems_id(vmdb, query.ems.as_deref())? else {
-            return Ok(Err(unknown_manager(query.ems)));
-        };
-        let limit = Some(page(query.limit));
-        let entries = vmdb.queue_list(&QueueFilter {
-            ems_id,
-            state,
-            kind,
-            limit,
-        })?;
-        Ok(Ok(Json(
-            json!({"counts": vmdb.queue_counts()?, "outbox": vmdb.outbox_counts()?, "queue": entries}),
-        )))
-    })
-    .await?
-}
-
-async fn refreshes(
-    State(shared): State<Arc<Shared>>,
-    query: Result<Query<StateQuery>, QueryRejection>,
-) -> Result<Json<Value>, Problem> {
-    let query = readable(query)?;
-    if query.kind.is_some() {
-        return Err(Problem::unreadable("refreshes have no `kind`"));
-    }
-    let state: Option<RefreshState> = word(query.state.as_deref())?;
-    look(&shared, move |vmdb| {
-        let Some(ems_id) = ems_id(vmdb, query.ems.as_deref())? else {
-            return Ok(Err(unknown_manager(query.ems)));
-        };
-        let limit = Some(page(query.limit));
-        let refreshes = vmdb.refresh_list(&RefreshFilter { ems_id, state, limit })?;
-        Ok(Ok(Json(json!({"refreshes": refreshes}))))
-    })
-    .await?
-}
-
 /// Looks into the database on a thread that may block.
 pub(crate) async fn look<T: Send + 'static>(
     shared: &Shared,
@@ -223,7 +170,7 @@ pub(crate) fn readable<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, 
         .map_err(|rejection| Problem::unreadable(rejection.body_text()))
 }
 
-fn word<T: FromStr<Err = String>>(text: Option<&str>) -> Result<Option<T>, Problem> {
+pub(crate) fn word<T: FromStr<Err = String>>(text: Option<&str>) -> Result<Option<T>, Problem> {
     text.map(str::parse).transpose().map_err(Problem::unreadable)
 }
 
@@ -237,7 +184,7 @@ pub(crate) fn level(word: &str) -> Result<EventLevel, Problem> {
     })
 }
 
-fn moment(text: Option<&str>) -> Result<Option<Timestamp>, Problem> {
+pub(crate) fn moment(text: Option<&str>) -> Result<Option<Timestamp>, Problem> {
     let problem = |text| Problem::unreadable(format!("`{text}` is no time as in RFC 3339"));
     text.map(|text| text.parse().map_err(|_error| problem(text)))
         .transpose()

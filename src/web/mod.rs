@@ -3,8 +3,10 @@
 //! [`Web::bind`] takes the address, [`Web::serve`] answers until it is told to stop.
 
 mod access;
+mod actions;
 mod api;
 mod assets;
+mod automate;
 mod body;
 mod cloud_events;
 pub(crate) mod event_document;
@@ -12,10 +14,12 @@ pub(crate) mod event_document;
 mod half_sent;
 mod headers;
 mod health;
+mod history;
 mod intake;
 mod inventory;
 mod limits;
 mod live;
+pub(crate) mod managers;
 mod metrics;
 mod pages;
 mod patient;
@@ -25,6 +29,7 @@ mod server;
 mod session;
 mod signature;
 mod slots;
+mod work;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -49,6 +54,7 @@ pub use rules::Rules;
 pub use server::BindError;
 pub use signature::Signatures;
 
+use crate::catcher::Nudges;
 use crate::catcher::PushStream;
 use crate::model::clock::Clock;
 use crate::model::metric::Sample;
@@ -87,6 +93,8 @@ pub struct Services {
     pub push: PushStream,
     /// The settings in force.
     pub settings: ActiveSettings,
+    /// Who has catchers try now.
+    pub nudges: Nudges,
     /// The rules in force.
     pub rules: Arc<dyn Rules>,
     /// What `/readyz` looks at.
@@ -169,6 +177,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/metrics", get(metrics::show))
         .merge(api::routes())
         .merge(pages::routes())
+        .merge(actions::routes())
         .route_layer(middleware::from_fn_with_state(shared.clone(), access::guard));
     Router::new()
         .route("/healthz", get(health::alive))

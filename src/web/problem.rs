@@ -108,6 +108,9 @@ impl Problem {
 
 impl From<VmdbError> for Problem {
     fn from(error: VmdbError) -> Self {
+        if let VmdbError::NotFound { .. } = error {
+            return Self::not_found(error.to_string());
+        }
         if error.is_temporary() {
             return Self::unavailable(error.to_string());
         }

@@ -605,7 +605,7 @@ fn lists_of_the_api_are_narrowed_and_paged() {
         ("/api/event_streams/99", 404, "there is no event `99`"),
         ("/api/event_streams/x", 404, "there is no event `x`"),
         ("/api/queue?state=x", 400, "`x` is no state"),
-        ("/api/refreshes?kind=add", 400, "no `kind`"),
+        ("/api/refreshes?kind=add", 400, "unknown field `kind`"),
         ("/nowhere", 404, "there is nothing at `/nowhere`"),
     ] {
         let answer = served.get(path);

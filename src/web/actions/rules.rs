@@ -1,0 +1,49 @@
+//! Reload now.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::reload::ReloadOutcome;
+use crate::web::Shared;
+use crate::web::actions::Doing;
+use crate::web::actions::Who;
+use crate::web::actions::asked::Asked;
+use crate::web::problem::Problem;
+
+/// `POST /api/automate/reload`: reads rules, scripts and settings anew. That they are refused is an answer too.
+pub(crate) async fn reload(State(shared): State<Arc<Shared>>, who: Who, asked: Asked) -> Response {
+    let done = now(&shared, who, &asked).await;
+    asked.answer(done)
+}
+
+async fn now(shared: &Arc<Shared>, who: Who, asked: &Asked) -> Result<Value, Problem> {
+    asked.only(&[])?;
+    let doing = Doing {
+        who,
+        action: "automate.reload",
+        subject: "rules, scripts and settings".to_owned(),
+    };
+    doing
+        .perform(shared, |shared, _vmdb| {
+            let outcome = shared.services.rules.reload();
+            let state = shared.services.rules.reload_state();
+            let refused = state.refused.map(|refused| refused.diagnostics);
+            let (word, findings) = match (&outcome, refused) {
+                (ReloadOutcome::Replaced { .. }, _) => ("replaced", None),
+                (ReloadOutcome::Kept { diagnostics }, _) => ("refused", Some(diagnostics.as_slice().into())),
+                // What is wrong was found before, and is wrong still.
+                (_same, Some(findings)) => ("refused", Some(findings)),
+                (_same, None) => ("unchanged", None),
+            };
+            Ok(json!({
+                "outcome": word,
+                "generation": state.id,
+                "findings": findings.unwrap_or_default(),
+            }))
+        })
+        .await
+}
