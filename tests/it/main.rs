@@ -1,5 +1,6 @@
 //! Every test that needs more than one module: one binary, so that it links once.
 
+mod actions;
 mod api;
 #[path = "../../examples/awesome_cloud/cloud/mod.rs"]
 #[expect(dead_code, reason = "the example uses the rest")]
@@ -51,6 +52,7 @@ mod reliability;
 mod reload;
 mod reload_watch;
 mod rule_figures;
+mod rules_page;
 mod sandbox;
 mod script_calls;
 mod serve;

@@ -1,9 +1,13 @@
 //! The pages, drawn here: a browser shows them without a script. One folder or file a page.
 
+mod forms;
 mod keys;
+mod operations;
 pub(crate) mod problem;
+mod rules;
 pub(crate) mod shell;
 pub(crate) mod sign_in;
+mod spark;
 pub(crate) mod timeline;
 pub(crate) mod visitor;
 pub(crate) mod words;
@@ -24,7 +28,10 @@ const MOST_OF_A_FORM: usize = 8 << 10;
 
 /// The pages and where they are.
 pub(crate) fn routes() -> Router<Arc<Shared>> {
-    Router::new().route("/", get(timeline::show))
+    Router::new()
+        .route("/", get(timeline::show))
+        .merge(rules::routes())
+        .merge(operations::routes())
 }
 
 /// What is there for those who are not let in yet.

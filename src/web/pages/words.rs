@@ -30,7 +30,6 @@ pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{} {}", number(count), if count == 1 { one } else { many })
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "a word of pages to come"))]
 /// A size: `2.1 KB`.
 pub(crate) fn bytes(count: u64) -> String {
     let units = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "KB")];
@@ -40,7 +39,6 @@ pub(crate) fn bytes(count: u64) -> String {
     }
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "a word of pages to come"))]
 /// A length of time in the unit that fits: `4 ms`, `38.2 s`, `5 min`, `1 d 3 h`.
 pub(crate) fn duration(length: SignedDuration) -> String {
     let milliseconds = u64::try_from(length.as_millis().max(0)).unwrap_or(u64::MAX);
@@ -60,7 +58,6 @@ pub(crate) fn duration(length: SignedDuration) -> String {
     }
 }
 
-#[expect(dead_code, reason = "a word of pages to come")]
 /// How long ago, in one unit: `5 minutes ago`; beside an absolute time only.
 pub(crate) fn ago(time: Timestamp, now: Timestamp) -> String {
     let seconds = u64::try_from(now.duration_since(time).as_secs()).unwrap_or(0);
@@ -164,7 +161,6 @@ impl Zone {
         format!("{}, {}", self.at(time).strftime("%A"), self.date(time, now))
     }
 
-    #[expect(dead_code, reason = "a word of pages to come")]
     /// `15:04:11` of today, else `Mar 13 15:04:11`.
     pub(crate) fn moment(&self, time: Timestamp, now: Timestamp) -> String {
         match self.at(time).date() == self.at(now).date() {
@@ -182,6 +178,11 @@ impl Zone {
     pub(crate) fn element(&self, time: Timestamp, said: &str) -> Markup {
         html! { time datetime=(time) title=(self.full(time)) { (said) } }
     }
+}
+
+/// A text as a value in the query of an address.
+pub(crate) fn in_query(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
 /// A name that a machine wrote, which may break where its parts end.
