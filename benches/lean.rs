@@ -32,8 +32,9 @@ pub(crate) struct Rows {
     natives: Vec<Row>,
     queue: Vec<Row>,
     events: Vec<Row>,
-    keys: Vec<Row>,
-    refs: Vec<Vec<Row>>,
+    /// Entries of the indexes on digests, those of each event together.
+    keys: Vec<Vec<u8>>,
+    refs: Vec<Vec<u8>>,
     deliveries: Vec<Row>,
 }
 
@@ -47,13 +48,6 @@ impl Rows {
     pub(crate) fn read(database: &Path, queue: Vec<Row>) -> Self {
         let connection = open(database);
         let natives = table(&connection, "native_events", "id");
-        let mut refs = vec![Vec::new(); natives.len()];
-        for row in numbered_anew(&connection, "event_refs") {
-            let Value::Integer(event) = row[1] else {
-                panic!("{row:?}")
-            };
-            refs[usize::try_from(event).unwrap() - 1].push(row);
-        }
         let mut schema = connection
             .prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'")
             .unwrap();
@@ -73,11 +67,11 @@ impl Rows {
             schema: schema.map(Result::unwrap).collect(),
             fixed: fixed.map(|name| (name, table(&connection, name, "id"))).into(),
             events: table(&connection, "event_streams", "id"),
-            keys: numbered_anew(&connection, "event_keys"),
+            keys: entries(&connection, "event_keys", natives.len()),
+            refs: entries(&connection, "event_refs", natives.len()),
             deliveries: numbered_anew(&connection, "deliveries"),
             queue,
             natives,
-            refs,
         }
     }
 
@@ -128,10 +122,6 @@ impl Rows {
         for index in range.clone() {
             execute(connection, "DELETE FROM miq_queue WHERE id = ?1", [index + 1]);
             insert(connection, "event_streams", &self.events[index]);
-            insert(connection, "event_keys", &self.keys[index]);
-            for row in &self.refs[index] {
-                insert(connection, "event_refs", row);
-            }
             insert(connection, "deliveries", &self.deliveries[index]);
             let target = format!(r#"{{"ems_ref":"{}"}}"#, load::vm(index));
             let (requests, _, last) = targets.entry(target).or_insert((0, index + 1, 0));
@@ -147,12 +137,18 @@ impl Rows {
                 params![manager_ref, requests, first, last],
             );
         }
-        for index in range {
+        for index in range.clone() {
             execute(
                 connection,
                 "INSERT INTO event_refreshes VALUES (?1, 1)",
                 [index + 1],
             );
+        }
+        if !range.is_empty() {
+            let sql = "INSERT INTO event_keys (entries) VALUES (?1)";
+            execute(connection, sql, [self.keys[range.clone()].concat()]);
+            let sql = "INSERT INTO event_refs (entries) VALUES (?1)";
+            execute(connection, sql, [self.refs[range].concat()]);
         }
     }
 
@@ -278,6 +274,21 @@ fn numbered_anew(connection: &Connection, name: &str) -> Vec<Row> {
     rows
 }
 
+/// The entries of an index on digests by their events: eight bytes of the digest, eight of the event.
+fn entries(connection: &Connection, name: &str, events: usize) -> Vec<Vec<u8>> {
+    let mut entries = vec![Vec::new(); events];
+    for row in table(connection, name, "id") {
+        let Value::Blob(blob) = &row[1] else {
+            panic!("{row:?}")
+        };
+        for entry in blob.chunks(16) {
+            let event = i64::from_be_bytes(entry[8..].try_into().unwrap());
+            entries[usize::try_from(event).unwrap() - 1].extend(entry);
+        }
+    }
+    entries
+}
+
 fn table(connection: &Connection, name: &str, order: &str) -> Vec<Row> {
     let sql = format!("SELECT * FROM {name} ORDER BY {order}");
     let mut query = connection.prepare(&sql).unwrap();
@@ -290,8 +301,6 @@ fn insert(connection: &Connection, table: &str, row: &Row) {
     // Written out, since putting it together would be work that a lean pipeline has not.
     let sql = match (table, row.len()) {
         ("native_events", 3) => "INSERT INTO native_events VALUES (?, ?, ?)",
-        ("event_keys", 3) => "INSERT INTO event_keys VALUES (?, ?, ?)",
-        ("event_refs", 3) => "INSERT INTO event_refs VALUES (?, ?, ?)",
         ("deliveries", 8) => "INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         ("miq_queue", 12) => "INSERT INTO miq_queue VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         ("event_streams", 23) => {

@@ -1,8 +1,8 @@
 //! An index on digests, which come in no order, that writes as little as one on numbers that ascend.
 //!
 //! A B-tree of scattered keys has every new key change a page of its own: with millions of events that doubles
-//! what is written. Here the latest entries stand in the order in which they came, in a small table and in
-//! memory. When there are enough they are sealed: sorted, and written once as pages of a run that never change.
+//! what is written. Here the latest entries stand in the order in which they came, those of a transaction in one
+//! row of a small table, and in memory. When there are enough they are sealed: sorted, and written once as pages of a run that never change.
 //! A look-up reads one page of each run; a filter says beforehand that most digests are in none. A run goes, whole,
 //! when all its events are gone.
 
@@ -20,13 +20,13 @@ use crate::vmdb::filter::Filter;
 
 /// How many entries make a run: 256 pages that each fit a page of the database.
 const RUN: usize = 48 * 1024;
-/// An entry of a sealed page: eight bytes of the digest, eight of the event.
+/// An entry: eight bytes of the digest, eight of the event.
 const ENTRY: usize = 16;
 
 /// The tables of one index.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tables {
-    /// `(event_id, digest)`, in the order in which they came.
+    /// `(id, entries)`: a row of each transaction, with its entries.
     pub(crate) recent: &'static str,
     /// `(id, entries)`: the run's number and the first byte of the digests, and the entries, sorted.
     pub(crate) sealed: &'static str,
@@ -62,11 +62,9 @@ impl DigestIndex {
             sealing: false,
             dropping: 0,
         };
-        let mut query = connection.prepare(&format!("SELECT digest, event_id FROM {}", tables.recent))?;
-        let rows = query.query_map([], |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?)))?;
-        for row in rows {
-            index.recent.insert(row?);
-        }
+        each_recent(connection, tables, |entry| {
+            index.recent.insert(entry);
+        })?;
         planted_bug!("keys_in_memory", index.recent.clear());
         let mut query = connection.prepare(&format!("SELECT id, entries FROM {}", tables.sealed))?;
         let mut rows = query.query([])?;
@@ -85,23 +83,10 @@ impl DigestIndex {
         Ok(index)
     }
 
-    /// Adds an entry.
-    pub(crate) fn insert(
-        &mut self,
-        connection: &Connection,
-        digest: u64,
-        event: i64,
-    ) -> Result<(), VmdbError> {
-        let sql = format!(
-            "INSERT INTO {} (event_id, digest) VALUES (?1, ?2)",
-            self.tables.recent
-        );
-        connection
-            .prepare_cached(&sql)?
-            .execute(params![event, digest.cast_signed()])?;
+    /// Adds an entry, which [`DigestIndex::write`] writes.
+    pub(crate) fn insert(&mut self, digest: u64, event: i64) {
         self.recent.insert((digest, event));
         self.pending.push((digest, event));
-        Ok(())
     }
 
     /// The events with this digest, the latest first.
@@ -127,11 +112,24 @@ impl DigestIndex {
         }
     }
 
-    /// Seals the latest entries where there are enough; within the transaction, at its end.
-    pub(crate) fn seal(&mut self, connection: &Connection) -> Result<(), VmdbError> {
-        if self.recent.len() < RUN {
+    /// Writes what was added, or seals the latest entries where there are enough; within the transaction, at its end.
+    pub(crate) fn write(&mut self, connection: &Connection) -> Result<(), VmdbError> {
+        if RUN <= self.recent.len() {
+            return self.seal(connection);
+        }
+        if self.pending.is_empty() {
             return Ok(());
         }
+        let mut entries = Vec::with_capacity(self.pending.len() * ENTRY);
+        self.pending
+            .iter()
+            .for_each(|(digest, event)| push(&mut entries, *digest, *event));
+        let sql = format!("INSERT INTO {} (entries) VALUES (?1)", self.tables.recent);
+        connection.prepare_cached(&sql)?.execute([entries])?;
+        Ok(())
+    }
+
+    fn seal(&mut self, connection: &Connection) -> Result<(), VmdbError> {
         let sql = format!("INSERT INTO {} (id, entries) VALUES (?1, ?2)", self.tables.sealed);
         let mut insert = connection.prepare_cached(&sql)?;
         let mut rest = self.recent.iter().peekable();
@@ -141,8 +139,7 @@ impl DigestIndex {
             while let Some((digest, event)) =
                 rest.next_if(|(digest, _)| first_byte(*digest) == i64::from(first))
             {
-                page.extend(digest.to_be_bytes());
-                page.extend(event.to_be_bytes());
+                push(&mut page, *digest, *event);
             }
             if !page.is_empty() {
                 insert.execute(params![page_id(self.runs().end, first.into()), page])?;
@@ -195,13 +192,13 @@ impl DigestIndex {
 
 /// The events with this digest, the latest first, for those who only read.
 pub(crate) fn find(connection: &Connection, tables: Tables, digest: u64) -> Result<Vec<i64>, VmdbError> {
-    let sql = format!(
-        "SELECT event_id FROM {} WHERE digest = ?1 ORDER BY event_id DESC",
-        tables.recent
-    );
-    let mut query = connection.prepare_cached(&sql)?;
-    let rows = query.query_map([digest.cast_signed()], |row| row.get(0))?;
-    let mut found = rows.collect::<Result<Vec<i64>, _>>()?;
+    let mut found = Vec::new();
+    each_recent(connection, tables, |(entry, event)| {
+        if entry == digest {
+            found.push(event);
+        }
+    })?;
+    found.sort_unstable_by(|a, b| b.cmp(a));
     found.extend(find_sealed(
         connection,
         tables,
@@ -213,9 +210,8 @@ pub(crate) fn find(connection: &Connection, tables: Tables, digest: u64) -> Resu
 
 /// Every entry, `(event, digest)`; at one moment, so `connection` is within a transaction.
 pub(crate) fn all(connection: &Connection, tables: Tables) -> Result<Vec<(i64, u64)>, VmdbError> {
-    let mut query = connection.prepare(&format!("SELECT event_id, digest FROM {}", tables.recent))?;
-    let rows = query.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?;
-    let mut found = rows.collect::<Result<Vec<_>, _>>()?;
+    let mut found = Vec::new();
+    each_recent(connection, tables, |(digest, event)| found.push((event, digest)))?;
     let mut query = connection.prepare(&format!("SELECT entries FROM {}", tables.sealed))?;
     let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {
@@ -223,6 +219,20 @@ pub(crate) fn all(connection: &Connection, tables: Tables) -> Result<Vec<(i64, u
         found.extend(entries(page).map(|(digest, event)| (event, digest)));
     }
     Ok(found)
+}
+
+/// Those that are not sealed, in the order in which they came.
+fn each_recent(
+    connection: &Connection,
+    tables: Tables,
+    mut look: impl FnMut((u64, i64)),
+) -> Result<(), VmdbError> {
+    let mut query = connection.prepare_cached(&format!("SELECT entries FROM {}", tables.recent))?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        entries(row.get_ref(0)?.as_blob().unwrap_or_default()).for_each(&mut look);
+    }
+    Ok(())
 }
 
 fn find_sealed(
@@ -272,6 +282,11 @@ fn entries(page: &[u8]) -> impl Iterator<Item = (u64, i64)> {
     })
 }
 
+fn push(page: &mut Vec<u8>, digest: u64, event: i64) {
+    page.extend(digest.to_be_bytes());
+    page.extend(event.to_be_bytes());
+}
+
 fn first_byte(digest: u64) -> i64 {
     (digest >> 56).cast_signed()
 }
@@ -306,19 +321,19 @@ mod tests {
     #[test]
     fn an_entry_is_found_recent_or_sealed_by_whoever_looks() {
         let connection = Connection::open_in_memory().unwrap();
-        let schema = "CREATE TABLE recent (event_id INTEGER, digest INTEGER);
+        let schema = "CREATE TABLE recent (id INTEGER PRIMARY KEY, entries BLOB);
                       CREATE TABLE sealed (id INTEGER PRIMARY KEY, entries BLOB)";
         connection.execute_batch(schema).unwrap();
         let mut index = DigestIndex::load(&connection, TABLES).unwrap();
         let last = i64::try_from(RUN).unwrap() * 5 / 2;
         connection.execute_batch("BEGIN").unwrap();
         for event in 1..=last {
-            index.insert(&connection, digest(event), event).unwrap();
+            index.insert(digest(event), event);
             // Every thousandth digest leads to two events.
             if event % 1_000 == 0 {
-                index.insert(&connection, digest(event / 1_000), event).unwrap();
+                index.insert(digest(event / 1_000), event);
             }
-            index.seal(&connection).unwrap();
+            index.write(&connection).unwrap();
             index.settle();
         }
         connection.execute_batch("COMMIT").unwrap();
@@ -352,14 +367,14 @@ mod tests {
     #[test]
     fn a_run_goes_when_all_its_events_are_gone() {
         let connection = Connection::open_in_memory().unwrap();
-        let schema = "CREATE TABLE recent (event_id INTEGER, digest INTEGER);
+        let schema = "CREATE TABLE recent (id INTEGER PRIMARY KEY, entries BLOB);
                       CREATE TABLE sealed (id INTEGER PRIMARY KEY, entries BLOB)";
         connection.execute_batch(schema).unwrap();
         let mut index = DigestIndex::load(&connection, TABLES).unwrap();
         let run = i64::try_from(RUN).unwrap();
         for event in 1..=run * 2 + 1 {
-            index.insert(&connection, digest(event), event).unwrap();
-            index.seal(&connection).unwrap();
+            index.insert(digest(event), event);
+            index.write(&connection).unwrap();
             index.settle();
         }
         index.forget_before(&connection, run).unwrap();
@@ -388,13 +403,13 @@ mod tests {
     #[test]
     fn what_the_database_took_back_is_forgotten() {
         let connection = Connection::open_in_memory().unwrap();
-        let schema = "CREATE TABLE recent (event_id INTEGER, digest INTEGER);
+        let schema = "CREATE TABLE recent (id INTEGER PRIMARY KEY, entries BLOB);
                       CREATE TABLE sealed (id INTEGER PRIMARY KEY, entries BLOB)";
         connection.execute_batch(schema).unwrap();
         let mut index = DigestIndex::load(&connection, TABLES).unwrap();
-        index.insert(&connection, 1, 1).unwrap();
+        index.insert(1, 1);
         let mark = index.mark();
-        index.insert(&connection, 2, 2).unwrap();
+        index.insert(2, 2);
         index.undo(mark);
         assert_eq!(index.find(&connection, 1).unwrap(), [1]);
         assert!(index.find(&connection, 2).unwrap().is_empty());

@@ -116,7 +116,7 @@ impl Group<'_> {
                 .prepare_cached("UPDATE appliance SET last_id = max(last_id, ?1)")?;
             update.execute([id.0])?;
         }
-        self.state.seal(self.connection)?;
+        self.state.write(self.connection)?;
         execute(self.connection, "COMMIT")?;
         self.state.settle();
         Ok(())

@@ -18,6 +18,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/0003.sql"),
     include_str!("schema/0004.sql"),
     include_str!("schema/0005.sql"),
+    include_str!("schema/0006.sql"),
 ];
 
 /// Applies the steps that are missing. A database with older contents is copied beside itself first.
@@ -72,4 +73,56 @@ pub(crate) fn known() -> i64 {
 
 pub(crate) fn version(connection: &Connection) -> Result<i64, VmdbError> {
     Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::STEPS;
+    use super::migrate;
+    use super::version;
+    use crate::model::clock::Timestamp;
+    use crate::vmdb::digest_index::DigestIndex;
+    use crate::vmdb::event_keys;
+    use crate::vmdb::event_refs;
+
+    #[test]
+    fn digests_of_a_row_each_are_found_in_the_row_that_they_share() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        let mut connection = Connection::open(&path).unwrap();
+        let shared = STEPS
+            .iter()
+            .position(|step| step.contains("old_event_keys"))
+            .unwrap();
+        for step in &STEPS[..shared] {
+            connection.execute_batch(step).unwrap();
+        }
+        connection
+            .pragma_update(None, "user_version", i64::try_from(shared).unwrap())
+            .unwrap();
+        let digests = [
+            0,
+            1,
+            0x0123_4567_89AB_CDEF,
+            i64::MAX.cast_unsigned(),
+            u64::MAX,
+            1 << 63,
+        ];
+        for (digest, event) in digests.into_iter().zip(1_i64..) {
+            for table in ["event_keys", "event_refs"] {
+                let sql = format!("INSERT INTO {table} (event_id, digest) VALUES (?1, ?2)");
+                connection.execute(&sql, [event, digest.cast_signed()]).unwrap();
+            }
+        }
+        migrate(&mut connection, &path, Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(version(&connection).unwrap(), super::known());
+        for tables in [event_keys::TABLES, event_refs::TABLES] {
+            let index = DigestIndex::load(&connection, tables).unwrap();
+            for (digest, event) in digests.into_iter().zip(1_i64..) {
+                assert_eq!(index.find(&connection, digest).unwrap(), [event], "{digest:x}");
+            }
+        }
+    }
 }

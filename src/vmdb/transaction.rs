@@ -200,8 +200,9 @@ impl<'a> Transaction<'a> {
                 "only the process that serves it saves events",
             ));
         };
-        indexes.keys.insert(self.connection, key, event.0)?;
+        indexes.keys.insert(key, event.0);
         refs.iter()
-            .try_for_each(|digest| indexes.refs.insert(self.connection, *digest, event.0))
+            .for_each(|digest| indexes.refs.insert(*digest, event.0));
+        Ok(())
     }
 }

@@ -281,7 +281,7 @@ mod tests {
                 "INSERT INTO ext_management_systems (name, provider, enabled, created_at) VALUES ('first', '', 1, 0);
                  INSERT INTO event_streams (id, ems_id, class, event_type, source, event_key, received_at, group_name, \
                  level, attributes) VALUES (7, 1, 'EmsEvent', 't', 's', 'k', 0, 'other', 'detail', '{{}}');
-                 INSERT INTO event_keys (event_id, digest) VALUES (7, {digest})"
+                 INSERT INTO event_keys (entries) VALUES (unhex(printf('%016X%016X', {digest}, 7)))"
             ))
             .unwrap();
         // The connection was at fault, not the disk: another one can write.

@@ -47,8 +47,8 @@ impl WriterState {
     }
 
     /// At the end of a transaction, before it is committed.
-    pub(crate) fn seal(&mut self, connection: &Connection) -> Result<(), VmdbError> {
-        self.each().try_for_each(|index| index.seal(connection))
+    pub(crate) fn write(&mut self, connection: &Connection) -> Result<(), VmdbError> {
+        self.each().try_for_each(|index| index.write(connection))
     }
 
     /// After a commit.
