@@ -81,7 +81,7 @@ impl DeliveryRow {
 
     pub(crate) fn insert(&self, transaction: &mut Transaction<'_>, event: EventId) -> Result<(), VmdbError> {
         self.trace.insert_new(transaction)?;
-        transaction.execute(
+        transaction.execute_held(
             "INSERT INTO deliveries (event_id, rules_id, decided_at, state, trace, effects, errors) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             params![

@@ -105,7 +105,7 @@ impl EventRow {
             replicator,
             storage,
         ] = LINKS.map(|name| event.links.get(name));
-        transaction.execute(
+        transaction.execute_held(
             "INSERT INTO event_streams VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
              ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
             params![

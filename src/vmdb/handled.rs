@@ -17,6 +17,7 @@ use crate::vmdb::NewMessage;
 use crate::vmdb::RefreshRequest;
 use crate::vmdb::Vmdb;
 use crate::vmdb::handled_batch::Batch;
+use crate::vmdb::handled_batch::BatchRow;
 use crate::vmdb::handled_rows::Row;
 use crate::vmdb::message;
 use crate::vmdb::message::Ticket;
@@ -141,7 +142,12 @@ impl Vmdb {
         for outcome in outcomes {
             let row = Row::prepare(outcome.handled, &self.shared().known_steps);
             let row = row.unwrap_or_else(|error| Row::failed(&error));
-            rows.push((outcome.ticket.id, outcome.ticket.lane.clone(), row));
+            rows.push(BatchRow {
+                id: outcome.ticket.id,
+                ems_id: outcome.ticket.ems_id,
+                lane: outcome.ticket.lane.clone(),
+                row,
+            });
             tickets.push(outcome.ticket);
         }
         let managers = match self.managers() {

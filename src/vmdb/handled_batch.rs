@@ -25,19 +25,26 @@ use crate::vmdb::event_refs;
 use crate::vmdb::event_streams;
 use crate::vmdb::handled_rows::DecidedRows;
 use crate::vmdb::handled_rows::Row;
+use crate::vmdb::on_queue::OnQueue;
 use crate::vmdb::outbox;
 use crate::vmdb::put;
 use crate::vmdb::refresh_queue::Merge;
 use crate::vmdb::shared::Shared;
 use crate::vmdb::transaction::Transaction;
 
-type Lane = Option<Arc<str>>;
-
 /// A batch of outcomes.
 pub(crate) struct Batch {
-    pub(crate) rows: Vec<(MessageId, Lane, Row)>,
+    pub(crate) rows: Vec<BatchRow>,
     pub(crate) managers: Arc<Managers>,
     pub(crate) shared: Arc<Shared>,
+}
+
+/// One outcome, and whose it is.
+pub(crate) struct BatchRow {
+    pub(crate) id: MessageId,
+    pub(crate) ems_id: EmsId,
+    pub(crate) lane: Option<Arc<str>>,
+    pub(crate) row: Row,
 }
 
 impl Batch {
@@ -56,7 +63,7 @@ impl Batch {
         let mut failed = HashSet::default();
         let mut committed = Vec::new();
         for row in &self.rows {
-            if row.1.as_ref().is_some_and(|lane| failed.contains(lane)) {
+            if row.lane.as_ref().is_some_and(|lane| failed.contains(lane)) {
                 committed.push(Committed::Held);
                 continue;
             }
@@ -64,9 +71,14 @@ impl Batch {
                 Ok(one) => committed.extend(one),
                 Err(error) if error.is_temporary() => return Err(error),
                 Err(error) => {
-                    let broken = (row.0, row.1.clone(), Row::failed(&error));
+                    let broken = BatchRow {
+                        id: row.id,
+                        ems_id: row.ems_id,
+                        lane: row.lane.clone(),
+                        row: Row::failed(&error),
+                    };
                     committed.extend(self.write_all(transaction, &[&broken])?);
-                    failed.extend(row.1.clone());
+                    failed.extend(row.lane.clone());
                 }
             }
         }
@@ -76,21 +88,23 @@ impl Batch {
     fn write_all(
         &self,
         transaction: &mut Transaction<'_>,
-        rows: &[&(MessageId, Lane, Row)],
+        rows: &[&BatchRow],
     ) -> Result<Vec<Committed>, VmdbError> {
+        let on_queue = OnQueue::take_off(transaction, rows)?;
         let mut merge = Merge::default();
         let mut stopped = HashSet::default();
         let mut committed = Vec::with_capacity(rows.len());
-        for (id, lane, row) in rows {
+        for one in rows {
+            let lane = &one.lane;
             if lane.as_ref().is_some_and(|lane| stopped.contains(lane)) {
                 committed.push(Committed::Held);
                 continue;
             }
-            let one = self.write_one(transaction, &mut merge, *id, row)?;
-            if matches!(one, Committed::Waiting | Committed::GivenUp) {
+            let written = self.write_one(transaction, &mut merge, &on_queue, one)?;
+            if matches!(written, Committed::Waiting | Committed::GivenUp) {
                 stopped.extend(lane.clone());
             }
-            committed.push(one);
+            committed.push(written);
         }
         merge.write(transaction)?;
         crash_point!("handle.targets_merged", !merge.is_empty());
@@ -101,9 +115,11 @@ impl Batch {
         &'a self,
         transaction: &mut Transaction<'_>,
         merge: &mut Merge<'a>,
-        id: MessageId,
-        row: &'a Row,
+        on_queue: &OnQueue,
+        one: &'a BatchRow,
     ) -> Result<Committed, VmdbError> {
+        let BatchRow { id, ems_id, row, .. } = one;
+        let (id, ems_id) = (*id, *ems_id);
         if let Row::Failed {
             error,
             rules_id,
@@ -114,14 +130,9 @@ impl Batch {
             crash_point!("handle.one_of_batch_failed");
             return failed;
         }
-        let ems_id = transaction.first(
-            "DELETE FROM miq_queue WHERE id = ?1 RETURNING ems_id",
-            [id.0],
-            |row| Ok(EmsId(row.get(0)?)),
-        )?;
-        let Some(ems_id) = ems_id else {
+        if !on_queue.has(transaction, id)? {
             return Ok(Committed::Lost);
-        };
+        }
         transaction.news.waiting -= 1;
         match row {
             Row::New {

@@ -29,9 +29,10 @@ pub(crate) struct Body {
 }
 
 /// A message that might be taken.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Candidate {
     pub(crate) id: i64,
+    pub(crate) ems_id: EmsId,
     pub(crate) lane: Option<Arc<str>>,
     pub(crate) body: Option<Arc<Body>>,
     /// Whether it is found by its due time, not among the new ones.
@@ -43,6 +44,19 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
+    /// A new message that has to be read.
+    pub(crate) fn new(id: i64, ems_id: EmsId, lane: Option<Arc<str>>) -> Self {
+        Self {
+            id,
+            ems_id,
+            lane,
+            body: None,
+            is_due: false,
+            is_suspect: false,
+            is_gone: false,
+        }
+    }
+
     fn body_bytes(&self) -> usize {
         let body = self.body.as_ref();
         body.map_or(0, |body| body.hash.full_data.text().len())
@@ -228,13 +242,10 @@ mod tests {
 
     use super::Candidate;
     use super::Lanes;
+    use crate::model::ems::EmsId;
 
     fn candidate(id: i64, lane: &str) -> Candidate {
-        Candidate {
-            id,
-            lane: (lane != "-").then(|| Arc::from(lane)),
-            ..Candidate::default()
-        }
+        Candidate::new(id, EmsId(1), (lane != "-").then(|| Arc::from(lane)))
     }
 
     fn lanes(waiting: &[(i64, &str)]) -> Lanes {

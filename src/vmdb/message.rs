@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::model::clock::Timestamp;
 use crate::model::delivery::Retry;
 use crate::model::ems::Ems;
+use crate::model::ems::EmsId;
 use crate::model::event::EmsEvent;
 use crate::model::event::EventHash;
 use crate::model::event::EventId;
@@ -31,6 +32,7 @@ pub struct Message {
 #[derive(Debug)]
 pub struct Ticket {
     pub(crate) id: MessageId,
+    pub(crate) ems_id: EmsId,
     pub(crate) lane: Option<Arc<str>>,
     /// None once the message was let go of.
     pub(crate) holder: Option<Arc<Shared>>,

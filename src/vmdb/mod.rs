@@ -52,6 +52,7 @@ mod log_file;
 mod message;
 mod migrate;
 mod miq_queue;
+mod on_queue;
 mod open_reads;
 mod operations;
 mod outbox;

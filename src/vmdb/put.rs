@@ -130,10 +130,8 @@ impl Vmdb {
             for (message, outcome) in put_messages.iter().zip(outcomes) {
                 if let (PutOutcome::Queued(id), Some(body)) = (outcome, &message.body) {
                     lanes.add(Candidate {
-                        id: id.0,
-                        lane: message.lane.clone(),
                         body: Some(body.clone()),
-                        ..Candidate::default()
+                        ..Candidate::new(id.0, message.ems_id, message.lane.clone())
                     });
                 }
             }
@@ -266,12 +264,12 @@ fn insert(transaction: &mut Transaction<'_>, message: &Prepared) -> Result<PutOu
         return Ok(PutOutcome::Duplicate(known));
     }
     let id = transaction.next_id()?;
-    transaction.execute(
+    transaction.execute_held(
         "INSERT INTO native_events (id, digest, full_data) VALUES (?1, ?2, ?3)",
         params![id, message.digest, message.full_data],
     )?;
     let is_dead = message.state == MessageState::Dead;
-    transaction.execute(
+    transaction.execute_held(
         "INSERT INTO miq_queue \
          (id, state, kind, ems_id, lane, attempts, crashes, received_at, rules_id, error, payload, due) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?9, ?10, ?11)",

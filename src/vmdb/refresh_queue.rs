@@ -237,7 +237,7 @@ impl<'a> Merge<'a> {
             crash_point!("refresh.full_requested");
         }
         for ((id, association, manager_ref), merged) in &self.targets {
-            transaction.execute(
+            transaction.execute_held(
                 "INSERT INTO refresh_targets \
                  (refresh_id, association, manager_ref, options, requests, first_event, last_event) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
@@ -257,7 +257,7 @@ impl<'a> Merge<'a> {
             )?;
         }
         for (event, id) in &self.events {
-            transaction.execute(
+            transaction.execute_held(
                 "INSERT OR IGNORE INTO event_refreshes (event_id, refresh_id) VALUES (?1, ?2)",
                 params![event.0, id.0],
             )?;

@@ -89,6 +89,7 @@ impl Vmdb {
         let ticket = |one: Candidate| {
             let ticket = Ticket {
                 id: MessageId(one.id),
+                ems_id: one.ems_id,
                 lane: one.lane,
                 holder: Some(self.shared().clone()),
             };
@@ -156,18 +157,15 @@ fn held(
 
 fn due(transaction: &rusqlite::Transaction<'_>, now: i64) -> Result<Due, VmdbError> {
     let mut query = transaction.prepare_cached(
-        "SELECT id, lane, crashes > 0, due FROM miq_queue WHERE state = 2 AND due <= ?1 ORDER BY due, id LIMIT ?2",
+        "SELECT id, ems_id, lane, crashes > 0, due FROM miq_queue WHERE state = 2 AND due <= ?1 ORDER BY due, id LIMIT ?2",
     )?;
     let mut last = None;
     let rows = query.query_map([now, DUE_AT_ONCE], |row| {
-        last = Some((row.get(3)?, row.get(0)?));
+        last = Some((row.get(4)?, row.get(0)?));
         Ok(Candidate {
-            id: row.get(0)?,
-            lane: row.get::<_, Option<String>>(1)?.map(Arc::from),
-            body: None,
             is_due: true,
-            is_suspect: row.get(2)?,
-            is_gone: false,
+            is_suspect: row.get(3)?,
+            ..candidate(row)?
         })
     })?;
     let candidates: Vec<Candidate> = rows.collect::<Result<_, _>>()?;
@@ -183,16 +181,20 @@ fn new(
     known: i64,
     most: usize,
 ) -> Result<Vec<Candidate>, VmdbError> {
-    let mut query = transaction
-        .prepare_cached("SELECT id, lane FROM miq_queue WHERE id > ?1 AND state = 0 ORDER BY id LIMIT ?2")?;
-    let rows = query.query_map([known, i64::try_from(most).unwrap_or(i64::MAX)], |row| {
-        Ok(Candidate {
-            id: row.get(0)?,
-            lane: row.get::<_, Option<String>>(1)?.map(Arc::from),
-            ..Candidate::default()
-        })
-    })?;
+    let mut query = transaction.prepare_cached(
+        "SELECT id, ems_id, lane FROM miq_queue WHERE id > ?1 AND state = 0 ORDER BY id LIMIT ?2",
+    )?;
+    let rows = query.query_map([known, i64::try_from(most).unwrap_or(i64::MAX)], candidate)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn candidate(row: &rusqlite::Row<'_>) -> rusqlite::Result<Candidate> {
+    let lane = row.get::<_, Option<String>>(2)?;
+    Ok(Candidate::new(
+        row.get(0)?,
+        EmsId(row.get(1)?),
+        lane.map(Arc::from),
+    ))
 }
 
 fn from_memory(ticket: Ticket, body: Arc<Body>, managers: &Managers) -> Result<Message, VmdbError> {

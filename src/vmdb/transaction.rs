@@ -1,5 +1,7 @@
 //! What a job of the writer works with: the open transaction, its time, its ids, its books.
 
+use std::cell::RefCell;
+
 use rusqlite::CachedStatement;
 use rusqlite::Connection;
 use rusqlite::OptionalExtension;
@@ -33,6 +35,8 @@ pub(crate) struct Transaction<'a> {
     pub(crate) is_careful: bool,
     state: &'a mut WriterState,
     is_next_id_known: bool,
+    /// By their texts, of which each stands at one place: there are few, and no text need be compared.
+    held: RefCell<Vec<(&'static str, CachedStatement<'a>)>>,
 }
 
 /// What a commit brought, for those who wait for it.
@@ -88,6 +92,7 @@ impl<'a> Transaction<'a> {
             is_careful,
             state,
             is_next_id_known: false,
+            held: RefCell::default(),
         }
     }
 
@@ -99,6 +104,19 @@ impl<'a> Transaction<'a> {
     /// Executes a statement that is kept prepared; returns how many rows it changed.
     pub(crate) fn execute(&self, sql: &str, params: impl Params) -> Result<usize, VmdbError> {
         Ok(self.connection.prepare_cached(sql)?.execute(params)?)
+    }
+
+    /// The same for a statement that one job executes many times: it is held until the job ends.
+    pub(crate) fn execute_held(&self, sql: &'static str, params: impl Params) -> Result<usize, VmdbError> {
+        let mut held = self.held.borrow_mut();
+        let known = held.iter_mut().find(|(known, _)| std::ptr::eq(*known, sql));
+        if let Some((_, statement)) = known {
+            return Ok(statement.execute(params)?);
+        }
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let done = statement.execute(params);
+        held.push((sql, statement));
+        Ok(done?)
     }
 
     /// Notes that a message is gone and became no event.
@@ -165,6 +183,11 @@ impl<'a> Transaction<'a> {
         let id = self.state.next_id;
         self.state.next_id += 1;
         Ok(id)
+    }
+
+    /// Notes that a number is in use, though no table says so until its event is inserted.
+    pub(crate) fn uses_id(&mut self, id: i64) {
+        self.state.next_id = self.state.next_id.max(id + 1);
     }
 
     /// The events whose keys have this digest, as far as this process knows.
