@@ -111,10 +111,10 @@ impl Vmdb {
             return self.refused_request(error);
         }
         let put = put.into();
-        let prepared: Result<Vec<Prepared>, VmdbError> =
+        let prepared: Result<(Vec<Prepared>, Vec<Option<InMemory>>), VmdbError> =
             put.messages.into_iter().map(Prepared::new).collect();
-        let messages = match prepared {
-            Ok(messages) => messages,
+        let (messages, in_memory) = match prepared {
+            Ok(prepared) => prepared,
             Err(error) => return self.refused_request(error),
         };
         let wanted = match put.refresh.as_ref().map(Wanted::new).transpose() {
@@ -122,16 +122,16 @@ impl Vmdb {
             Err(error) => return self.refused_request(error),
         };
         let weight = messages.len();
-        let messages: Arc<[Prepared]> = messages.into();
-        let (shared, put_messages) = (self.shared().clone(), messages.clone());
+        let shared = self.shared().clone();
         let done = move |outcomes: &Result<Vec<PutOutcome>, VmdbError>| {
             let outcomes = outcomes.as_deref().unwrap_or_default();
             let mut lanes = shared.lanes.lock();
-            for (message, outcome) in put_messages.iter().zip(outcomes) {
-                if let (PutOutcome::Queued(id), Some(body)) = (outcome, &message.body) {
+            for (message, outcome) in in_memory.into_iter().zip(outcomes) {
+                if let (PutOutcome::Queued(id), Some(InMemory { lane, body })) = (outcome, message) {
+                    let new = Candidate::new(id.0, body.ems_id, lane);
                     lanes.add(Candidate {
-                        body: Some(body.clone()),
-                        ..Candidate::new(id.0, message.ems_id, message.lane.clone())
+                        body: Some(body),
+                        ..new
                     });
                 }
             }
@@ -170,7 +170,7 @@ pub(crate) fn put_one(
     transaction: &mut Transaction<'_>,
     message: NewMessage,
 ) -> Result<PutOutcome, VmdbError> {
-    insert(transaction, &Prepared::new(message)?)
+    insert(transaction, &Prepared::new(message)?.0)
 }
 
 /// A message in the form of its row, made before the writer has to wait for it.
@@ -187,12 +187,16 @@ struct Prepared {
     payload: String,
     full_data: Arc<str>,
     digest: [u8; 32],
-    /// For the handler, so that it need not read what was just written.
-    body: Option<Arc<Body>>,
+}
+
+/// For the handler, so that it need not read what was just written. Apart from the row, so that it has it to itself.
+struct InMemory {
+    lane: Option<Arc<str>>,
+    body: Arc<Body>,
 }
 
 impl Prepared {
-    fn new(message: NewMessage) -> Result<Self, VmdbError> {
+    fn new(message: NewMessage) -> Result<(Self, Option<InMemory>), VmdbError> {
         match message {
             NewMessage::Add {
                 ems_id,
@@ -208,12 +212,12 @@ impl Prepared {
                     None => MessageState::Ready,
                 };
                 let lane = lane::lane_of(ems_id, &hash);
-                Ok(Self {
+                let row = Self {
                     ems_id,
                     kind: MessageKind::Add,
                     state,
                     due,
-                    lane,
+                    lane: lane.clone(),
                     key: key.map(|key| (event_keys::digest_of(ems_id, &key), key)),
                     received_at,
                     rules_id: None,
@@ -221,14 +225,13 @@ impl Prepared {
                     payload: codec::write_hash(&hash)?,
                     full_data: hash.full_data.text().clone(),
                     digest: digest::whole(hash.full_data.text()),
-                    body: due.is_none().then(|| {
-                        Arc::new(Body {
-                            ems_id,
-                            hash,
-                            received_at,
-                        })
-                    }),
-                })
+                };
+                let body = Arc::new(Body {
+                    ems_id,
+                    hash,
+                    received_at,
+                });
+                Ok((row, due.is_none().then_some(InMemory { lane, body })))
             }
             NewMessage::Unparsed {
                 ems_id,
@@ -236,21 +239,23 @@ impl Prepared {
                 reason,
                 rules_id,
                 received_at,
-            } => Ok(Self {
-                ems_id,
-                kind: MessageKind::Unparsed,
-                state: MessageState::Dead,
-                due: None,
-                lane: None,
-                key: None,
-                received_at,
-                rules_id: Some(rules_id),
-                error: Some(reason),
-                payload: codec::to_json("an envelope", &native.envelope)?,
-                digest: digest::whole(&native.body),
-                full_data: native.body,
-                body: None,
-            }),
+            } => {
+                let row = Self {
+                    ems_id,
+                    kind: MessageKind::Unparsed,
+                    state: MessageState::Dead,
+                    due: None,
+                    lane: None,
+                    key: None,
+                    received_at,
+                    rules_id: Some(rules_id),
+                    error: Some(reason),
+                    payload: codec::to_json("an envelope", &native.envelope)?,
+                    digest: digest::whole(&native.body),
+                    full_data: native.body,
+                };
+                Ok((row, None))
+            }
         }
     }
 }

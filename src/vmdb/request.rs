@@ -18,7 +18,7 @@ use crate::vmdb::writer::Job;
 pub struct Request<T> {
     sender: mpsc::Sender<Command>,
     job: Result<Box<dyn Job>, VmdbError>,
-    answer: oneshot::Receiver<Result<T, VmdbError>>,
+    answer: oneshot::Receiver<Answer<T>>,
 }
 
 impl<T> std::fmt::Debug for Request<T> {
@@ -31,7 +31,30 @@ impl<T> std::fmt::Debug for Request<T> {
 #[derive(Debug)]
 #[must_use = "only its answer says whether it was written"]
 pub struct Pending<T> {
-    answer: oneshot::Receiver<Result<T, VmdbError>>,
+    answer: oneshot::Receiver<Answer<T>>,
+}
+
+/// What the writer sends back.
+#[derive(Debug)]
+struct Answer<T> {
+    result: Result<T, VmdbError>,
+    spent: Spent,
+}
+
+/// The rows that were written. Whoever asked for it frees them: the writer has others to serve.
+struct Spent(#[expect(dead_code, reason = "only kept until it is dropped")] Box<dyn Send>);
+
+impl std::fmt::Debug for Spent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Spent")
+    }
+}
+
+impl<T> Answer<T> {
+    fn open(self) -> Result<T, VmdbError> {
+        drop(self.spent);
+        self.result
+    }
 }
 
 impl<T: Send + 'static> Request<T> {
@@ -102,7 +125,9 @@ impl<T> Pending<T> {
     /// # Errors
     /// When nothing was written.
     pub fn wait(self) -> Result<T, VmdbError> {
-        self.answer.blocking_recv().unwrap_or_else(|_gone| Err(ended()))
+        self.answer
+            .blocking_recv()
+            .map_or_else(|_gone| Err(ended()), Answer::open)
     }
 }
 
@@ -114,7 +139,7 @@ impl<T: Send + 'static> IntoFuture for Request<T> {
         Box::pin(async move {
             let sent = self.sender.send(Command::Job(self.job?)).await;
             sent.map_err(|_closed| ended())?;
-            self.answer.await.unwrap_or_else(|_gone| Err(ended()))
+            self.answer.await.map_or_else(|_gone| Err(ended()), Answer::open)
         })
     }
 }
@@ -128,13 +153,13 @@ struct Work<T, W, D> {
     work: W,
     result: Option<T>,
     done: D,
-    answerer: oneshot::Sender<Result<T, VmdbError>>,
+    answerer: oneshot::Sender<Answer<T>>,
 }
 
 impl<T, W, D> Job for Work<T, W, D>
 where
     T: Send,
-    W: FnMut(&mut Transaction<'_>) -> Result<T, VmdbError> + Send,
+    W: FnMut(&mut Transaction<'_>) -> Result<T, VmdbError> + Send + 'static,
     D: FnOnce(&Result<T, VmdbError>) + Send,
 {
     fn weight(&self) -> usize {
@@ -149,14 +174,16 @@ where
 
     fn finish(self: Box<Self>, verdict: Result<(), VmdbError>) {
         let Self {
+            work,
             result,
             done,
             answerer,
             ..
         } = *self;
-        let answer = verdict.and_then(|()| result.ok_or_else(ended));
-        done(&answer);
+        let result = verdict.and_then(|()| result.ok_or_else(ended));
+        done(&result);
+        let spent = Spent(Box::new(work));
         // Whoever asked may have stopped waiting; what is written stays written.
-        drop(answerer.send(answer));
+        drop(answerer.send(Answer { result, spent }));
     }
 }

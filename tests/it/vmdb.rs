@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use switchboard::model::clock::Clock;
 use switchboard::model::delivery::Delivery;
+use switchboard::model::delivery::Retry;
 use switchboard::model::delivery::RulesId;
 use switchboard::model::event::EventId;
 use switchboard::model::event::NativeEvent;
@@ -18,6 +19,7 @@ use switchboard::vmdb::MessageId;
 use switchboard::vmdb::MessageState;
 use switchboard::vmdb::NewEms;
 use switchboard::vmdb::NewMessage;
+use switchboard::vmdb::NewRetry;
 use switchboard::vmdb::Outcome;
 use switchboard::vmdb::PutOutcome;
 use switchboard::vmdb::QueueFilter;
@@ -125,6 +127,63 @@ fn an_event_is_saved_once_whenever_its_repeat_comes() {
         (tally.received, tally.accepted, tally.duplicate, tally.delivered),
         (3, 1, 2, 1)
     );
+}
+
+#[test]
+fn what_goes_on_later_gets_no_number_of_an_event_that_is_saved_beside_it() {
+    let (database, ems) = Database::with_ems("cloud");
+    let messages = ["a", "b", "c"].map(|key| add(&ems, event(key, key)));
+    database.vmdb.put(messages.to_vec()).wait().unwrap();
+    // A process that was just started knows no numbers but those of the tables.
+    let url = database.url();
+    let Database { folder, clock, vmdb } = database;
+    vmdb.close();
+    let vmdb = Vmdb::open_to_serve(&url, clock).unwrap();
+    let mut outcomes: Vec<Outcome> = vmdb
+        .take(9, 1)
+        .unwrap()
+        .into_iter()
+        .map(|message| saved(message, Delivery::default()))
+        .collect();
+    let Handled::New { decided, .. } = &mut outcomes[0].handled else {
+        panic!("{outcomes:?}")
+    };
+    decided.retry = Some(NewRetry {
+        retry: Retry::default(),
+        run: 1,
+        due: noon(),
+    });
+    let committed = vmdb.commit(outcomes).wait().unwrap();
+    assert_eq!(committed, [1, 2, 3].map(|id| Committed::Saved(EventId(id))));
+    let left = vmdb.queue_list(&QueueFilter::default()).unwrap();
+    assert_eq!(
+        left.iter().map(|entry| entry.id).collect::<Vec<_>>(),
+        [MessageId(4)]
+    );
+    drop((vmdb, folder));
+}
+
+#[test]
+fn what_was_discarded_in_hand_is_lost_alone() {
+    let (database, ems) = Database::with_ems("cloud");
+    let vmdb = &database.vmdb;
+    let messages = ["a", "b", "c", "d"].map(|key| add(&ems, event(key, key)));
+    vmdb.put(messages.to_vec()).wait().unwrap();
+    let messages = vmdb.take(9, 1).unwrap();
+    vmdb.queue_discard(MessageId(2)).wait().unwrap();
+    let outcomes = messages
+        .into_iter()
+        .map(|message| saved(message, Delivery::default()))
+        .collect();
+    let committed = vmdb.commit(outcomes).wait().unwrap();
+    let expected = [
+        Committed::Saved(EventId(1)),
+        Committed::Lost,
+        Committed::Saved(EventId(3)),
+        Committed::Saved(EventId(4)),
+    ];
+    assert_eq!(committed, expected);
+    assert_eq!(vmdb.waiting(), 0);
 }
 
 #[test]
