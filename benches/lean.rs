@@ -119,8 +119,12 @@ impl Rows {
 
     fn handle(&self, connection: &Connection, range: Range<usize>) {
         let mut targets: BTreeMap<String, (i64, usize, usize)> = BTreeMap::new();
+        execute(
+            connection,
+            "DELETE FROM miq_queue WHERE id BETWEEN ?1 AND ?2",
+            [range.start + 1, range.end],
+        );
         for index in range.clone() {
-            execute(connection, "DELETE FROM miq_queue WHERE id = ?1", [index + 1]);
             insert(connection, "event_streams", &self.events[index]);
             insert(connection, "deliveries", &self.deliveries[index]);
             let target = format!(r#"{{"ems_ref":"{}"}}"#, load::vm(index));
@@ -303,9 +307,9 @@ fn insert(connection: &Connection, table: &str, row: &Row) {
         ("native_events", 3) => "INSERT INTO native_events VALUES (?, ?, ?)",
         ("deliveries", 8) => "INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         ("miq_queue", 12) => "INSERT INTO miq_queue VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        ("event_streams", 23) => {
+        ("event_streams", 24) => {
             "INSERT INTO event_streams VALUES \
-             (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+             (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         }
         (other, columns) => {
             let places = vec!["?"; columns].join(", ");

@@ -114,16 +114,18 @@ fn change(
     count: i64,
 ) -> Result<(), VmdbError> {
     let of = params![start, ems_id.0, kind, outcome.number(), count];
-    let left: i64 = connection
+    connection
         .prepare_cached(&format!(
             "INSERT INTO {table} VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET \
-             events = events + excluded.events RETURNING events"
+             events = events + excluded.events"
         ))?
-        .query_row(of, |row| row.get(0))?;
-    if left == 0 {
+        .execute(of)?;
+    // Only where some are taken off may none be left.
+    if count <= 0 {
         connection
             .prepare_cached(&format!(
-                "DELETE FROM {table} WHERE start = ?1 AND ems_id = ?2 AND kind_id = ?3 AND outcome = ?4"
+                "DELETE FROM {table} WHERE start = ?1 AND ems_id = ?2 AND kind_id = ?3 AND outcome = ?4 \
+                 AND events = 0"
             ))?
             .execute(params![start, ems_id.0, kind, outcome.number()])?;
     }
