@@ -37,13 +37,13 @@ pub(crate) async fn read(
     }
     let start = Instant::now();
     let mut body = body;
-    let mut bytes = Vec::new();
-    let mut only = None;
+    // In pieces until the end is there: a body that turns out too long never had a buffer that doubled for it.
+    let (mut pieces, mut length): (Vec<Bytes>, usize) = (Vec::new(), 0);
     loop {
         let due = start
             + limits
                 .body_time
-                .min(limits.body_grace + allowance(bytes.len(), limits));
+                .min(limits.body_grace + allowance(length, limits));
         let Ok(frame) = timeout_at(due, body.frame()).await else {
             return Err(Problem::new(
                 StatusCode::REQUEST_TIMEOUT,
@@ -51,26 +51,22 @@ pub(crate) async fn read(
             ));
         };
         let Some(frame) = frame else {
-            return Ok(only.unwrap_or_else(|| Bytes::from(bytes)));
+            return Ok(match <[Bytes; 1]>::try_from(pieces) {
+                // Most bodies come in one piece, which then is not copied.
+                Ok([only]) => only,
+                Err(pieces) => Bytes::from(pieces.concat()),
+            });
         };
         let frame = frame.map_err(|error| Problem::unreadable(format!("the body was cut off: {error}")))?;
         let Ok(data) = frame.into_data() else { continue };
-        let length = bytes.len() + only.as_ref().map_or(0, Bytes::len) + data.len();
+        length += data.len();
         if length > longest {
             return Err(too_large());
         }
         if !room.grow(data.len()) {
             return Err(Problem::busy());
         }
-        // Most bodies come in one piece, which then is not copied.
-        if bytes.is_empty() && only.is_none() {
-            only = Some(data);
-        } else {
-            if let Some(first) = only.take() {
-                bytes.extend_from_slice(&first);
-            }
-            bytes.extend_from_slice(&data);
-        }
+        pieces.push(data);
     }
 }
 

@@ -31,6 +31,8 @@ use crate::support::served::read;
 const JSON: &str = "Content-Type: application/json";
 /// What a probe may ask without showing anything.
 const OPEN: [&str; 2] = ["/healthz", "/readyz"];
+/// What pages are made of: the same for everybody.
+const ASSETS: &str = "/assets/{name}";
 
 /// Every route of the program with its methods, as its sources make the router.
 fn routes() -> Vec<(String, String)> {
@@ -84,7 +86,8 @@ fn s37_no_route_tells_anything_to_a_caller_with_wrong_credentials() {
         &[&long],
     ];
     let mut bodies = std::collections::BTreeSet::new();
-    let guarded = routes.iter().filter(|(_, path)| !OPEN.contains(&path.as_str()));
+    let is_guarded = |path: &str| path != ASSETS && !OPEN.contains(&path);
+    let guarded = routes.iter().filter(|(_, path)| is_guarded(path));
     for (method, path) in guarded {
         let path = path.replace("{ems}", "my_cloud").replace("{id}", "1");
         for headers in wrong {
@@ -134,7 +137,8 @@ fn s37_without_a_token_no_route_answers_under_a_foreign_name() {
         &["Host: localhost", "Origin: https://evil.example"],
         &["Host: localhost", "Origin: null"],
     ];
-    for (method, path) in routes().iter().filter(|(_, path)| !OPEN.contains(&path.as_str())) {
+    let is_guarded = |path: &str| path != ASSETS && !OPEN.contains(&path);
+    for (method, path) in routes().iter().filter(|(_, path)| is_guarded(path)) {
         let path = path.replace("{ems}", "my_cloud").replace("{id}", "1");
         for headers in foreign {
             let answer = served.request(&format!("{method} {path}"), &[*headers, &[JSON]].concat(), "{}");
@@ -230,13 +234,13 @@ fn s38_a_body_without_end_costs_less_than_16_mib_and_ends_with_413() {
     let project = project("", "");
     let process = Process::start(&project);
     assert_eq!(process.post("[]").status, 202);
-    let before = process.peak_kib();
     let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000));
     for kind in [
         "application/json",
         "application/cloudevents+json",
         "application/cloudevents-batch+json",
     ] {
+        let before = process.peak_kib();
         let mut stream = process.connect();
         let head = format!(
             "POST /events/my_cloud HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -252,9 +256,10 @@ fn s38_a_body_without_end_costs_less_than_16_mib_and_ends_with_413() {
             matches!(answer.status, 413 | 0),
             "{kind}: after {sent} chunks {answer:?}"
         );
+        // Each by itself: what one has let go of, the allocator may keep for the thread that had it.
+        let grown = process.peak_kib() - before;
+        assert!(grown < 16 << 10, "{kind}: {grown} KiB");
     }
-    let grown = process.peak_kib() - before;
-    assert!(grown < 16 << 10, "{grown} KiB");
     assert_eq!(process.get("/api/queue").json()["queue"], serde_json::json!([]));
 }
 
