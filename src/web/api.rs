@@ -119,7 +119,10 @@ async fn event_streams(
             .iter()
             .map(|stored| Value::Object(listed(stored)))
             .collect();
-        Ok(Ok(Json(json!({"event_streams": events, "cursor": cursor}))))
+        let total = vmdb.events_total(&filter)?;
+        Ok(Ok(Json(
+            json!({"event_streams": events, "total": total, "cursor": cursor}),
+        )))
     })
     .await?
 }

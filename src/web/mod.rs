@@ -21,6 +21,7 @@ mod limits;
 mod live;
 pub(crate) mod managers;
 mod metrics;
+mod openapi;
 mod pages;
 mod patient;
 mod problem;
@@ -175,6 +176,7 @@ fn router(shared: Arc<Shared>) -> Router {
     let guarded = Router::new()
         .route("/events/{ems}", post(intake::post).options(intake::handshake))
         .route("/metrics", get(metrics::show))
+        .route("/api/openapi.json", get(openapi::show))
         .merge(api::routes())
         .merge(pages::routes())
         .merge(actions::routes())

@@ -31,6 +31,7 @@ mod inventory;
 mod lanes;
 mod live;
 mod loss_points;
+mod openapi;
 #[cfg(feature = "opentelemetry")]
 mod opentelemetry;
 mod outbound;
