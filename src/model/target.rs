@@ -18,6 +18,21 @@ impl ManagerRef {
         Self(BTreeMap::from([(Arc::from("ems_ref"), value.into())]))
     }
 
+    /// What names the object within its association: its `ems_ref` where that is the key, else the key as JSON.
+    pub fn reference(&self) -> String {
+        let mut values = self.0.iter();
+        match (values.next(), values.next()) {
+            (Some((key, value)), None) if &**key == "ems_ref" => value.to_string(),
+            _several => serde_json::json!(self).to_string(),
+        }
+    }
+
+    /// The key that [`ManagerRef::reference`] names so.
+    pub fn of_reference(text: &str) -> Self {
+        let key = text.starts_with('{').then(|| serde_json::from_str(text).ok());
+        key.flatten().unwrap_or_else(|| Self::ems_ref(text))
+    }
+
     /// Whether it stands for the whole association (C106).
     pub fn is_whole_association(&self) -> bool {
         self.0.is_empty()

@@ -227,7 +227,7 @@ impl Sought {
 }
 
 /// A text as a part of a pattern.
-fn like(text: &str) -> String {
+pub(crate) fn like(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len());
     for c in text.chars() {
         if matches!(c, '%' | '_' | '\\') {

@@ -107,6 +107,18 @@ impl Vmdb {
         }
     }
 
+    /// The manager that has this name, or had it last; and whether it was removed.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn ems_ever(&self, name: &str) -> Result<Option<(Arc<Ems>, bool)>, VmdbError> {
+        let managers = self.load_managers()?;
+        let named = managers.all.iter().filter(|(ems, _)| &*ems.name == name);
+        Ok(named
+            .max_by_key(|(ems, is_removed)| (!is_removed, ems.id))
+            .cloned())
+    }
+
     /// The managers, from memory where it is fresh.
     pub(crate) fn managers(&self) -> Result<Arc<Managers>, VmdbError> {
         match self.shared().names.get() {

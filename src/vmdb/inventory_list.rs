@@ -9,11 +9,13 @@ use serde::Serialize;
 
 use crate::model::clock::Timestamp;
 use crate::model::ems::EmsId;
+use crate::model::target::ManagerRef;
 use crate::vmdb::RefreshId;
 use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
 use crate::vmdb::codec;
 use crate::vmdb::ems_names::Managers;
+use crate::vmdb::event_selection::like;
 
 /// Which objects are wanted.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +26,8 @@ pub struct InventoryFilter {
     pub ems_id: Option<EmsId>,
     /// Also those that are there no more.
     pub with_archived: bool,
+    /// With this text in its name or its key.
+    pub q: Option<String>,
     /// With a greater number: the next page.
     pub after: Option<i64>,
     /// At most so many.
@@ -51,6 +55,21 @@ pub struct ListedObject {
     pub archived_on: Option<Timestamp>,
 }
 
+impl ListedObject {
+    /// What names it within its association, as [`ManagerRef::reference`] says it.
+    pub fn reference(&self) -> String {
+        let key = serde_json::from_value::<ManagerRef>(self.manager_ref.clone());
+        key.map_or_else(|_odd| self.manager_ref.to_string(), |key| key.reference())
+    }
+
+    /// What people call it: its `name`, or else what names it within its association.
+    pub fn name(&self) -> String {
+        let name = self.attributes.get("name").and_then(serde_json::Value::as_str);
+        let name = name.filter(|name| !name.trim().is_empty());
+        name.map_or_else(|| self.reference(), str::to_owned)
+    }
+}
+
 /// One change of an object.
 #[derive(Clone, Debug, Serialize)]
 pub struct ObjectChange {
@@ -68,7 +87,21 @@ pub struct ObjectChange {
     pub after: Option<serde_json::Value>,
 }
 
-const COLUMNS: &str = "id, ems_id, association, manager_ref, attributes, created_at, updated_at, archived_on";
+/// What [`object`] reads.
+pub(crate) const COLUMNS: &str =
+    "id, ems_id, association, manager_ref, attributes, created_at, updated_at, archived_on";
+
+/// What a filter wants, whatever the page.
+const WANTED: &str = "FROM inventory_objects INDEXED BY inventory_associations \
+     WHERE association = ?1 AND (?2 IS NULL OR ems_id = ?2) AND (?3 OR archived_on IS NULL) \
+     AND (?4 IS NULL OR name LIKE ?4 ESCAPE '\\' OR manager_ref LIKE ?4 ESCAPE '\\')";
+
+impl InventoryFilter {
+    fn pattern(&self) -> Option<String> {
+        let text = self.q.as_deref().filter(|text| !text.is_empty())?;
+        Some(format!("%{}%", like(text)))
+    }
+}
 
 impl Vmdb {
     /// Objects in the order of their numbers.
@@ -79,16 +112,15 @@ impl Vmdb {
         let managers = self.managers()?;
         self.read(|transaction| {
             let mut query = transaction.prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM inventory_objects INDEXED BY inventory_associations \
-                 WHERE association = ?1 AND id > ?2 AND (?3 IS NULL OR ems_id = ?3) \
-                 AND (?4 OR archived_on IS NULL) ORDER BY id LIMIT ?5"
+                "SELECT {COLUMNS} {WANTED} AND id > ?5 ORDER BY id LIMIT ?6"
             ))?;
             let limit = filter.limit.and_then(|limit| i64::try_from(limit).ok());
             let mut rows = query.query(params![
                 filter.association,
-                filter.after.unwrap_or(0),
                 filter.ems_id.map(|id| id.0),
                 filter.with_archived,
+                filter.pattern(),
+                filter.after.unwrap_or(0),
                 limit.unwrap_or(-1),
             ])?;
             let mut objects = Vec::new();
@@ -96,6 +128,23 @@ impl Vmdb {
                 objects.push(object(row, &managers)?);
             }
             Ok(objects)
+        })
+    }
+
+    /// How many objects a filter wants on all its pages.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn inventory_count(&self, filter: &InventoryFilter) -> Result<u64, VmdbError> {
+        self.read(|transaction| {
+            let mut query = transaction.prepare_cached(&format!("SELECT count(*) {WANTED}"))?;
+            let parameters = params![
+                filter.association,
+                filter.ems_id.map(|id| id.0),
+                filter.with_archived,
+                filter.pattern(),
+            ];
+            Ok(query.query_row(parameters, |row| row.get(0))?)
         })
     }
 
@@ -157,7 +206,8 @@ impl Vmdb {
     }
 }
 
-fn object(row: &Row<'_>, managers: &Managers) -> Result<ListedObject, VmdbError> {
+/// Reads a row of [`COLUMNS`].
+pub(crate) fn object(row: &Row<'_>, managers: &Managers) -> Result<ListedObject, VmdbError> {
     let id = row.get(0)?;
     let unreadable = |error| VmdbError::unreadable(format!("inventory object {id}"), error);
     let json = |column: usize| -> Result<serde_json::Value, VmdbError> {
@@ -175,7 +225,8 @@ fn object(row: &Row<'_>, managers: &Managers) -> Result<ListedObject, VmdbError>
     })
 }
 
-fn change(row: &Row<'_>) -> Result<ObjectChange, VmdbError> {
+/// Reads a row of inventory_history.
+pub(crate) fn change(row: &Row<'_>) -> Result<ObjectChange, VmdbError> {
     let id = row.get(0)?;
     let json = |column: usize| -> Result<Option<serde_json::Value>, VmdbError> {
         let text: Option<String> = row.get(column)?;

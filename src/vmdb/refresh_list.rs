@@ -129,6 +129,23 @@ impl Vmdb {
         })
     }
 
+    /// Refreshes by their numbers, in that order; those that are gone are left out.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn refreshes_by_id(&self, ids: &[RefreshId]) -> Result<Vec<Refresh>, VmdbError> {
+        let managers = self.managers()?;
+        self.read(|transaction| {
+            let mut query = transaction.prepare_cached(&format!("SELECT {COLUMNS} WHERE r.id = ?1"))?;
+            let mut refreshes = Vec::new();
+            for id in ids {
+                let one = query.query_row([id.0], |row| read(row, |id| managers.name(id)));
+                refreshes.extend(one.optional()?);
+            }
+            Ok(refreshes)
+        })
+    }
+
     /// One refresh, its targets and its events.
     ///
     /// # Errors
