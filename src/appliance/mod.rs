@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use tracing::info;
 use tracing::warn;
 
+use crate::appliance::rules::RecordsNow;
 use crate::appliance::rules::ShownRules;
 use crate::appliance::upkeep::Upkeep;
 use crate::catcher::Catcher;
@@ -30,6 +31,7 @@ use crate::crash_point::crash_point;
 use crate::handler::Current;
 use crate::handler::Handler;
 use crate::handler::HandlerConfig;
+use crate::handler::InventoryRecords;
 use crate::handler::Outbox;
 use crate::handler::Rules;
 use crate::handler::Streaming;
@@ -164,7 +166,8 @@ impl Appliance {
         let reloader = reloader.with_reports(reloads::reports(&vmdb));
         let reload_state = reloader.state();
         let reloader = Arc::new(Mutex::new(reloader));
-        let shown_rules = Arc::new(ShownRules::new(rules.clone(), reloader.clone()));
+        let records = records_now(&vmdb, &active_settings);
+        let shown_rules = Arc::new(ShownRules::new(rules.clone(), reloader.clone(), records));
 
         keep_start(&vmdb, &rules, &config.clock).await?;
         let outbox = Outbox::start(&vmdb, &active_settings).map_err(ApplianceError::Thread)?;
@@ -363,14 +366,27 @@ fn handler_config(settings: &Settings) -> Arc<HandlerConfig> {
         batch: settings.handler.batch,
         groups: settings.event_groups().clone(),
         task_final_events: settings.task_final_events().clone(),
-        streaming: Arc::new(Streaming {
-            others: settings.refresh_of_others().streaming_refresh,
-            named: settings
-                .refreshes()
-                .map(|(ems_type, refresh)| (ems_type.to_owned(), refresh.streaming_refresh))
-                .collect(),
-        }),
+        streaming: Arc::new(streaming(settings)),
         ..HandlerConfig::default()
+    })
+}
+
+fn streaming(settings: &Settings) -> Streaming {
+    let named = settings
+        .refreshes()
+        .map(|(ems_type, refresh)| (ems_type.to_owned(), refresh.streaming_refresh));
+    Streaming {
+        others: settings.refresh_of_others().streaming_refresh,
+        named: named.collect(),
+    }
+}
+
+/// Where simulations look records up: as the handler does, with the settings of the moment.
+fn records_now(vmdb: &Vmdb, settings: &ActiveSettings) -> RecordsNow {
+    let (vmdb, settings) = (vmdb.clone(), settings.clone());
+    Box::new(move || {
+        let streaming = Arc::new(streaming(&settings.take()));
+        Arc::new(InventoryRecords::new(vmdb.clone(), streaming))
     })
 }
 

@@ -1,23 +1,33 @@
 //! The rules in force as the web shows them.
 
 use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use crate::model::clock::Timestamp;
 use crate::model::delivery::RulesId;
+use crate::model::event::EmsEvent;
 use crate::model::rule_tree::RuleTree;
 use crate::reload::ReloadOutcome;
 use crate::reload::ReloadState;
 use crate::reload::Reloader;
 use crate::source::Diagnostic;
 use crate::switchboard::ActiveSwitchboard;
+use crate::switchboard::Records;
+use crate::switchboard::Simulation;
 use crate::switchboard::Switchboard;
 use crate::web;
 
+/// Where a simulation looks records up.
+pub(crate) type RecordsNow = Box<dyn Fn() -> Arc<dyn Records> + Send + Sync>;
+
 /// The rules of an appliance.
 pub(crate) struct ShownRules {
+    records: RecordsNow,
     active: ActiveSwitchboard,
     reloader: Arc<Mutex<Reloader>>,
     state: watch::Receiver<ReloadState>,
@@ -33,9 +43,14 @@ impl fmt::Debug for ShownRules {
 
 impl ShownRules {
     /// What these rules are, and what this reloader makes of them.
-    pub(crate) fn new(active: ActiveSwitchboard, reloader: Arc<Mutex<Reloader>>) -> Self {
+    pub(crate) fn new(
+        active: ActiveSwitchboard,
+        reloader: Arc<Mutex<Reloader>>,
+        records: RecordsNow,
+    ) -> Self {
         let state = reloader.lock().state();
         Self {
+            records,
             active,
             reloader,
             state,
@@ -84,6 +99,22 @@ impl web::Rules for ShownRules {
 
     fn reload_state(&self) -> ReloadState {
         self.state.borrow().clone()
+    }
+
+    fn simulate(&self, event: &Arc<EmsEvent>, at: Timestamp, deliveries: u32) -> serde_json::Value {
+        let rules = self.active.take();
+        let run = || rules.simulate_recorded(event, (self.records)(), at, deliveries);
+        let simulation = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+            let why = "the engine broke on this event; this is a defect, please report it with the event";
+            Simulation::of_error("EnginePanic", why)
+        });
+        let document = serde_json::to_value(&simulation);
+        document.unwrap_or_else(|error| {
+            let errors = serde_json::json!([{
+                "path": "", "kind": "Unwritable", "message": error.to_string(), "fatal": true,
+            }]);
+            serde_json::json!({"steps": [], "actions": [], "targets": [], "errors": errors})
+        })
     }
 
     fn reload(&self) -> ReloadOutcome {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use similar::ChangeTag;
 use similar::TextDiff;
 
 /// How long one file may take; what is left then is shown as replaced.
@@ -39,6 +40,35 @@ pub fn unified(name: &str, old: &str, new: &str) -> String {
         shown.push('\n');
     }
     shown
+}
+
+/// A line of one list, of the other, or of both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// Of both.
+    Same(String),
+    /// Of the first only.
+    Removed(String),
+    /// Of the second only.
+    Added(String),
+}
+
+/// Two lists side by side, in an order that both keep.
+pub fn lists(old: &[String], new: &[String]) -> Vec<Line> {
+    let (old, new): (Vec<&str>, Vec<&str>) = (
+        old.iter().map(String::as_str).collect(),
+        new.iter().map(String::as_str).collect(),
+    );
+    let diff = TextDiff::configure().timeout(PATIENCE).diff_slices(&old, &new);
+    let lines = diff.iter_all_changes().map(|change| {
+        let text = change.value().to_owned();
+        match change.tag() {
+            ChangeTag::Equal => Line::Same(text),
+            ChangeTag::Delete => Line::Removed(text),
+            ChangeTag::Insert => Line::Added(text),
+        }
+    });
+    lines.collect()
 }
 
 #[cfg(test)]

@@ -168,6 +168,24 @@ impl Switchboard {
         self.run(Some(&view), "", request, records, now)
     }
 
+    /// Says what these rules would make of an event that was recorded, at that time; `deliveries` as in a request.
+    pub fn simulate_recorded(
+        &self,
+        event: &Arc<EmsEvent>,
+        records: Arc<dyn Records>,
+        now: Timestamp,
+        deliveries: u32,
+    ) -> Simulation {
+        let request = SimulationRequest {
+            event: SimulatedEvent::Uri(String::new()),
+            workspace: false,
+            deliveries,
+            records: None,
+        };
+        let view = Arc::new(EventView::new(event.clone()));
+        self.run(Some(&view), "", &request, records, now)
+    }
+
     /// Runs once, and again for each retry as often as the request allows; the last run's document is the answer.
     fn run(
         &self,

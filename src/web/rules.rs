@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::model::clock::Timestamp;
 use crate::model::delivery::RulesId;
+use crate::model::event::EmsEvent;
 use crate::model::rule_tree::RuleTree;
 use crate::reload::ReloadOutcome;
 use crate::reload::ReloadState;
@@ -25,6 +27,10 @@ pub trait Rules: fmt::Debug + Send + Sync {
 
     /// Which files they were made of, and what became of the last change.
     fn reload_state(&self) -> ReloadState;
+
+    /// What they would make of an event that was recorded, were it decided at this time: the document of `simulate`.
+    /// Nothing acts; records are looked up in the inventory as it is now. Retries are followed for so many runs.
+    fn simulate(&self, event: &Arc<EmsEvent>, at: Timestamp, deliveries: u32) -> serde_json::Value;
 
     /// Reads rules and settings anew.
     fn reload(&self) -> ReloadOutcome;
