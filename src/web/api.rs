@@ -30,11 +30,13 @@ use crate::web::Shared;
 use crate::web::automate;
 use crate::web::event_document::Shown;
 use crate::web::event_document::listed;
+use crate::web::event_story::EventStory;
 use crate::web::history;
 use crate::web::inventory;
 use crate::web::live;
 use crate::web::managers;
 use crate::web::problem::Problem;
+use crate::web::today;
 use crate::web::work;
 
 /// How many rows a page has unless told otherwise, and at most.
@@ -46,6 +48,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/api/event_streams", get(event_streams))
         .route("/api/event_streams/{id}", get(event_stream))
+        .route("/api/event_streams/{id}/simulation", get(simulation))
         .route("/api/event_streams/live", get(live::live))
         .merge(inventory::routes())
         .merge(work::routes())
@@ -135,13 +138,29 @@ async fn event_stream(
     let number = EventId(id.parse().map_err(|_error| missing())?);
     // Written here as text, so that `full_data` stays as it came.
     let text = look(&shared, move |vmdb| {
-        let event = vmdb.event_show(number)?;
-        Ok(event.map(|event| serde_json::to_string(&Shown(&event))))
+        let story = EventStory::load(vmdb, number)?;
+        Ok(story.map(|story| serde_json::to_string(&Shown::with(&story.shown, story.more()))))
     })
     .await?;
     let text = text.ok_or_else(missing)?;
     let text = text.map_err(|error| Problem::failed(format!("cannot show event `{id}`: {error}")))?;
     Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
+}
+
+/// What the rules of today would make of it: the document of `simulate`.
+async fn simulation(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let missing = || Problem::not_found(format!("there is no event `{id}`"));
+    let number = EventId(id.parse().map_err(|_error| missing())?);
+    let rules = shared.services.rules.clone();
+    let document = look(&shared, move |vmdb| {
+        let shown = vmdb.event_show(number)?;
+        Ok(shown.map(|shown| today::document(&shown, &*rules)))
+    })
+    .await?;
+    Ok(Json(document.ok_or_else(missing)?))
 }
 
 /// Looks into the database on a thread that may block.

@@ -43,12 +43,25 @@ pub(crate) fn listed(stored: &StoredEvent) -> Map<String, Value> {
 
 /// A shown event: as listed, and `full_data` as it came, which generation decided and how it went.
 #[derive(Debug)]
-pub(crate) struct Shown<'a>(pub(crate) &'a ShownEvent);
+pub(crate) struct Shown<'a> {
+    event: &'a ShownEvent,
+    more: Map<String, Value>,
+}
 
-impl Shown<'_> {
+impl<'a> Shown<'a> {
+    /// The event and its decision.
+    pub(crate) fn new(event: &'a ShownEvent) -> Self {
+        Self::with(event, Map::new())
+    }
+
+    /// With what is known besides, behind them.
+    pub(crate) fn with(event: &'a ShownEvent, more: Map<String, Value>) -> Self {
+        Self { event, more }
+    }
+
     /// How the last run of the rules went, and where there were several, each of them.
     pub(crate) fn decision(&self) -> Map<String, Value> {
-        let deliveries = &self.0.deliveries;
+        let deliveries = &self.event.deliveries;
         let mut map = match deliveries.last() {
             Some(last) => run(last),
             None => undecided(),
@@ -57,8 +70,8 @@ impl Shown<'_> {
             let runs = deliveries.iter().map(|delivery| Value::Object(run(delivery)));
             map.insert("deliveries".to_owned(), runs.collect());
         }
-        map.insert("refreshes".to_owned(), json!(self.0.refreshes));
-        map.insert("outbox".to_owned(), json!(self.0.outbox));
+        map.insert("refreshes".to_owned(), json!(self.event.refreshes));
+        map.insert("outbox".to_owned(), json!(self.event.outbox));
         map
     }
 }
@@ -66,10 +79,10 @@ impl Shown<'_> {
 impl Serialize for Shown<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        for (key, value) in listed(&self.0.stored) {
+        for (key, value) in listed(&self.event.stored) {
             map.serialize_entry(&key, &value)?;
         }
-        let text = self.0.stored.event.hash.full_data.text();
+        let text = self.event.stored.event.hash.full_data.text();
         match serde_json::from_str::<&RawValue>(text) {
             Ok(raw) => map.serialize_entry("full_data", raw)?,
             Err(_) if text.is_empty() => {
@@ -77,8 +90,8 @@ impl Serialize for Shown<'_> {
             }
             Err(_) => map.serialize_entry("full_data", text)?,
         }
-        for (key, value) in self.decision() {
-            map.serialize_entry(&key, &value)?;
+        for (key, value) in self.decision().iter().chain(&self.more) {
+            map.serialize_entry(key, value)?;
         }
         map.end()
     }

@@ -39,6 +39,7 @@ struct ObjectsQuery {
     ems: Option<String>,
     #[serde(default)]
     archived: bool,
+    q: Option<String>,
     limit: Option<usize>,
     cursor: Option<String>,
 }
@@ -62,13 +63,15 @@ async fn objects(
         let Some(ems_id) = ems_id(vmdb, query.ems.as_deref())? else {
             return Ok(Err(unknown_manager(query.ems)));
         };
-        let objects = vmdb.inventory_list(&InventoryFilter {
+        let filter = InventoryFilter {
             association: association.clone(),
             ems_id,
             with_archived: query.archived,
+            q: query.q,
             after,
             limit: Some(limit),
-        })?;
+        };
+        let objects = vmdb.inventory_list(&filter)?;
         if objects.is_empty()
             && let Some(problem) = unknown_association(vmdb, &association)?
         {
@@ -77,7 +80,10 @@ async fn objects(
         // A full page may be followed by another one.
         let last = objects.last().filter(|_| objects.len() == limit);
         let cursor = last.map(|object| object.id.to_string());
-        Ok(Ok(Json(json!({"inventory": objects, "cursor": cursor}))))
+        let count = vmdb.inventory_count(&filter)?;
+        Ok(Ok(Json(
+            json!({"inventory": objects, "count": count, "cursor": cursor}),
+        )))
     })
     .await?
 }
@@ -99,12 +105,21 @@ async fn object(
             let missing = Problem::not_found(format!("there is no object `{id}` among the {association}"));
             return Ok(Err(unknown_association(vmdb, &association)?.unwrap_or(missing)));
         };
-        let history = vmdb.inventory_history(found.id, before, limit)?;
+        let history = vmdb.inventory_explained(found.id, before, limit)?;
         let last = history.last().filter(|_| history.len() == limit);
-        let cursor = last.map(|change| change.id.to_string());
+        let cursor = last.map(|explained| explained.change.id.to_string());
+        let family = vmdb.inventory_family(found.id, limit)?;
         let mut shown = json!(found);
         if let Some(shown) = shown.as_object_mut() {
             shown.insert("history".to_owned(), json!(history));
+            shown.insert(
+                "history_count".to_owned(),
+                json!(vmdb.inventory_history_count(found.id)?),
+            );
+            shown.insert("read_at".to_owned(), json!(vmdb.inventory_read_at(found.id)?));
+            shown.insert("parent".to_owned(), json!(family.parent));
+            shown.insert("children".to_owned(), json!(family.children));
+            shown.insert("children_count".to_owned(), json!(family.count));
             shown.insert("cursor".to_owned(), json!(cursor));
         }
         Ok(Ok(Json(shown)))

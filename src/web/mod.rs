@@ -10,6 +10,7 @@ mod automate;
 mod body;
 mod cloud_events;
 pub(crate) mod event_document;
+mod event_story;
 #[cfg(feature = "crash-points")]
 mod half_sent;
 mod headers;
@@ -20,6 +21,7 @@ mod inventory;
 mod limits;
 mod live;
 pub(crate) mod managers;
+mod mask;
 mod metrics;
 mod openapi;
 mod pages;
@@ -30,6 +32,7 @@ mod server;
 mod session;
 mod signature;
 mod slots;
+mod today;
 mod work;
 
 use std::fmt;

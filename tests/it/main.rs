@@ -39,6 +39,7 @@ mod outbox;
 mod outbox_kinds;
 mod overload;
 mod pages;
+mod pages_event;
 mod pipeline_conformance;
 mod properties;
 mod purge;

@@ -201,7 +201,7 @@ fn show(
         let message = format!("there is no event `{}`", id.0);
         return Err(CliError::usage(message, "`switchboard event list` names them"));
     };
-    let shown = Shown(&event);
+    let shown = Shown::new(&event);
     match format {
         Format::Json => out.json_line(&shown)?,
         Format::Text => {

@@ -1,9 +1,15 @@
 //! The pages, drawn here: a browser shows them without a script. One folder or file a page.
 
+mod changes;
+mod event;
 mod forms;
+mod inventory;
 mod keys;
+mod links;
+mod manager;
 mod operations;
 pub(crate) mod problem;
+mod resource;
 mod rules;
 pub(crate) mod shell;
 pub(crate) mod sign_in;
@@ -18,8 +24,6 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
 use axum::routing::post;
-use percent_encoding::NON_ALPHANUMERIC;
-use percent_encoding::utf8_percent_encode;
 
 use crate::web::Shared;
 
@@ -28,8 +32,13 @@ const MOST_OF_A_FORM: usize = 8 << 10;
 
 /// The pages and where they are.
 pub(crate) fn routes() -> Router<Arc<Shared>> {
+    // An event's place by the name that the intake has for what stands there: one place has one name.
     Router::new()
         .route("/", get(timeline::show))
+        .route("/events/{ems}", get(event::page))
+        .route("/inventory", get(inventory::page))
+        .route("/managers/{name}", get(manager::page))
+        .route("/resources/{association}/{reference}", get(resource::page))
         .merge(rules::routes())
         .merge(operations::routes())
 }
@@ -40,11 +49,4 @@ pub(crate) fn open_routes() -> Router<Arc<Shared>> {
         .route(sign_in::PATH, get(sign_in::show).post(sign_in::begin))
         .route("/sign-out", post(sign_in::end))
         .layer(DefaultBodyLimit::max(MOST_OF_A_FORM))
-}
-
-/// Where the page of an object is.
-pub(crate) fn resource_link(association: &str, reference: &str, ems: Option<&str>) -> String {
-    let part = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
-    let ems = ems.map(|ems| format!("?ems={}", part(ems))).unwrap_or_default();
-    format!("/resources/{}/{}{ems}", part(association), part(reference))
 }

@@ -7,6 +7,7 @@ pub(crate) mod crashing;
 pub(crate) mod database;
 pub(crate) mod findings;
 pub(crate) mod managed;
+pub(crate) mod pages;
 pub(crate) mod posting;
 pub(crate) mod process;
 pub(crate) mod project;

@@ -5,6 +5,7 @@ mod chart;
 mod filters;
 mod lane;
 mod live;
+pub(crate) mod part;
 mod picture;
 mod rows;
 mod view;
@@ -36,20 +37,20 @@ use crate::web::pages::problem::PageProblem;
 use crate::web::pages::shell::Place;
 use crate::web::pages::shell::Shell;
 use crate::web::pages::shell::icon;
-use crate::web::pages::timeline::axis::Axis;
+pub(crate) use crate::web::pages::timeline::axis::Axis;
 use crate::web::pages::timeline::axis::OVERVIEW_BARS;
 use crate::web::pages::timeline::chart::Flag;
 use crate::web::pages::timeline::filters::Choice;
 use crate::web::pages::timeline::picture::Picture;
-use crate::web::pages::timeline::view::Asked;
-use crate::web::pages::timeline::view::View;
+pub(crate) use crate::web::pages::timeline::view::Asked;
+pub(crate) use crate::web::pages::timeline::view::View;
 use crate::web::pages::visitor::Visitor;
 use crate::web::pages::words;
 
 /// Events on a page of the list.
-const PAGE: usize = 40;
+pub(crate) const PAGE: usize = 40;
 /// What the overview shows.
-const ALL: SignedDuration = SignedDuration::from_hours(30 * 24);
+pub(crate) const ALL: SignedDuration = SignedDuration::from_hours(30 * 24);
 const ALL_NAME: &str = "30 days";
 
 /// `GET /`.
@@ -254,10 +255,10 @@ impl Page {
 }
 
 /// Events of the list, each with what was done.
-type Rows = Vec<(StoredEvent, EventDone)>;
+pub(crate) type Rows = Vec<(StoredEvent, EventDone)>;
 
 /// A page of the list, and where the next one begins.
-fn list_of(vmdb: &Vmdb, filter: &EventFilter) -> Result<(Rows, Option<String>), VmdbError> {
+pub(crate) fn list_of(vmdb: &Vmdb, filter: &EventFilter) -> Result<(Rows, Option<String>), VmdbError> {
     let events = vmdb.events_list(filter)?;
     let last = events.last().filter(|_| Some(events.len()) == filter.limit);
     let cursor = last
@@ -268,7 +269,7 @@ fn list_of(vmdb: &Vmdb, filter: &EventFilter) -> Result<(Rows, Option<String>), 
     Ok((events.into_iter().zip(done).collect(), cursor))
 }
 
-fn readout() -> Markup {
+pub(crate) fn readout() -> Markup {
     html! {
         div.readout {
             span #readout role="status" {}

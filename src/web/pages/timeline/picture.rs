@@ -11,7 +11,7 @@ use crate::vmdb::LanesBy;
 use crate::vmdb::StoredEvent;
 use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
-use crate::web::pages::resource_link;
+use crate::web::pages::links;
 use crate::web::pages::timeline::axis::Axis;
 use crate::web::pages::timeline::axis::precise;
 use crate::web::pages::timeline::chart::Chart;
@@ -151,7 +151,7 @@ fn by_resource(view: &View, counted: &CountedEvents, events: &[StoredEvent]) -> 
         };
         let name = resource.name.clone();
         let name = (name.unwrap_or_else(|| resource.reference.clone()), true);
-        let link = resource_link(resource.association, &resource.reference, view.asked("ems"));
+        let link = links::resource(resource.association, &resource.reference, view.asked("ems"));
         Some(of_counted(lane, name, link, events.iter().filter(about)))
     });
     lanes.collect()

@@ -9,7 +9,7 @@ use crate::model::relation;
 use crate::model::relation::Subject;
 use crate::vmdb::EventDone;
 use crate::vmdb::StoredEvent;
-use crate::web::pages::resource_link;
+use crate::web::pages::links;
 use crate::web::pages::shell::icon;
 use crate::web::pages::words;
 use crate::web::pages::words::Zone;
@@ -64,7 +64,7 @@ fn row(stored: &StoredEvent, done: &EventDone, zone: &Zone) -> Markup {
 /// A link to what an event is about.
 pub(crate) fn subject_link(subject: &Subject, stored: &StoredEvent) -> Markup {
     let ems = stored.event.ems.as_ref().map(|ems| &*ems.name);
-    let link = resource_link(subject.association, &subject.reference, ems);
+    let link = links::resource(subject.association, &subject.reference, ems);
     let name = subject.name.as_ref().unwrap_or(&subject.reference);
     html! { a href=(link) { (words::foreign(name)) } }
 }

@@ -95,6 +95,23 @@ impl View {
         }))
     }
 
+    /// The view of one thing on its own page: what it is about stands in the path.
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    pub(crate) fn about(
+        path: String,
+        mut asked: Asked,
+        visitor: &Visitor,
+        now: Timestamp,
+        narrow: impl FnOnce(&mut EventFilter),
+    ) -> Result<Self, Problem> {
+        asked.forget_blanks();
+        let mut view = Self::of(path, asked, visitor, now)?;
+        narrow(&mut view.filter);
+        Ok(view)
+    }
+
     fn of(path: String, asked: Asked, visitor: &Visitor, now: Timestamp) -> Result<Self, Problem> {
         let zone = match asked.tz.as_deref() {
             None => visitor.zone.clone(),
