@@ -42,7 +42,10 @@ fn routes() -> BTreeSet<String> {
             let ends = [".merge(", ".layer(", ".route_layer(", ".fallback(", "\n}"].iter();
             let end = ends.filter_map(|end| one.find(end)).min().unwrap_or(one.len());
             for verb in method.captures_iter(one.get(..end).unwrap()) {
-                found.insert(format!("{} {path}", &verb[1]));
+                // The page of an event stands where its like are posted.
+                if (&verb[1], path.as_str()) != ("get", "/events/{ems}") {
+                    found.insert(format!("{} {path}", &verb[1]));
+                }
             }
         }
     }
