@@ -25,7 +25,7 @@ use crate::support::serving::pause;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running `demo`, killed with the test.
-struct Demo {
+pub(crate) struct Demo {
     child: Child,
     project: Project,
     /// What it printed once all ran.
@@ -34,8 +34,10 @@ struct Demo {
 
 impl Demo {
     /// Starts it and reads what it prints.
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let project = Project::shipped();
+        let settings = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/settings.yml");
+        project.write("config/settings.yml", &std::fs::read_to_string(settings).unwrap());
         let mut command = project.command(&[&["demo"], arguments].concat());
         let mut child = command
             .env("TMPDIR", project.path(""))
@@ -55,7 +57,7 @@ impl Demo {
     }
 
     /// What stands after a word at the beginning of a line.
-    fn place(&self, word: &str) -> &str {
+    pub(crate) fn place(&self, word: &str) -> &str {
         let line = self.guide.lines().find_map(|line| line.strip_prefix(word));
         line.and_then(|line| line.split_whitespace().next()).unwrap()
     }
@@ -129,7 +131,7 @@ impl Drop for Demo {
     }
 }
 
-fn request(host: &str, verb: &str, path: &str, header: &str, body: &str) -> Answer {
+pub(crate) fn request(host: &str, verb: &str, path: &str, header: &str, body: &str) -> Answer {
     let mut stream = TcpStream::connect(host).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let length = body.len();

@@ -8,6 +8,7 @@ mod awesome_cloud;
 mod aws_events;
 mod backup;
 mod bad_input;
+mod browser;
 mod catcher;
 mod catcher_files;
 mod cli;

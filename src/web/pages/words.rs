@@ -207,6 +207,12 @@ pub(crate) fn foreign_up_to(text: &str, most: usize) -> Markup {
     html! { bdi { (visible(text.shown)) (text.rest()) } }
 }
 
+/// The beginning of a text from elsewhere, where there is no room to say how long it is.
+pub(crate) fn beginning(text: &str, most: usize) -> Markup {
+    let text = cut(text, most);
+    html! { bdi { (visible(text.shown)) @if text.of.is_some() { "…" } } }
+}
+
 struct Cut<'a> {
     shown: &'a str,
     /// How many characters there are in all, where some are not shown.

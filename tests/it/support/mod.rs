@@ -1,6 +1,7 @@
 //! What many tests need.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+pub(crate) mod browser;
 pub(crate) mod catching;
 pub(crate) mod cloud;
 pub(crate) mod crashing;

@@ -40,7 +40,7 @@ pub(crate) fn verdict(story: &EventStory, decision: &Decision, zone: &Zone) -> M
                 }
             }
             (besides(decision))
-            @if let Some(Flood::Leads(others)) = &story.flood {
+            @if let Some(Flood::Leads(others)) = &story.flood && !others.is_empty() {
                 " It was decided together with " (words::counted(as_count(others.len()), "equal event", "equal events"))
                 " of a flood."
             }

@@ -36,11 +36,11 @@ pub(crate) fn strip(newest: &[StoredEvent], last_hour: u64, position: &str, zone
                         time.muted datetime=(time) { (zone.time(time)) }
                         (icon(&format!("p-{level}"), level))
                         span { a.mono href={ "/events/" (stored.event.id.map_or(0, |id| id.0)) } {
-                            (words::foreign_up_to(&stored.event.hash.event_type, 60))
+                            (words::beginning(&stored.event.hash.event_type, 60))
                         } }
                         span.sub {
                             @if let Some(subject) = relation::subject(&stored.event.hash) {
-                                (words::foreign_up_to(subject.name.as_ref().unwrap_or(&subject.reference), 24))
+                                (words::beginning(subject.name.as_ref().unwrap_or(&subject.reference), 24))
                             }
                         }
                     }

@@ -14,6 +14,9 @@ use crate::web::pages::shell::icon;
 use crate::web::pages::words;
 use crate::web::pages::words::Zone;
 
+/// Characters of a name that a row has room for.
+const NAME: usize = 80;
+
 /// Rows of a table, the newest first, with a head for each day.
 pub(crate) fn rows(events: &[(StoredEvent, EventDone)], zone: &Zone, now: Timestamp) -> Markup {
     let day = |stored: &StoredEvent| zone.day(time_of(stored), now);
@@ -66,7 +69,7 @@ pub(crate) fn subject_link(subject: &Subject, stored: &StoredEvent) -> Markup {
     let ems = stored.event.ems.as_ref().map(|ems| &*ems.name);
     let link = links::resource(subject.association, &subject.reference, ems);
     let name = subject.name.as_ref().unwrap_or(&subject.reference);
-    html! { a href=(link) { (words::foreign(name)) } }
+    html! { a href=(link) { (words::foreign_up_to(name, NAME)) } }
 }
 
 /// What became of an event, in a sentence.
