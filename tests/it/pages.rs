@@ -182,3 +182,28 @@ fn assets_are_kept_for_ever_under_the_address_of_their_version() {
     assert_eq!(served.get("/assets/nothing").status, 404);
     assert!(!page.contains("style=") && !page.contains("onclick"), "{page}");
 }
+
+#[test]
+fn reloads_of_the_rules_are_flags_over_the_lanes() {
+    let served = Served::with("");
+    let event =
+        native("e-1", "com.awesomecloud.vm.create", 1, "vm-1").replace("2026-01-01T11:00:01Z", &now());
+    assert_eq!(served.post(&event).status, 202);
+    served.until_saved(1);
+    let reload = served.request("POST /api/automate/reload", &[], "");
+    assert_eq!(reload.status, 200, "{reload:?}");
+    let file = "automate/ManageIQ/System/Process.class/Event.yaml";
+    let rule = std::fs::read_to_string(served.project.path(file)).unwrap();
+    served.project.write(file, &format!("{rule}# changed\n"));
+    served.until("/api/reloads", |answer| {
+        answer.json()["reloads"] != serde_json::json!([])
+    });
+    let page = shown(&served, "/?range=1h");
+    assert!(page.contains(r##"<use class="flag" href="#m-flag""##), "{page}");
+    assert!(page.contains("1 reload of the rules"), "{page}");
+}
+
+/// The time of the machine.
+fn now() -> String {
+    switchboard::model::clock::Clock::System.now().to_string()
+}

@@ -28,6 +28,7 @@ use crate::vmdb::EventDone;
 use crate::vmdb::EventFilter;
 use crate::vmdb::LanesBy;
 use crate::vmdb::StoredEvent;
+use crate::vmdb::StoredReload;
 use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
 use crate::web::Shared;
@@ -49,6 +50,8 @@ use crate::web::pages::words;
 
 /// Events on a page of the list.
 pub(crate) const PAGE: usize = 40;
+/// Reloads that are drawn at most.
+const MOST_FLAGS: usize = 200;
 /// What the overview shows.
 pub(crate) const ALL: SignedDuration = SignedDuration::from_hours(30 * 24);
 const ALL_NAME: &str = "30 days";
@@ -121,7 +124,7 @@ impl Page {
                 .collect(),
             overview: overview(vmdb, &view, shell.now)?,
             live: live_strip(vmdb, &view, shell.now)?,
-            flags: Vec::new(),
+            flags: flags(vmdb, &view)?,
             shell,
             view,
             picture,
@@ -267,6 +270,16 @@ pub(crate) fn list_of(vmdb: &Vmdb, filter: &EventFilter) -> Result<(Rows, Option
     let ids: Vec<_> = events.iter().filter_map(|stored| stored.event.id).collect();
     let done = vmdb.events_done(&ids)?;
     Ok((events.into_iter().zip(done).collect(), cursor))
+}
+
+/// Reloads of the rules within the span, the newest ones.
+fn flags(vmdb: &Vmdb, view: &View) -> Result<Vec<Flag>, VmdbError> {
+    let reloads = vmdb.reloads(Some(view.from), Some(view.to), MOST_FLAGS)?;
+    let flag = |reload: &StoredReload| Flag {
+        at: reload.at,
+        is_taken: reload.after.is_some(),
+    };
+    Ok(reloads.iter().map(flag).collect())
 }
 
 pub(crate) fn readout() -> Markup {
