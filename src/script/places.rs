@@ -274,7 +274,7 @@ mod tests {
             ),
             (r#"fn f(event) { while event.a { event.at("/a"); } }"#, false),
             (
-                r#"fn f(event) { try { throw event.at("/a"); } catch { event } }"#,
+                r#"fn f(event) { try { throw event.at("/a"); } catch { return event; } }"#,
                 false,
             ),
         ] {
