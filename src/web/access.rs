@@ -26,6 +26,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use crate::web::Shared;
+use crate::web::pages::problem::told_to;
 use crate::web::pages::sign_in;
 use crate::web::pages::visitor::cookie;
 use crate::web::problem::Problem;
@@ -134,12 +135,12 @@ pub(crate) async fn guard(State(shared): State<Arc<Shared>>, mut request: Reques
             let to = request.uri().path_and_query().map_or("/", |to| to.as_str());
             Redirect::to(&sign_in::address(to)).into_response()
         }
-        Err(problem) => problem.into_response(),
+        Err(problem) => told_to(&request, problem),
     }
 }
 
 /// Whether somebody wants to see a page.
-fn is_a_visit(request: &Request) -> bool {
+pub(crate) fn is_a_visit(request: &Request) -> bool {
     let path = request.uri().path();
     let is_page = !["/api", "/events/", "/metrics"]
         .iter()

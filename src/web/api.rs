@@ -42,6 +42,8 @@ use crate::web::work;
 /// How many rows a page has unless told otherwise, and at most.
 const PAGE: usize = 50;
 const LONGEST_PAGE: usize = 1000;
+/// The most bytes of a text that is searched for.
+const LONGEST_SEARCH: usize = 200;
 
 /// The routes of the API.
 pub(crate) fn routes() -> Router<Arc<Shared>> {
@@ -84,6 +86,7 @@ async fn event_streams(
         Some(word) => Some(level(word)?),
     };
     let outcome: Option<EventOutcome> = word(query.outcome.as_deref())?;
+    searched_for(query.q.as_deref())?;
     let limit = page(query.limit);
     let before: Option<EventCursor> = word(query.cursor.as_deref())?;
     let target = query.target.as_deref().map(EventFilter::target_of);
@@ -204,6 +207,16 @@ pub(crate) fn level(word: &str) -> Result<EventLevel, Problem> {
             "`{word}` is no level; critical, warning or detail is expected"
         ))
     })
+}
+
+/// Lets a text be searched for that may be part of a name.
+pub(crate) fn searched_for(text: Option<&str>) -> Result<(), Problem> {
+    match text.is_some_and(|text| LONGEST_SEARCH < text.len()) {
+        true => Err(Problem::unreadable(format!(
+            "`q` is longer than {LONGEST_SEARCH} bytes"
+        ))),
+        false => Ok(()),
+    }
 }
 
 pub(crate) fn moment(text: Option<&str>) -> Result<Option<Timestamp>, Problem> {

@@ -2,7 +2,28 @@
 
 use std::time::Duration;
 
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::IntoResponse;
+use axum::response::Response;
+
 use crate::settings::WebSettings;
+use crate::web::problem::Problem;
+
+/// The most bytes of an address, with all that it asks for.
+const ADDRESS_BYTES: usize = 8 << 10;
+
+/// Lets a request pass whose address is of a length that people and pages make.
+pub(crate) async fn bound_address(request: Request, next: Next) -> Response {
+    let uri = request.uri();
+    let length = uri.path().len() + uri.query().map_or(0, str::len);
+    if length <= ADDRESS_BYTES {
+        return next.run(request).await;
+    }
+    let message = format!("the address has {length} bytes, at most {ADDRESS_BYTES} are read");
+    Problem::new(StatusCode::URI_TOO_LONG, message).into_response()
+}
 
 /// The limits of the front door.
 #[derive(Clone, Debug)]

@@ -43,6 +43,7 @@ use axum::Router;
 use axum::extract::MatchedPath;
 use axum::extract::Request;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::middleware;
 use axum::middleware::Next;
 use axum::response::Response;
@@ -191,13 +192,24 @@ fn router(shared: Arc<Shared>) -> Router {
         .merge(pages::open_routes())
         .merge(guarded)
         .fallback(nowhere)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn(limits::bound_address))
         .layer(middleware::from_fn(headers::secure))
         .layer(middleware::from_fn_with_state(shared.clone(), count))
         .with_state(shared)
 }
 
-async fn nowhere(request: Request) -> Problem {
-    Problem::not_found(format!("there is nothing at `{}`", request.uri().path()))
+async fn nowhere(request: Request) -> Response {
+    let problem = Problem::not_found(format!("there is nothing at `{}`", request.uri().path()));
+    pages::problem::told_to(&request, problem)
+}
+
+async fn wrong_method(request: Request) -> Response {
+    let (method, path) = (request.method(), request.uri().path());
+    let message = format!("`{path}` does not know {method}");
+    let problem =
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, message).help("the header `Allow` says what it knows");
+    pages::problem::told_to(&request, problem)
 }
 
 async fn count(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {

@@ -71,3 +71,4 @@ mod verify;
 mod verify_outside;
 mod vmdb;
 mod web;
+mod web_routes;

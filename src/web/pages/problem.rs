@@ -1,13 +1,17 @@
 //! A problem as a page: what, why, and what to do.
 
+use axum::extract::Request;
+use axum::http::header;
 use axum::response::IntoResponse;
 use axum::response::Response;
 use maud::html;
 
 use crate::vmdb::VmdbError;
+use crate::web::access::is_a_visit;
 use crate::web::pages::shell;
 use crate::web::pages::shell::icon;
 use crate::web::pages::visitor::Visitor;
+use crate::web::pages::words;
 use crate::web::problem::Problem;
 
 /// A [`Problem`] that a person sees.
@@ -26,6 +30,15 @@ impl From<VmdbError> for PageProblem {
     }
 }
 
+/// A problem in the form that a caller reads: a page for a browser that opened an address, JSON for everybody else.
+pub(crate) fn told_to(request: &Request, problem: Problem) -> Response {
+    if is_a_visit(request) {
+        PageProblem(problem).into_response()
+    } else {
+        problem.into_response()
+    }
+}
+
 impl IntoResponse for PageProblem {
     fn into_response(self) -> Response {
         let visitor = Visitor::default();
@@ -40,8 +53,8 @@ impl IntoResponse for PageProblem {
                     div."note fail-note" {
                         (icon("g-failed", "fail"))
                         div {
-                            p { strong { (message) } }
-                            @if !help.is_empty() { p { (help) } }
+                            p { strong { (words::foreign(message)) } }
+                            @if !help.is_empty() { p { (words::foreign(help)) } }
                         }
                         div.acts { a."btn small" href="/" { "To the timeline" } }
                     }
@@ -58,7 +71,7 @@ impl IntoResponse for PageProblem {
                 head.headers.insert(name, value);
             }
         }
-        head.headers.remove(axum::http::header::CONTENT_LENGTH);
+        head.headers.remove(header::CONTENT_LENGTH);
         Response::from_parts(head, body)
     }
 }

@@ -14,6 +14,7 @@ pub(crate) mod process;
 pub(crate) mod project;
 pub(crate) mod receiver;
 pub(crate) mod relay;
+pub(crate) mod routes;
 pub(crate) mod served;
 pub(crate) mod serving;
 pub(crate) mod tls;

@@ -14,6 +14,7 @@ use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
 use crate::web::api::ems_id;
 use crate::web::api::level;
+use crate::web::api::searched_for;
 use crate::web::api::unknown_manager;
 use crate::web::pages::visitor::Visitor;
 use crate::web::pages::words::Zone;
@@ -29,8 +30,6 @@ pub(crate) const RANGES: [(&str, &str, i64); 5] = [
 ];
 /// The one that is shown unless asked otherwise.
 pub(crate) const RANGE: &str = "30d";
-/// The longest text that is searched for.
-const LONGEST: usize = 200;
 
 /// The address, as it came.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -143,9 +142,7 @@ impl View {
             return Err(Problem::unreadable("the end lies before the start").help(help));
         }
         let unreadable = |error: String| Problem::unreadable(error);
-        if asked.q.as_ref().is_some_and(|q| LONGEST < q.len()) {
-            return Err(Problem::unreadable(format!("`q` is longer than {LONGEST} bytes")));
-        }
+        searched_for(asked.q.as_deref())?;
         let filter = EventFilter {
             ems_id: None,
             event_type: asked.event_type.clone(),
