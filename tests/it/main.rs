@@ -66,6 +66,7 @@ mod support;
 mod telemetry;
 mod tidy;
 mod timeline;
+mod timeline_page;
 mod traces;
 mod verify;
 mod verify_outside;

@@ -213,6 +213,24 @@ pub(crate) fn beginning(text: &str, most: usize) -> Markup {
     html! { bdi { (visible(text.shown)) @if text.of.is_some() { "…" } } }
 }
 
+/// The same as text alone: for what a screen reader says, a hint, or the script.
+pub(crate) fn foreign_text(text: &str) -> String {
+    let text = cut(text, SHOWN);
+    let mut said = String::new();
+    for c in text.shown.chars() {
+        if is_unseen(c) {
+            said.push_str(&unseen_name(c));
+        } else {
+            said.push(c);
+        }
+    }
+    if let Some(count) = text.of {
+        let count = number(count.try_into().unwrap_or(u64::MAX));
+        said.push_str(&format!("… ({count} characters)"));
+    }
+    said
+}
+
 struct Cut<'a> {
     shown: &'a str,
     /// How many characters there are in all, where some are not shown.
@@ -249,12 +267,16 @@ fn visible(text: &str) -> Markup {
             @match run.chars().next_back().filter(|last| is_unseen(*last)) {
                 Some(unseen) => {
                     (run.strip_suffix(unseen).unwrap_or(run))
-                    span class="chip" { (format!("U+{:04X}", u32::from(unseen))) }
+                    span class="chip" { (unseen_name(unseen)) }
                 }
                 None => (run),
             }
         }
     }
+}
+
+fn unseen_name(c: char) -> String {
+    format!("U+{:04X}", u32::from(c))
 }
 
 fn is_unseen(c: char) -> bool {
@@ -326,6 +348,8 @@ mod tests {
         ] {
             assert_eq!(foreign(text).into_string(), shown);
         }
+        assert_eq!(foreign_text("a\u{202e}<b"), "aU+202E<b");
+        assert!(foreign_text(&"é".repeat(1_500)).ends_with("é… (1,500 characters)"));
         let long = foreign_up_to(&"é".repeat(1_500), 2).into_string();
         assert_eq!(
             long,

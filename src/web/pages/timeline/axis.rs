@@ -42,14 +42,14 @@ impl Axis {
             .into_iter()
             .find(|step| (to - from) / step <= most)
             .unwrap_or(30 * DAY);
-        let ahead = zone.offset_at(self.to);
-        let first = (from + ahead).div_euclid(step) * step + step - ahead;
-        let count = usize::try_from((to - first).div_euclid(step) + 1).unwrap_or(0);
-        let ticks = std::iter::successors(Some(first), |tick| Some(tick + step));
-        (
-            ticks.take(count.min(100)).filter(|tick| *tick < to).collect(),
-            step,
-        )
+        let offset = |second| zone.offset_at(Timestamp::from_second(second).unwrap_or(self.to));
+        let first = (from + offset(from)).div_euclid(step) * step;
+        let count = usize::try_from((to - from).div_euclid(step) + 3).unwrap_or(0);
+        // Each by the offset of its own day: clocks may be put forward or back on the way.
+        let ticks = std::iter::successors(Some(first), |local| Some(local + step))
+            .take(count.min(100))
+            .map(|local| local - offset(local - offset(local)));
+        (ticks.filter(|tick| from < *tick && *tick < to).collect(), step)
     }
 
     /// Lines behind the bars.
@@ -131,4 +131,52 @@ pub(crate) fn precise(number: i64) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "for a length on the screen")]
 pub(crate) fn float(count: u64) -> f64 {
     count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ticks(from: &str, to: &str, zone: &str) -> Vec<String> {
+        let axis = Axis {
+            from: from.parse().unwrap(),
+            to: to.parse().unwrap(),
+        };
+        let zone = Zone::named(zone).unwrap();
+        let (ticks, step) = axis.ticks(&zone, 4);
+        ticks.into_iter().map(|tick| said(&zone, tick, step)).collect()
+    }
+
+    #[test]
+    fn ticks_are_round_in_the_zone_also_where_clocks_are_put_forward() {
+        for (from, to, zone, expected) in [
+            (
+                "2026-03-14T00:00:00Z",
+                "2026-03-14T03:30:00Z",
+                "UTC",
+                ["01:00", "02:00", "03:00"].as_slice(),
+            ),
+            (
+                "2026-03-14T00:10:00Z",
+                "2026-03-14T03:30:00Z",
+                "+05:30",
+                &["06:00", "07:00", "08:00"],
+            ),
+            // Summer begins on the 29th at 01:00 UTC.
+            (
+                "2026-03-27T12:00:00Z",
+                "2026-03-31T12:00:00Z",
+                "Europe/Berlin",
+                &["Mar 28", "Mar 29", "Mar 30", "Mar 31"],
+            ),
+            (
+                "2026-03-28T12:00:00Z",
+                "2026-03-29T10:00:00Z",
+                "Europe/Berlin",
+                &["18:00", "Mar 29", "06:00"],
+            ),
+        ] {
+            assert_eq!(ticks(from, to, zone), expected, "{from} {zone}");
+        }
+    }
 }

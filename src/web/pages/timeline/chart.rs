@@ -75,7 +75,7 @@ impl Chart<'_> {
     /// What the script needs to know of it.
     pub(crate) fn meta(&self, first: Timestamp, now: Timestamp) -> Value {
         let bar = |bar: &Count| json!([bar.critical, bar.warning, bar.detail, bar.failed]);
-        let lane = |lane: &Lane| json!({"k": lane.key, "n": lane.name, "b": lane.bars.iter().map(bar).collect::<Vec<_>>()});
+        let lane = |lane: &Lane| json!({"k": lane.key, "n": words::foreign_text(&lane.name), "b": lane.bars.iter().map(bar).collect::<Vec<_>>()});
         json!({
             "from": self.axis.from.as_second(),
             "to": self.axis.to.as_second() + 1,
@@ -116,11 +116,12 @@ impl Chart<'_> {
             "lane-name"
         };
         let said = words::counted(events, "event", "events");
+        let name = words::foreign_text(&lane.name);
         html! {
             div.lane data-lane=(lane.key) {
-                a class=(name_class) href=(lane.link) title=(lane.name) data-lane-link { (words::foreign(&lane.name)) }
+                a class=(name_class) href=(lane.link) title=(name) data-lane-link { (words::foreign(&lane.name)) }
                 svg.plot width="100%" height="47" role="img"
-                    aria-label={ (lane.name) ": " (said) ", " (words::number(failed)) " failed" } {
+                    aria-label={ (name) ": " (said) ", " (words::number(failed)) " failed" } {
                     (self.axis.grid(self.zone, self.ticks()))
                     @for flag in self.flags { (self.flag_line(*flag)) }
                     line.base x1="0" x2="100%" y1="36.5" y2="36.5" {}

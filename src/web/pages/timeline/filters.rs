@@ -8,6 +8,7 @@ use crate::vmdb::LanesBy;
 use crate::web::pages::timeline::view::RANGE;
 use crate::web::pages::timeline::view::RANGES;
 use crate::web::pages::timeline::view::View;
+use crate::web::pages::words;
 
 /// A choice of a select: its value and its name.
 pub(crate) type Choice = (String, String);
@@ -75,8 +76,8 @@ fn chips(view: &View) -> Markup {
             a href=(view.link(&[("from", None), ("to", None)])) data-view aria-label={ "Remove " (span) } { (span) "  ×" }
         }
         @for (key, value) in view.narrowed() {
-            a href=(view.link(&[(key, None)])) data-view aria-label={ "Remove " (key) ": " (value) } {
-                (key) ": " bdi { (value) } "  ×"
+            a href=(view.link(&[(key, None)])) data-view aria-label={ "Remove " (key) ": " (words::foreign_text(value)) } {
+                (key) ": " (words::foreign_up_to(value, 60)) "  ×"
             }
         }
     }

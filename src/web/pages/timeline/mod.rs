@@ -89,6 +89,8 @@ struct Page {
     cursor: Option<String>,
     flags: Vec<Flag>,
     overview: Markup,
+    /// The newest events of all.
+    newest: Vec<StoredEvent>,
     live: Markup,
 }
 
@@ -111,6 +113,12 @@ impl Page {
             })?,
             total => total,
         };
+        // Before the events: what is saved between the two comes again, and is known by its number.
+        let position = vmdb.feed_position()?.to_string();
+        let newest = vmdb.events_list(&EventFilter {
+            limit: Some(live::SHOWN),
+            ..EventFilter::default()
+        })?;
         let managers = vmdb.ems_list()?;
         let managers = managers
             .iter()
@@ -123,7 +131,8 @@ impl Page {
                 .chain([("other".to_owned(), "Other".to_owned())])
                 .collect(),
             overview: overview(vmdb, &view, shell.now)?,
-            live: live_strip(vmdb, &view, shell.now)?,
+            live: live::strip(&newest, last_hour(vmdb, shell.now)?, &position, &view.zone),
+            newest,
             flags: flags(vmdb, &view)?,
             shell,
             view,
@@ -221,6 +230,10 @@ impl Page {
                     p { "Add one, or try the built-in cloud." }
                     (command("switchboard ems add lab-1 --type awesome_cloud --url http://127.0.0.1:9000"))
                     (command("switchboard demo"))
+                } @else if self.newest.is_empty() {
+                    p { strong { "No events yet." } " Nothing has come from the managers that were added." }
+                    p { "This says of each what its stream does, and why." }
+                    (command("switchboard ems list"))
                 } @else if is_filtered {
                     p {
                         strong { "No events match." } " "
@@ -322,19 +335,12 @@ fn overview(vmdb: &Vmdb, view: &View, now: Timestamp) -> Result<Markup, VmdbErro
     Ok(axis::overview(all, &buckets, &bars, window, ALL_NAME))
 }
 
-fn live_strip(vmdb: &Vmdb, view: &View, now: Timestamp) -> Result<Markup, VmdbError> {
-    // Before the events: what is saved between the two comes again, and is known by its number.
-    let position = vmdb.feed_position()?;
-    let newest = vmdb.events_list(&EventFilter {
-        limit: Some(live::SHOWN),
-        ..EventFilter::default()
-    })?;
-    let last_hour = vmdb.events_total(&EventFilter {
+fn last_hour(vmdb: &Vmdb, now: Timestamp) -> Result<u64, VmdbError> {
+    vmdb.events_total(&EventFilter {
         from: now.saturating_sub(SignedDuration::from_hours(1)).ok(),
         to: now.saturating_add(SignedDuration::from_micros(1)).ok(),
         ..EventFilter::default()
-    })?;
-    Ok(live::strip(&newest, last_hour, &position.to_string(), &view.zone))
+    })
 }
 
 fn command(line: &str) -> Markup {

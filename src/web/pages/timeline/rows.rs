@@ -121,3 +121,87 @@ fn acted(done: &EventDone) -> Markup {
     let both = both.collect::<Vec<_>>().join(", ");
     html! { (icon("g-ok", "")) span { (both) } }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vmdb::RefreshDone;
+    use crate::vmdb::RefreshId;
+
+    fn refresh(is_done: bool, error: Option<&str>, changed: u64) -> EventDone {
+        EventDone {
+            refresh: Some(RefreshDone {
+                id: RefreshId(7),
+                is_done,
+                error: error.map(ToOwned::to_owned),
+                is_full: false,
+                changed,
+            }),
+            ..EventDone::default()
+        }
+    }
+
+    fn effects(sent: u64, of: u64) -> EventDone {
+        EventDone {
+            effects: (sent, of),
+            ..EventDone::default()
+        }
+    }
+
+    #[test]
+    fn what_was_done_is_one_sentence() {
+        let failed = EventDone {
+            error: Some("<b> is unknown".to_owned()),
+            ..EventDone::default()
+        };
+        let both = EventDone {
+            effects: (1, 1),
+            ..refresh(true, None, 2)
+        };
+        for (outcome, done, said) in [
+            (EventOutcome::Failed, failed, "Failed: &lt;b&gt; is unknown"),
+            (EventOutcome::Failed, EventDone::default(), "Failed"),
+            (
+                EventOutcome::NoRule,
+                EventDone::default(),
+                "No rule for this type",
+            ),
+            (EventOutcome::Acted, EventDone::default(), "A method ran"),
+            (
+                EventOutcome::Acted,
+                refresh(true, None, 0),
+                "Refreshed, nothing changed",
+            ),
+            (
+                EventOutcome::Acted,
+                refresh(true, None, 1),
+                "Refreshed, 1 object changed",
+            ),
+            (
+                EventOutcome::Acted,
+                refresh(false, None, 0),
+                "Waits for its refresh",
+            ),
+            (
+                EventOutcome::Acted,
+                refresh(false, Some("refused"), 0),
+                "Its refresh failed",
+            ),
+            (EventOutcome::Acted, effects(2, 2), "2 effects sent"),
+            (EventOutcome::Acted, effects(1, 2), "1 of 2 effects sent"),
+            (
+                EventOutcome::Acted,
+                both,
+                "Refreshed, 2 objects changed, 1 effect sent",
+            ),
+        ] {
+            let markup = what_was_done(outcome, &done).into_string();
+            let text: String = markup
+                .split('<')
+                .filter_map(|tag| tag.split_once('>'))
+                .map(|(_tag, text)| text)
+                .collect();
+            assert_eq!(text, said, "{markup}");
+        }
+    }
+}
