@@ -114,13 +114,13 @@ fn with_something() -> Served {
 
 #[test]
 fn whatever_the_description_allows_is_answered_as_it_says() {
-    let Some(schemathesis) = std::env::var_os("SWITCHBOARD_SCHEMATHESIS") else {
-        eprintln!("skipped: SWITCHBOARD_SCHEMATHESIS names no schemathesis; tests/run brings it");
+    let Some(schemathesis) = std::env::var_os("SCHEMATHESIS") else {
+        eprintln!("skipped: SCHEMATHESIS names none; tests/run brings it");
         return;
     };
     let served = with_something();
     let folder = tempfile::tempdir().unwrap();
-    let most = std::env::var("SWITCHBOARD_SCHEMATHESIS_EXAMPLES").unwrap_or_else(|_| "25".to_owned());
+    let most = std::env::var("SCHEMATHESIS_EXAMPLES").unwrap_or_else(|_| "25".to_owned());
     let output = Command::new(schemathesis)
         .current_dir(folder.path())
         .args(["run", &format!("http://{}/api/openapi.json", served.address())])

@@ -72,7 +72,7 @@ impl WebDriverCompatibleCommand for Extra {
 
 impl Browser {
     /// A browser for the pages at an address; none, said plainly, where there is no chromium. `tests/run` brings it,
-    /// and says with `SWITCHBOARD_BROWSER=required` that it did.
+    /// and says with `REAL_BROWSER=required` that it did.
     pub(crate) async fn start(address: &str) -> Option<Self> {
         let started = Command::new("chromedriver")
             .arg("--port=0")
@@ -81,7 +81,7 @@ impl Browser {
             .spawn();
         let mut driver = match started {
             Ok(driver) => driver,
-            Err(error) if std::env::var_os("SWITCHBOARD_BROWSER").is_some() => {
+            Err(error) if std::env::var_os("REAL_BROWSER").is_some() => {
                 panic!("cannot start chromedriver: {error}")
             }
             Err(error) => {
