@@ -4,6 +4,7 @@
 use expect_test::expect;
 use regex::Regex;
 
+use crate::support::project::Project;
 use crate::support::served::Served;
 
 /// The address of this page, with settings that hide what differs from run to run.
@@ -185,7 +186,8 @@ fn assets_are_kept_for_ever_under_the_address_of_their_version() {
 
 #[test]
 fn reloads_of_the_rules_are_flags_over_the_lanes() {
-    let served = Served::with("");
+    // Its own copy of the rules: it changes one.
+    let served = Served::of(Project::copied(), "");
     let event =
         native("e-1", "com.awesomecloud.vm.create", 1, "vm-1").replace("2026-01-01T11:00:01Z", &now());
     assert_eq!(served.post(&event).status, 202);
