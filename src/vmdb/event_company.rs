@@ -168,8 +168,9 @@ impl Vmdb {
                 .iter()
                 .map(|relation| format!("json_extract(e.attributes, '$.{}') = ?2", relation.reference));
             let each: Vec<String> = each.collect();
+            // Never so, but it names the parameter that the statement is given.
             if each.is_empty() {
-                "0".to_owned()
+                "?2 IS NULL".to_owned()
             } else {
                 each.join(" OR ")
             }

@@ -87,8 +87,8 @@ fn few_events_are_marks_and_the_list_says_what_was_done() {
     let page = served.get("/").body;
     expect![[r#"<strong>4</strong> events from 1 manager. None failed, <a href="/?outcome=norule" data-view>4 met no rule."#]].assert_eq(&part(&page, "<p class=\"lead\" id=\"summary\">", "</p>"));
     expect![[r##"
-        <div class="lane" data-lane="power"><a class="lane-name" href="/?group=power" title="Power Activity" data-lane-link><bdi>Power Activity<svg class="plot" width="100%" height="47" role="img" aria-label="Power Activity: 3 events, 0 failed"><use class="p detail norule" href="#m-detail" x="99.76%" y="28" data-e="3"><use class="p warning norule" href="#m-warning" x="99.65%" y="18" data-e="2"><use class="p critical norule" href="#m-critical" x="92.92%" y="8" data-e="1"><span class="lane-n">3
-        <div class="lane" data-lane="other"><a class="lane-name" href="/?group=other" title="Other" data-lane-link><bdi>Other<svg class="plot" width="100%" height="47" role="img" aria-label="Other: 1 event, 0 failed"><use class="p detail norule" href="#m-detail" x="99.77%" y="28" data-e="4"><span class="lane-n">1"##]].assert_eq(&part(&page, "<div class=\"lanes\">", "<div class=\"lane axis\">"));
+        <div class="lane" data-lane="power"><a class="lane-name" href="/?group=power" title="Power Activity" data-lane-link><bdi>Power Activity<svg class="plot" width="100%" height="47" role="img" aria-label="Power Activity: 3 events, 0 failed"><line class="reload" x1="100.00%" x2="100.00%" y1="0" y2="100%"><use class="p detail norule" href="#m-detail" x="99.76%" y="28" data-e="3"><use class="p warning norule" href="#m-warning" x="99.65%" y="18" data-e="2"><use class="p critical norule" href="#m-critical" x="92.92%" y="8" data-e="1"><span class="lane-n">3
+        <div class="lane" data-lane="other"><a class="lane-name" href="/?group=other" title="Other" data-lane-link><bdi>Other<svg class="plot" width="100%" height="47" role="img" aria-label="Other: 1 event, 0 failed"><line class="reload" x1="100.00%" x2="100.00%" y1="0" y2="100%"><use class="p detail norule" href="#m-detail" x="99.77%" y="28" data-e="4"><span class="lane-n">1"##]].assert_eq(&part(&page, "<div class=\"lanes\">", "<div class=\"lane axis\">"));
     expect![[r#"
         <span class="lane-name muted">UTC<svg class="plot" width="100%" height="20" aria-hidden="true"><line class="tick" x1="1.67%" x2="1.67%" y1="0" y2="5">
         <text x="1.67%" y="16">Dec 3<line class="tick" x1="18.33%" x2="18.33%" y1="0" y2="5">
@@ -111,20 +111,20 @@ fn few_events_are_marks_and_the_list_says_what_was_done() {
         <tr class="ev" data-e="3">
         <td class="c-t"><time datetime="2026-01-01T10:15:00Z" title="2026-01-01 10:15:00 UTC">10:15:00</time>
         <td class="c-ev"><span class="lv detail"><svg class="i detail hollow" aria-hidden="true"><use href="#p-detail"><span class="sr">detail<a class="mono" href="/events/3"><bdi>state
-        <td class="c-re"><a href="/resources/vms/vm%2D2?ems=my%5Fcloud"><bdi>&lt;db &amp; co&gt;
+        <td class="c-re"><a href="/resources/vms/vm-2?ems=my_cloud"><bdi>&lt;db &amp; co&gt;
         <td class="c-em muted"><bdi>my_cloud
         <td class="c-out"><svg class="i " aria-hidden="true"><use href="#g-missing"><span class="muted">No rule for this type
         <tr class="ev" data-e="2">
         <td class="c-t"><time datetime="2026-01-01T09:30:00Z" title="2026-01-01 09:30:00 UTC">09:30:00</time>
         <td class="c-ev"><span class="lv warning"><svg class="i warning hollow" aria-hidden="true"><use href="#p-warning"><span class="sr">warning<a class="mono" href="/events/2"><bdi>off
-        <td class="c-re"><a href="/resources/vms/vm%2D1?ems=my%5Fcloud"><bdi>web
+        <td class="c-re"><a href="/resources/vms/vm-1?ems=my_cloud"><bdi>web
         <td class="c-em muted"><bdi>my_cloud
         <td class="c-out"><svg class="i " aria-hidden="true"><use href="#g-missing"><span class="muted">No rule for this type
         <tr class="day"><th colspan="5" scope="rowgroup">Tuesday, Dec 30, 2025
         <tr class="ev" data-e="1">
         <td class="c-t"><time datetime="2025-12-30T09:00:00Z" title="2025-12-30 09:00:00 UTC">09:00:00</time>
         <td class="c-ev"><span class="lv critical"><svg class="i critical hollow" aria-hidden="true"><use href="#p-critical"><span class="sr">critical<a class="mono" href="/events/1"><bdi>on
-        <td class="c-re"><a href="/resources/vms/vm%2D1?ems=my%5Fcloud"><bdi>web
+        <td class="c-re"><a href="/resources/vms/vm-1?ems=my_cloud"><bdi>web
         <td class="c-em muted"><bdi>my_cloud
         <td class="c-out"><svg class="i " aria-hidden="true"><use href="#g-missing"><span class="muted">No rule for this type"##]].assert_eq(&part(&page, "<tbody id=\"rows\">", "</tbody>"));
     expect![[r#"<p class="more"><span class="muted">All 4 shown."#]].assert_eq(&part(
@@ -150,13 +150,13 @@ fn few_events_are_marks_and_the_list_says_what_was_done() {
         <tr class="ev" data-e="3">
         <td class="c-t"><time datetime="2026-01-01T10:15:00Z" title="2026-01-01 15:45:00 +05:30">15:45:00</time>
         <td class="c-ev"><span class="lv detail"><svg class="i detail hollow" aria-hidden="true"><use href="#p-detail"><span class="sr">detail<a class="mono" href="/events/3"><bdi>state
-        <td class="c-re"><a href="/resources/vms/vm%2D2?ems=my%5Fcloud"><bdi>&lt;db &amp; co&gt;
+        <td class="c-re"><a href="/resources/vms/vm-2?ems=my_cloud"><bdi>&lt;db &amp; co&gt;
         <td class="c-em muted"><bdi>my_cloud
         <td class="c-out"><svg class="i " aria-hidden="true"><use href="#g-missing"><span class="muted">No rule for this type
         <tr class="ev" data-e="2">
         <td class="c-t"><time datetime="2026-01-01T09:30:00Z" title="2026-01-01 15:00:00 +05:30">15:00:00</time>
         <td class="c-ev"><span class="lv warning"><svg class="i warning hollow" aria-hidden="true"><use href="#p-warning"><span class="sr">warning<a class="mono" href="/events/2"><bdi>off
-        <td class="c-re"><a href="/resources/vms/vm%2D1?ems=my%5Fcloud"><bdi>web
+        <td class="c-re"><a href="/resources/vms/vm-1?ems=my_cloud"><bdi>web
         <td class="c-em muted"><bdi>my_cloud
         <td class="c-out"><svg class="i " aria-hidden="true"><use href="#g-missing"><span class="muted">No rule for this type"##]].assert_eq(&part(&page, "<tbody id=\"rows\">", "</tbody>"));
     expect![[r#"
@@ -168,7 +168,7 @@ fn few_events_are_marks_and_the_list_says_what_was_done() {
         <text x="75.00%" y="16">16:00<line class="tick" x1="91.67%" x2="91.67%" y1="0" y2="5">
         <text x="91.67%" y="16">17:00<span class="lane-n">"#]].assert_eq(&part(&page, "<div class=\"lane axis\">", "</div>"));
     let page = served.get("/?lanes=resource&level=detail&q=vm-2").body;
-    expect![[r##"<div class="lane" data-lane="vms:vm-2"><a class="lane-name mono" href="/resources/vms/vm%2D2" title="&lt;db &amp; co&gt;" data-lane-link><bdi>&lt;db &amp; co&gt;<svg class="plot" width="100%" height="47" role="img" aria-label="&lt;db &amp; co&gt;: 1 event, 0 failed"><use class="p detail norule" href="#m-detail" x="99.76%" y="28" data-e="3"><span class="lane-n">1"##]].assert_eq(&part(&page, "<div class=\"lanes\">", "<div class=\"lane axis\">"));
+    expect![[r##"<div class="lane" data-lane="vms:vm-2"><a class="lane-name mono" href="/resources/vms/vm-2" title="&lt;db &amp; co&gt;" data-lane-link><bdi>&lt;db &amp; co&gt;<svg class="plot" width="100%" height="47" role="img" aria-label="&lt;db &amp; co&gt;: 1 event, 0 failed"><line class="reload" x1="100.00%" x2="100.00%" y1="0" y2="100%"><use class="p detail norule" href="#m-detail" x="99.76%" y="28" data-e="3"><span class="lane-n">1"##]].assert_eq(&part(&page, "<div class=\"lanes\">", "<div class=\"lane axis\">"));
     expect![[r#"<a href="/?q=vm%2D2&amp;lanes=resource" data-view aria-label="Remove level: detail">level: <bdi>detail  ×<a href="/?level=detail&amp;lanes=resource" data-view aria-label="Remove q: vm-2">q: <bdi>vm-2  ×"#]].assert_eq(&part(&page, "id=\"applied\">", "</form>"));
 }
 
@@ -192,9 +192,9 @@ fn many_events_are_bars_that_are_counted_and_a_storm_is_cut() {
     let page = served.get("/?range=1h").body;
     expect![[r#"<strong>297</strong> events from 1 manager. None failed, <a href="/?range=1h&amp;outcome=norule" data-view>297 met no rule."#]].assert_eq(&part(&page, "<p class=\"lead\" id=\"summary\">", "</p>"));
     expect![[r##"
-        <div class="lane" data-lane="addition"><a class="lane-name" href="/?range=1h&amp;group=addition" title="Creation/Addition" data-lane-link><bdi>Creation/Addition<svg class="plot" width="100%" height="47" role="img" aria-label="Creation/Addition: 20 events, 0 failed"><svg class="bars" viewBox="-0.500 0 120.000 30" preserveAspectRatio="none" width="100%" height="30" y="6">
+        <div class="lane" data-lane="addition"><a class="lane-name" href="/?range=1h&amp;group=addition" title="Creation/Addition" data-lane-link><bdi>Creation/Addition<svg class="plot" width="100%" height="47" role="img" aria-label="Creation/Addition: 20 events, 0 failed"><line class="reload" x1="100.00%" x2="100.00%" y1="0" y2="100%"><svg class="bars" viewBox="-0.500 0 120.000 30" preserveAspectRatio="none" width="100%" height="30" y="6">
         <path class="critical" d="M100 30V0"><span class="lane-n">20<small>max 20</small>
-        <div class="lane" data-lane="power"><a class="lane-name" href="/?range=1h&amp;group=power" title="Power Activity" data-lane-link><bdi>Power Activity<svg class="plot" width="100%" height="47" role="img" aria-label="Power Activity: 277 events, 0 failed"><svg class="bars" viewBox="-0.500 0 120.000 30" preserveAspectRatio="none" width="100%" height="30" y="6">
+        <div class="lane" data-lane="power"><a class="lane-name" href="/?range=1h&amp;group=power" title="Power Activity" data-lane-link><bdi>Power Activity<svg class="plot" width="100%" height="47" role="img" aria-label="Power Activity: 277 events, 0 failed"><line class="reload" x1="100.00%" x2="100.00%" y1="0" y2="100%"><svg class="bars" viewBox="-0.500 0 120.000 30" preserveAspectRatio="none" width="100%" height="30" y="6">
         <path class="critical" d="M2 30V15M4 30V15M6 30V15M8 30V15M10 30V15M12 30V15M14 30V15M16 30V15M18 30V15M20 30V20M22 30V20M24 30V20M26 30V20M28 30V20M30 30V20M32 30V20M34 30V20M36 30V20M38 30V20M40 30V15M42 30V15M44 30V15M46 30V15M48 30V15M50 30V15M52 30V15M54 30V15M56 30V15M58 30V15">
         <path class="detail" d="M80 30V0"><use class="brk" href="#m-brk" x="67.08%" y="13">
         <text class="storm" x="67.08%" y="9" dx="0">200<span class="lane-n">277<small>cut at 6</small>"##]].assert_eq(&part(&page, "<div class=\"lanes\">", "<div class=\"lane axis\">"));
