@@ -57,9 +57,14 @@ impl Picture {
             ..view.filter.clone()
         };
         let counted = vmdb.events_counted(&whole, buckets, view.lanes)?;
-        let has_marks = counted.total <= if is_narrow { MARKS.1 } else { MARKS.0 };
+        let most = if is_narrow { MARKS.1 } else { MARKS.0 };
+        let has_marks = counted.total <= most;
         let events = match has_marks {
-            true => vmdb.events_list(&whole)?,
+            // A limit, though there are no more: only a page is looked for where the counts say that there is something.
+            true => vmdb.events_list(&EventFilter {
+                limit: usize::try_from(most).ok(),
+                ..whole
+            })?,
             false => Vec::new(),
         };
         let (lanes, empty_groups) = match view.lanes {
