@@ -1,11 +1,13 @@
-//! One thread of the catcher: takes what waits, parses it, puts it in one commit, answers.
+//! One thread of the catcher: takes what waits, parses it, hands it over in one commit, and goes on meanwhile.
 
+use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
+use tracing::Span;
 use tracing::error;
 use tracing::warn;
 
@@ -15,11 +17,13 @@ use crate::catcher::push_stream::PushRequest;
 use crate::catcher::push_stream::Receipt;
 use crate::catcher::push_stream::Work;
 use crate::crash_point::planted_bug;
+use crate::model::clock::Clock;
 use crate::model::event::EventId;
 use crate::model::event_span;
 use crate::vmdb::Filtered;
 use crate::vmdb::MessageId;
 use crate::vmdb::NewMessage;
+use crate::vmdb::Pending;
 use crate::vmdb::Put;
 use crate::vmdb::PutOutcome;
 use crate::vmdb::RefreshRequest;
@@ -29,12 +33,17 @@ use crate::vmdb::VmdbError;
 /// Requests are gathered until so many messages are together: a commit costs the same for one and for all.
 const BATCH: usize = 256;
 
+/// How many commits of one thread may be under way while it parses on.
+const UNDER_WAY: usize = 3;
+
 /// One thread of the catcher.
 pub(crate) struct Worker {
     // One thread at a time waits for work; while it parses and commits, another one waits.
     receiver: Arc<Mutex<mpsc::Receiver<Work>>>,
     parser: Arc<Parser>,
     vmdb: Vmdb,
+    /// Whoever waits for these is told by the thread that writes; what they wrote is freed here.
+    under_way: VecDeque<Pending<Vec<PutOutcome>>>,
 }
 
 /// What is known of one request while its messages are on their way to the disk.
@@ -50,11 +59,12 @@ impl Worker {
             receiver,
             parser,
             vmdb,
+            under_way: VecDeque::new(),
         }
     }
 
-    /// Works until it is told to stop.
-    pub(crate) fn run(self) {
+    /// Works until it is told to stop; then all is answered.
+    pub(crate) fn run(mut self) {
         loop {
             let (requests, is_last) = self.gather();
             if !requests.is_empty() {
@@ -65,8 +75,18 @@ impl Worker {
                 }
             }
             if is_last {
-                return;
+                return self.settle(0);
             }
+        }
+    }
+
+    /// Frees what was written; waits where more commits than so many are under way.
+    fn settle(&mut self, most: usize) {
+        while let Some(first) = self.under_way.front()
+            && (most < self.under_way.len() || first.is_answered())
+        {
+            // What became of it was told already.
+            drop(self.under_way.pop_front().map(Pending::wait));
         }
     }
 
@@ -99,7 +119,8 @@ impl Worker {
         }
     }
 
-    fn work(&self, requests: Vec<PushRequest>) {
+    fn work(&mut self, requests: Vec<PushRequest>) {
+        self.settle(UNDER_WAY - 1);
         let rules = self.parser.rules();
         let mut put = Put::default();
         let mut parsing = Vec::with_capacity(requests.len());
@@ -189,42 +210,58 @@ impl Worker {
             && put.filtered.is_empty()
             && put.cursor.is_none()
             && put.refresh.is_none();
-        let kept = if is_nothing {
-            Ok(Vec::new())
-        } else {
-            self.vmdb.put(put).wait()
+        let answers = Answers {
+            parser: self.parser.clone(),
+            clock: self.vmdb.clock().clone(),
+            parsing,
+            spans,
         };
-        match &kept {
+        if is_nothing {
+            return answers.give(&Ok(Vec::new()));
+        }
+        let put = self.vmdb.put_and_tell(put, |kept| answers.give(kept));
+        // Refused where nothing was handed over; that was told too.
+        self.under_way.extend(put.submit().ok());
+    }
+}
+
+/// Whom to tell what became of a batch.
+struct Answers {
+    parser: Arc<Parser>,
+    clock: Clock,
+    parsing: Vec<Parsing>,
+    spans: Vec<Span>,
+}
+
+impl Answers {
+    fn give(self, kept: &Result<Vec<PutOutcome>, VmdbError>) {
+        match kept {
             Ok(outcomes) => {
-                for (outcome, span) in outcomes.iter().zip(spans) {
+                for (outcome, span) in outcomes.iter().zip(self.spans) {
                     let (PutOutcome::Queued(MessageId(id)) | PutOutcome::Duplicate(EventId(id))) = outcome;
                     event_span::caught(&span, EventId(*id));
                 }
             }
             Err(error) => warn!(%error, "Could not keep a batch of messages."),
         }
-        self.answer(parsing, kept);
-    }
-
-    fn answer(&self, parsing: Vec<Parsing>, kept: Result<Vec<PutOutcome>, VmdbError>) {
-        let mut outcomes = kept.map(Vec::into_iter);
+        let counts = self.parser.counts();
+        let mut outcomes = kept.as_ref().map(|outcomes| outcomes.iter());
         for Parsing {
             request,
             messages,
             mut receipt,
-        } in parsing
+        } in self.parsing
         {
-            let counts = self.parser.counts();
             let answer = match &mut outcomes {
                 Ok(outcomes) => {
-                    let is_duplicate = |outcome: &PutOutcome| matches!(outcome, PutOutcome::Duplicate(_));
+                    let is_duplicate = |outcome: &&PutOutcome| matches!(outcome, PutOutcome::Duplicate(_));
                     receipt.duplicates = outcomes.take(messages).filter(is_duplicate).count();
                     let known = receipt.duplicates + receipt.unparsed;
                     let queued = receipt.accepted.saturating_sub(known);
                     counts.add(&request.ems.name, Fate::Queued, queued);
                     counts.add(&request.ems.name, Fate::Duplicate, receipt.duplicates);
                     counts.add(&request.ems.name, Fate::Unparsed, receipt.unparsed);
-                    let took = self.vmdb.clock().now().duration_since(request.received_at);
+                    let took = self.clock.now().duration_since(request.received_at);
                     counts.acknowledged(took.try_into().unwrap_or_default(), receipt.accepted);
                     Ok(receipt)
                 }

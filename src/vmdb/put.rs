@@ -30,6 +30,7 @@ use crate::vmdb::lanes::Candidate;
 use crate::vmdb::refresh_queue::Merge;
 use crate::vmdb::refresh_queue::Wanted;
 use crate::vmdb::request::Request;
+use crate::vmdb::shared::Shared;
 use crate::vmdb::transaction::Transaction;
 
 /// A message to be put.
@@ -103,65 +104,97 @@ pub enum PutOutcome {
 }
 
 impl Vmdb {
-    /// Puts messages, moves the cursor, asks for a refresh and counts what was filtered, in one transaction. The answer has one
-    /// outcome for each message, in their order. Of messages with one key that wait at the same time the handler
-    /// saves the first.
+    /// Puts messages, moves the cursor, asks for a refresh and counts what was filtered, in one transaction. The
+    /// answer has one outcome for each message, in their order. Of messages with one key that wait at the same time
+    /// the handler saves the first.
     pub fn put(&self, put: impl Into<Put>) -> Request<Vec<PutOutcome>> {
-        if let Err(error) = self.shared().room.check() {
-            return self.refused_request(error);
-        }
-        let put = put.into();
-        let prepared: Result<(Vec<Prepared>, Vec<Option<InMemory>>), VmdbError> =
-            put.messages.into_iter().map(Prepared::new).collect();
-        let (messages, in_memory) = match prepared {
+        self.put_and_tell(put, |_outcomes| ())
+    }
+
+    /// The same, and tells as soon as the disk has it, or it is known that it has not: on the thread that writes,
+    /// so that whoever waits for that need wait for no other thread.
+    pub fn put_and_tell(
+        &self,
+        put: impl Into<Put>,
+        tell: impl FnOnce(&Result<Vec<PutOutcome>, VmdbError>) + Send + 'static,
+    ) -> Request<Vec<PutOutcome>> {
+        let prepared = self.shared().room.check();
+        let prepared = prepared.and_then(|()| PreparedPut::new(put.into()));
+        let (prepared, in_memory) = match prepared {
             Ok(prepared) => prepared,
-            Err(error) => return self.refused_request(error),
+            Err(error) => {
+                tell(&Err(error.clone()));
+                return self.refused_request(error);
+            }
         };
-        let wanted = match put.refresh.as_ref().map(Wanted::new).transpose() {
-            Ok(wanted) => wanted,
-            Err(error) => return self.refused_request(error),
-        };
-        let weight = messages.len();
         let shared = self.shared().clone();
         let done = move |outcomes: &Result<Vec<PutOutcome>, VmdbError>| {
-            let outcomes = outcomes.as_deref().unwrap_or_default();
-            let mut lanes = shared.lanes.lock();
-            for (message, outcome) in in_memory.into_iter().zip(outcomes) {
-                if let (PutOutcome::Queued(id), Some(InMemory { lane, body })) = (outcome, message) {
-                    let new = Candidate::new(id.0, body.ems_id, lane);
-                    lanes.add(Candidate {
-                        body: Some(body),
-                        ..new
-                    });
-                }
-            }
+            shared.keep_in_memory(in_memory, outcomes.as_deref().unwrap_or_default());
+            tell(outcomes);
         };
-        let work = move |transaction: &mut Transaction<'_>| {
-            if let Some(cursor) = &put.cursor {
-                cursors::save(transaction, cursor)?;
+        let weight = prepared.messages.len();
+        self.request_with(weight, move |transaction| prepared.write(transaction), done)
+    }
+}
+
+impl Shared {
+    fn keep_in_memory(&self, messages: Vec<Option<InMemory>>, outcomes: &[PutOutcome]) {
+        let mut lanes = self.lanes.lock();
+        for (message, outcome) in messages.into_iter().zip(outcomes) {
+            if let (PutOutcome::Queued(id), Some(InMemory { lane, body })) = (outcome, message) {
+                let new = Candidate::new(id.0, body.ems_id, lane);
+                lanes.add(Candidate {
+                    body: Some(body),
+                    ..new
+                });
             }
-            if let Some(wanted) = &wanted {
-                let mut merge = Merge::default();
-                merge.add(transaction, None, wanted)?;
-                merge.write(transaction)?;
-            }
-            for counted in &put.filtered {
-                let tally = transaction.books.of(counted.ems_id);
-                tally.received += counted.filtered + counted.refused;
-                tally.filtered += counted.filtered;
-                tally.refused += counted.refused;
-            }
-            crash_point!("catch.filtered_counted", !put.filtered.is_empty());
-            let outcomes = messages
-                .iter()
-                .map(|message| insert(transaction, message))
-                .collect();
-            crash_point!("intake.put_before_commit", put.cursor.is_none());
-            // The position of a file moves in the same way.
-            crash_point!("poll.put_before_commit", put.cursor.is_some());
-            outcomes
+        }
+    }
+}
+
+/// What one transaction puts, in the form of its rows.
+struct PreparedPut {
+    messages: Vec<Prepared>,
+    cursor: Option<Cursor>,
+    wanted: Option<Wanted>,
+    filtered: Vec<Filtered>,
+}
+
+impl PreparedPut {
+    fn new(put: Put) -> Result<(Self, Vec<Option<InMemory>>), VmdbError> {
+        let messages = put.messages.into_iter().map(Prepared::new);
+        let (messages, in_memory) = messages.collect::<Result<_, _>>()?;
+        let prepared = Self {
+            messages,
+            cursor: put.cursor,
+            wanted: put.refresh.as_ref().map(Wanted::new).transpose()?,
+            filtered: put.filtered,
         };
-        self.request_with(weight, work, done)
+        Ok((prepared, in_memory))
+    }
+
+    fn write(&self, transaction: &mut Transaction<'_>) -> Result<Vec<PutOutcome>, VmdbError> {
+        if let Some(cursor) = &self.cursor {
+            cursors::save(transaction, cursor)?;
+        }
+        if let Some(wanted) = &self.wanted {
+            let mut merge = Merge::default();
+            merge.add(transaction, None, wanted)?;
+            merge.write(transaction)?;
+        }
+        for counted in &self.filtered {
+            let tally = transaction.books.of(counted.ems_id);
+            tally.received += counted.filtered + counted.refused;
+            tally.filtered += counted.filtered;
+            tally.refused += counted.refused;
+        }
+        crash_point!("catch.filtered_counted", !self.filtered.is_empty());
+        let messages = self.messages.iter();
+        let outcomes = messages.map(|message| insert(transaction, message)).collect();
+        crash_point!("intake.put_before_commit", self.cursor.is_none());
+        // The position of a file moves in the same way.
+        crash_point!("poll.put_before_commit", self.cursor.is_some());
+        outcomes
     }
 }
 
