@@ -36,7 +36,8 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, VmdbError> {
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
-    connection.pragma_update(None, "cache_size", -(64 << 10))?;
+    // At each commit SQLite may look through the whole cache, so a larger one is dearer than reading a page again.
+    connection.pragma_update(None, "cache_size", -(16 << 10))?;
     connection.pragma_update(None, "temp_store", "memory")?;
     common(&connection)?;
     expect(&connection, "journal_mode", "wal".to_owned())?;

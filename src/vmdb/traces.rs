@@ -92,12 +92,13 @@ impl WrittenTrace {
     /// Makes new steps known; those that were known meanwhile keep their numbers.
     pub(crate) fn insert_new(&self, transaction: &mut Transaction<'_>) -> Result<(), VmdbError> {
         for step in &self.new {
-            let inserted = transaction.first(
-                "INSERT INTO trace_steps (step) VALUES (?1) ON CONFLICT DO NOTHING RETURNING id",
+            // Without RETURNING, for which SQLite would make a table of its own each time.
+            let inserted = transaction.execute_held(
+                "INSERT INTO trace_steps (step) VALUES (?1) ON CONFLICT DO NOTHING",
                 [step],
-                |row| row.get(0),
             )?;
-            if let Some(number) = inserted {
+            if 0 < inserted {
+                let number = transaction.connection.last_insert_rowid();
                 transaction.news.steps.push((step.clone(), number));
             }
         }
