@@ -102,7 +102,7 @@ struct Run {
 impl Run {
     /// Runs `work`, which takes care of so many events and tells how long it took.
     fn of(events: usize, work: impl FnOnce() -> Duration) -> Self {
-        let (before, costs_before) = (bytes_written(), threads::costs());
+        let (before, costs_before, idle_before) = (bytes_written(), threads::costs(), idle());
         let time = work();
         let costs = threads::costs();
         let spent = |name: &String| {
@@ -110,6 +110,11 @@ impl Run {
             (costs[name].on.saturating_sub(before.on)).as_secs_f64() * 1e6 / events as f64
         };
         if knob("THREADS", 0) == 1 {
+            let idle = (idle() - idle_before).as_secs_f64() * 1e6 / events as f64;
+            println!(
+                "    in {:.1} us an event, processors idle for {idle:.1} us",
+                time.as_secs_f64() * 1e6 / events as f64
+            );
             for (name, cost) in &costs {
                 let waited = cost.waited.as_secs_f64() * 1e6 / events as f64;
                 println!(
@@ -136,6 +141,18 @@ impl Run {
     }
 }
 
+/// How long the processors had nothing to do, all together, since the machine began.
+fn idle() -> Duration {
+    let text = fs::read_to_string("/proc/stat").unwrap();
+    let fields = text.lines().next().unwrap().split_whitespace();
+    let ticks: u64 = fields
+        .skip(4)
+        .take(2)
+        .map(|field| field.parse::<u64>().unwrap())
+        .sum();
+    Duration::from_millis(ticks * 10)
+}
+
 fn bytes_written() -> u64 {
     let text = fs::read_to_string("/proc/self/io").unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix("write_bytes: "));
@@ -147,14 +164,20 @@ fn throughput() {
     let rows = rows(&events);
     let (mut lean, mut prototype, mut http) = ([Run::default(); 4], [Run::default(); 4], [Run::default(); 4]);
     let mut file = Run::default();
+    let only = knob("BATCH", 0);
     for _ in 0..rounds() {
         for (index, batch) in BATCHES.into_iter().enumerate() {
+            if only != 0 && only != batch {
+                continue;
+            }
             let count = events_at(batch);
             lean[index] = lean[index].best(lean_run(&rows, count, batch));
             prototype[index] = prototype[index].best(prototype_run(&rows, &events[..count], batch));
             http[index] = http[index].best(http_run(&events[..count], batch));
         }
-        file = file.best(file_run(&events));
+        if only == 0 {
+            file = file.best(file_run(&events));
+        }
     }
     println!(
         "{} B an event, {CONNECTIONS} connections. For each event: microseconds on a processor of the thread that \
