@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::fmt::Write;
 use std::sync::Arc;
 
 /// The scheme of objects in the datastore, taken where a relationship gives none.
@@ -235,8 +234,15 @@ fn encode(text: &str, into: &mut String) {
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"_-.~".contains(&byte) {
             into.push(char::from(byte));
-        } else if write!(into, "%{byte:02X}").is_err() {
-            return;
+        } else {
+            let digits = [byte >> 4, byte & 0xF].map(|digit| char::from_digit(u32::from(digit), 16));
+            into.push('%');
+            into.extend(
+                digits
+                    .into_iter()
+                    .flatten()
+                    .map(|digit| digit.to_ascii_uppercase()),
+            );
         }
     }
 }

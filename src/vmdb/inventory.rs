@@ -1,5 +1,9 @@
 //! inventory_objects, inventory_history: what the managers have, found by association and key.
 
+use std::cell::RefCell;
+use std::fmt;
+
+use rusqlite::CachedStatement;
 use rusqlite::OptionalExtension;
 use rusqlite::Row;
 use rusqlite::params;
@@ -12,15 +16,51 @@ use crate::vmdb::VmdbError;
 use crate::vmdb::codec;
 
 const COLUMNS: &str = "id, ems_id, association, manager_ref, attributes";
+const BY_REF: &str = "SELECT id, ems_id, association, manager_ref, attributes FROM inventory_objects \
+                      WHERE ems_id = ?1 AND association = ?2 AND manager_ref = ?3 AND archived_on IS NULL";
+const BY_UID: &str = "SELECT id, ems_id, association, manager_ref, attributes FROM inventory_objects \
+                      WHERE ems_id = ?1 AND association = ?2 AND uid_ems = ?3 AND (archived_on IS NOT NULL) = ?4";
 
 /// The inventory at one moment.
-#[derive(Debug)]
 pub struct InventoryView<'a> {
     transaction: &'a rusqlite::Transaction<'a>,
     version: u64,
+    /// Held as long as the view: each event of a batch asks them several times.
+    by_ref: RefCell<Option<CachedStatement<'a>>>,
+    by_uid: RefCell<Option<CachedStatement<'a>>>,
 }
 
-impl InventoryView<'_> {
+impl fmt::Debug for InventoryView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = f.debug_struct("InventoryView");
+        text.field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
+impl<'a> InventoryView<'a> {
+    fn new(transaction: &'a rusqlite::Transaction<'a>, version: u64) -> Self {
+        Self {
+            transaction,
+            version,
+            by_ref: RefCell::default(),
+            by_uid: RefCell::default(),
+        }
+    }
+
+    fn held<T>(
+        &self,
+        place: &RefCell<Option<CachedStatement<'a>>>,
+        sql: &str,
+        ask: impl FnOnce(&mut CachedStatement<'a>) -> Result<T, VmdbError>,
+    ) -> Result<T, VmdbError> {
+        let mut place = place.borrow_mut();
+        let held = place.take();
+        let mut statement = held.map_or_else(|| self.transaction.prepare_cached(sql), Ok)?;
+        let asked = ask(&mut statement);
+        *place = Some(statement);
+        asked
+    }
+
     /// Which inventory it is: goes with what is committed after this look, which may miss what came since.
     pub fn version(&self) -> u64 {
         self.version
@@ -37,19 +77,15 @@ impl InventoryView<'_> {
         manager_ref: &ManagerRef,
     ) -> Result<Option<InventoryObject>, VmdbError> {
         let key = codec::to_json("a key", manager_ref)?;
-        for association in associations {
-            let mut query = self.transaction.prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM inventory_objects \
-                 WHERE ems_id = ?1 AND association = ?2 AND manager_ref = ?3 AND archived_on IS NULL"
-            ))?;
-            let found = query
-                .query_row(params![ems_id.0, association, key], read)
-                .optional()?;
-            if let Some(object) = found {
-                return object.map(Some);
+        self.held(&self.by_ref, BY_REF, |query| {
+            for association in associations {
+                let found = query.query_row(params![ems_id.0, association, key], read);
+                if let Some(object) = found.optional()? {
+                    return object.map(Some);
+                }
             }
-        }
-        Ok(None)
+            Ok(None)
+        })
     }
 
     /// Every object of this manager with this `uid_ems`, archived ones where they are asked for.
@@ -63,18 +99,16 @@ impl InventoryView<'_> {
         uid: &str,
         are_archived: bool,
     ) -> Result<Vec<InventoryObject>, VmdbError> {
-        let mut objects = Vec::new();
-        for association in associations {
-            let mut query = self.transaction.prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM inventory_objects \
-                 WHERE ems_id = ?1 AND association = ?2 AND uid_ems = ?3 AND (archived_on IS NOT NULL) = ?4"
-            ))?;
-            let mut rows = query.query(params![ems_id.0, association, uid, are_archived])?;
-            while let Some(row) = rows.next()? {
-                objects.push(read(row)??);
+        self.held(&self.by_uid, BY_UID, |query| {
+            let mut objects = Vec::new();
+            for association in associations {
+                let mut rows = query.query(params![ems_id.0, association, uid, are_archived])?;
+                while let Some(row) = rows.next()? {
+                    objects.push(read(row)??);
+                }
             }
-        }
-        Ok(objects)
+            Ok(objects)
+        })
     }
 
     /// The object with this number, archived or not.
@@ -115,7 +149,7 @@ impl Vmdb {
         look: impl FnOnce(&InventoryView<'_>) -> Result<T, VmdbError>,
     ) -> Result<T, VmdbError> {
         let version = self.shared().inventory_version();
-        self.read(|transaction| look(&InventoryView { transaction, version }))
+        self.read(|transaction| look(&InventoryView::new(transaction, version)))
     }
 }
 
