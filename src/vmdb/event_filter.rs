@@ -79,7 +79,8 @@ impl EventFilter {
     /// A span of time is shown in the order of time; events may come in another one. So is what only some events
     /// are: what is rare is found by the counts, which are in the order of time.
     pub(crate) fn is_by_time(&self) -> bool {
-        let is_narrow = self.event_type.is_some()
+        let is_narrow = self.ems_id.is_some()
+            || self.event_type.is_some()
             || self.group.is_some()
             || self.level.is_some()
             || self.outcome.is_some()

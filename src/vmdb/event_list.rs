@@ -52,7 +52,7 @@ pub struct ShownEvent {
 
 impl Vmdb {
     /// Events without `full_data`: those that came last first, or happened last where a span of time is asked
-    /// for, or only some events are. Whoever follows along asks for [`Vmdb::events_since`].
+    /// for, or only a manager's events or those of some kind are. Whoever follows along asks for [`Vmdb::events_since`].
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -217,6 +217,7 @@ mod tests {
     use super::*;
     use crate::model::clock::Clock;
     use crate::model::clock::Timestamp;
+    use crate::model::ems::EmsId;
     use crate::vmdb::DatabaseUrl;
 
     fn plan(filter: &EventFilter, about: Option<Vec<i64>>) -> String {
@@ -269,10 +270,26 @@ mod tests {
             plan(&newest, None),
             "SEARCH e USING INTEGER PRIMARY KEY (rowid<?)"
         );
-        let about = plan(&EventFilter::default(), Some(vec![1, 2]));
-        assert!(
-            about.starts_with("SEARCH e USING INTEGER PRIMARY KEY (rowid=?)"),
-            "{about}"
+        let of_manager = EventFilter {
+            ems_id: Some(EmsId(1)),
+            ..EventFilter::default()
+        };
+        assert_eq!(plan(&of_manager, None), "SCAN e USING INDEX event_streams_time");
+        let of_manager_in_a_span = EventFilter {
+            ems_id: of_manager.ems_id,
+            ..span
+        };
+        assert_eq!(
+            plan(&of_manager_in_a_span, None),
+            "SEARCH e USING INDEX event_streams_time (<expr>>? AND <expr><?)"
         );
+        // What is about an object is found by its number, and put in order then: it is little.
+        for filter in [&EventFilter::default(), &of_manager] {
+            let about = plan(filter, Some(vec![1, 2]));
+            assert!(
+                about.starts_with("SEARCH e USING INTEGER PRIMARY KEY (rowid=?)"),
+                "{about}"
+            );
+        }
     }
 }

@@ -249,6 +249,24 @@ fn counts_and_lists_are_what_counting_by_hand_finds() {
 }
 
 #[test]
+fn a_managers_events_are_paged_in_the_order_of_time_whatever_their_numbers() {
+    let database = Database::new();
+    let vmdb = &database.vmdb;
+    let managers = [add_ems(vmdb, "first"), add_ems(vmdb, "second")];
+    let known = saved_at_random(vmdb, &managers, 200, &mut Rng::with_seed(5));
+    let of_one = |target: Option<(String, String)>| EventFilter {
+        ems_id: Some(managers[0].id),
+        target,
+        ..EventFilter::default()
+    };
+    for filter in [of_one(None), of_one(Some(("vms".to_owned(), "vm-3".to_owned())))] {
+        let wanted: Vec<&Known> = known.iter().filter(|known| wants(&filter, known)).collect();
+        assert!(wanted.len() > 7 && !wanted.is_sorted_by_key(|known| known.time));
+        expect_pages(vmdb, &filter, wanted);
+    }
+}
+
+#[test]
 fn lanes_by_resource_have_every_event_of_theirs_where_it_is_the_destination_too() {
     // C116.
     let (database, ems) = Database::with_ems("cloud");
