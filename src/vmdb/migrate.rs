@@ -77,31 +77,87 @@ pub(crate) fn version(connection: &Connection) -> Result<i64, VmdbError> {
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::Connection;
+    use std::path::Path;
 
+    use rusqlite::Connection;
+    use rusqlite::params;
+
+    use super::APPLICATION_ID;
     use super::STEPS;
     use super::migrate;
     use super::version;
+    use crate::model::clock::Clock;
     use crate::model::clock::Timestamp;
+    use crate::vmdb::Audit;
+    use crate::vmdb::DatabaseUrl;
     use crate::vmdb::digest_index::DigestIndex;
     use crate::vmdb::event_keys;
     use crate::vmdb::event_refs;
+
+    /// A database as it was before the step that holds these words.
+    fn older(path: &Path, words: &str) -> Connection {
+        let connection = Connection::open(path).unwrap();
+        let before = STEPS.iter().position(|step| step.contains(words)).unwrap();
+        for step in &STEPS[..before] {
+            connection.execute_batch(step).unwrap();
+        }
+        let before = i64::try_from(before).unwrap();
+        connection
+            .pragma_update(None, "application_id", APPLICATION_ID)
+            .unwrap();
+        connection.pragma_update(None, "user_version", before).unwrap();
+        connection
+    }
+
+    #[test]
+    fn what_was_saved_before_there_were_counts_is_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        let mut connection = older(&path, "CREATE TABLE event_minutes");
+        connection
+            .execute_batch(
+                "INSERT INTO ext_management_systems (id, name, provider, enabled, created_at) VALUES (1, 'one', 'p', 1, 0)",
+            )
+            .unwrap();
+        // Before the epoch and behind it, at the ends of minutes and of hours, with a time of their own and without.
+        for (number, second) in [-7_200_i64, -3_601, -3_600, -1, 0, 59, 60, 3_599, 3_600, 3_600]
+            .into_iter()
+            .enumerate()
+        {
+            for (micros, has_time) in [(0, true), (1, false), (999_999, true)] {
+                let time = second * 1_000_000 + micros;
+                connection
+                    .execute(
+                        "INSERT INTO event_streams (ems_id, class, event_type, source, event_key, timestamp, \
+                         received_at, group_name, level, attributes) \
+                         VALUES (1, 'EmsEvent', ?1, 's', ?2, ?3, ?4, 'power', 'detail', '{}')",
+                        params![
+                            format!("type {}", number % 2),
+                            time.to_string(),
+                            has_time.then_some(time),
+                            if has_time { 0 } else { time }
+                        ],
+                    )
+                    .unwrap();
+            }
+        }
+        migrate(&mut connection, &path, Timestamp::UNIX_EPOCH).unwrap();
+        drop(connection);
+        let mut found = Vec::new();
+        Audit::open(&DatabaseUrl::sqlite(&path))
+            .unwrap()
+            .check(&Clock::System, |finding| found.push(finding))
+            .unwrap();
+        // The rest of what such events have is not made up here.
+        found.retain(|finding| ["CountsDiffer", "Unreadable"].contains(&finding.code));
+        assert_eq!(found, []);
+    }
 
     #[test]
     fn digests_of_a_row_each_are_found_in_the_row_that_they_share() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("test.db");
-        let mut connection = Connection::open(&path).unwrap();
-        let shared = STEPS
-            .iter()
-            .position(|step| step.contains("old_event_keys"))
-            .unwrap();
-        for step in &STEPS[..shared] {
-            connection.execute_batch(step).unwrap();
-        }
-        connection
-            .pragma_update(None, "user_version", i64::try_from(shared).unwrap())
-            .unwrap();
+        let mut connection = older(&path, "old_event_keys");
         let digests = [
             0,
             1,

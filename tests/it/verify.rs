@@ -160,6 +160,24 @@ fn a_flipped_byte_anywhere_in_full_data_is_found_and_shown_with_the_events_id() 
     "#]].assert_eq(&told);
 }
 
+#[test]
+fn a_count_that_is_changed_is_shown_with_what_it_counts() {
+    let served = served();
+    let database = copy(&served.project, "counted.db");
+    let connection = Connection::open(&database).unwrap();
+    connection
+        .execute("UPDATE event_hours SET events = 11", [])
+        .unwrap();
+    drop(connection);
+    let told = told(&served, "verify --database sqlite:counted.db");
+    expect![[r#"
+        $ switchboard verify --database sqlite:counted.db
+        error[CountsDiffer]: the hour 2026-03-01T12:00:00Z of the timeline: 11 events of my_cloud are counted, 12 found, of type `com.awesomecloud.vm.create`, group `other` and level `detail` with the same outcome; help: stop the program, keep a copy of the database with its -wal, and restore a backup that passes `verify`
+        verified 12 events and 1 message: 1 error, 0 warnings
+        exit Some(1)
+    "#]].assert_eq(&told);
+}
+
 /// Statement 17.
 #[test]
 fn a_row_that_is_deleted_or_doubled_with_a_foreign_tool_is_found() {
@@ -234,6 +252,40 @@ fn a_row_that_is_deleted_or_doubled_with_a_foreign_tool_is_found() {
             &["Unreadable event 5"],
         ),
         ("UPDATE miq_queue SET state = 9", &["MessageState message 13"]),
+        (
+            "UPDATE event_streams SET outcome = 1 WHERE id = 5",
+            &["CountsDiffer the minute 2026-03-01T12:00:00Z of the timeline"],
+        ),
+        (
+            "UPDATE event_minutes SET events = events + 1",
+            &[
+                "CountsDiffer the minute 2026-03-01T12:00:00Z of the timeline",
+                "CountsDiffer the hour 2026-03-01T12:00:00Z of the timeline",
+            ],
+        ),
+        (
+            "UPDATE event_minutes SET start = start - 5",
+            &["CountsDiffer the minute 2026-03-01T11:59:00Z of the timeline"],
+        ),
+        (
+            "DELETE FROM event_minutes; DELETE FROM event_hours",
+            &["CountsDiffer the minute 2026-03-01T12:00:00Z of the timeline"],
+        ),
+        (
+            "DELETE FROM event_hours",
+            &["CountsDiffer the hour 2026-03-01T12:00:00Z of the timeline"],
+        ),
+        (
+            "UPDATE event_hours SET start = start + 3600",
+            &[
+                "CountsDiffer the hour 2026-03-01T12:00:00Z of the timeline",
+                "CountsDiffer the hour 2026-03-01T13:00:00Z of the timeline",
+            ],
+        ),
+        (
+            "DELETE FROM event_kinds",
+            &["CountsDiffer the minute 2026-03-01T12:00:00Z of the timeline"],
+        ),
     ];
     for (index, (sql, expected)) in cases.iter().enumerate() {
         let database = copy(&served.project, &format!("{index}.db"));

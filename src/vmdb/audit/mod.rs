@@ -5,6 +5,7 @@
 
 mod across;
 mod books;
+mod counts;
 mod events;
 mod files;
 mod finding;
@@ -114,6 +115,9 @@ impl Audit {
             });
             report.part("the keys", |report| across::keys(connection, &mut seen, report));
         }
+        report.part("the timeline", |report| {
+            counts::check(connection, &self.managers()?, report)
+        });
         report.part("the outbox", |report| across::outbox(connection, report));
         let is_served = files::served_by(&self.path).is_some();
         report.part("the queue", |report| {
