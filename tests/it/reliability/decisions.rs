@@ -1,15 +1,26 @@
 //! Statements 18 and 20: what one bad event costs its batch, and what the same event twice costs. 25 is a matter of types:
 //! only `PushStream::keep` makes a `Kept`, after the commit, and no stream can acknowledge without one.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 use std::thread;
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
 
 use switchboard::handler::Current;
 use switchboard::handler::Handler;
 use switchboard::handler::HandlerConfig;
 use switchboard::handler::Rules;
 use switchboard::model::delivery::Delivery;
+use switchboard::model::delivery::DeliveryError;
+use switchboard::model::delivery::Effect;
 use switchboard::model::delivery::RulesId;
 use switchboard::model::ems::Ems;
 use switchboard::model::event::EmsEvent;
@@ -31,9 +42,119 @@ use crate::support::add;
 use crate::support::event;
 use crate::support::project::Project;
 use crate::support::told_rules::put;
+use crate::support::told_rules::refresh;
 use crate::support::told_rules::start;
 use crate::support::told_rules::until;
 use crate::support::told_rules::until_empty;
+use crate::support::told_rules::vm;
+
+/// Somebody who looks at the database from outside, again and again, through a connection of their own: at no moment is
+/// there an event without all that it caused, nor any of that without the event. Each event has a target of its own.
+struct Watcher {
+    /// How many numbers of events were seen.
+    seen: Arc<AtomicUsize>,
+    is_over: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Watcher {
+    /// Of events that cause so many outside effects each, where nothing goes wrong with them.
+    fn start(folder: &Path, effects: i64) -> Self {
+        let path: PathBuf = folder.join("test.db");
+        let (seen, is_over): (Arc<AtomicUsize>, Arc<AtomicBool>) = Default::default();
+        let (notes, end) = (seen.clone(), is_over.clone());
+        let thread = thread::spawn(move || {
+            let connection = Connection::open(path).unwrap();
+            let mut numbers = BTreeSet::new();
+            while !end.load(Ordering::Acquire) {
+                numbers.insert(look(&connection, effects));
+                notes.store(numbers.len(), Ordering::Release);
+            }
+            look(&connection, effects);
+        });
+        Self {
+            seen,
+            is_over,
+            thread,
+        }
+    }
+
+    fn stop(self) {
+        self.is_over.store(true, Ordering::Release);
+        self.thread.join().unwrap();
+    }
+}
+
+/// Looks once, by one statement, which is one moment; tells how many events there are.
+fn look(connection: &Connection, effects: i64) -> i64 {
+    let sql = "SELECT (SELECT count(*) FROM event_streams), (SELECT count(*) FROM deliveries), \
+        (SELECT ifnull(sum(delivered), 0) FROM tallies), (SELECT ifnull(sum(events), 0) FROM event_minutes), \
+        (SELECT ifnull(sum(accepted), 0) FROM tallies) - (SELECT count(*) FROM miq_queue), \
+        (SELECT count(*) FROM deliveries WHERE state = 'delivered'), (SELECT count(*) FROM event_refreshes), \
+        (SELECT count(*) FROM refresh_targets), (SELECT count(*) FROM outbox)";
+    let mut query = connection.prepare_cached(sql).unwrap();
+    let numbers: Vec<i64> = query
+        .query_row([], |row| (0..9).map(|column| row.get(column)).collect())
+        .unwrap();
+    let (saved, through) = (numbers[0], numbers[5]);
+    let expected = [
+        saved,
+        saved,
+        saved,
+        saved,
+        saved,
+        through,
+        through,
+        through,
+        effects * through,
+    ];
+    assert_eq!(
+        numbers, expected,
+        "events, decisions, books, counts, off the queue; well, links, targets, effects"
+    );
+    saved
+}
+
+#[test]
+fn s18_nobody_ever_sees_an_event_without_all_that_it_caused() {
+    let (database, ems) = Database::with_ems("cloud");
+    let watcher = Watcher::start(database.folder.path(), 1);
+    let handler = start(&database, |event, _| {
+        if event.id.unwrap().0 % 10 == 0 {
+            return Delivery {
+                errors: vec![DeliveryError {
+                    path: "/".to_owned(),
+                    kind: "on purpose".to_owned(),
+                    message: "on purpose".to_owned(),
+                    fatal: true,
+                }],
+                ..Delivery::default()
+            };
+        }
+        let mut delivery = refresh(vec![vm(event.hash.text("vm_ems_ref").unwrap())]);
+        let action = serde_json::json!({"kind": "event", "event_type": "x"});
+        delivery.effects.push(Effect::Outside { action });
+        delivery
+    });
+    // Until enough of what is between two commits was looked at.
+    let mut number = 0;
+    while watcher.seen.load(Ordering::Acquire) < 100 {
+        let events =
+            (number..number + 20).map(|number| event(&format!("k{number}"), &format!("vm-{number}")));
+        put(&database, &ems, events.collect());
+        number += 20;
+        assert!(
+            !watcher.thread.is_finished(),
+            "what was seen is told by its thread"
+        );
+        until(&database.vmdb, || {
+            database.vmdb.queue_counts().unwrap().ready < 40
+        });
+    }
+    until(&database.vmdb, || database.vmdb.event_count().unwrap() == number);
+    handler.stop();
+    watcher.stop();
+}
 
 /// The shipped rules with another target parser, over an engine that has a defect.
 struct Defective(Switchboard);
@@ -92,9 +213,11 @@ fn s18_of_256_one_throws_one_panics_one_never_ends_and_253_are_as_if_nothing_was
     });
     let config: Current<HandlerConfig> = Arc::new(move || config.clone());
     let rules: Current<dyn Rules> = Arc::new(move || rules.clone());
+    let watcher = Watcher::start(database.folder.path(), 0);
     let handler = Handler::start(&database.vmdb, &rules, &config).unwrap();
     until_empty(&database.vmdb);
     handler.stop();
+    watcher.stop();
     let vmdb = &database.vmdb;
     assert_eq!(vmdb.event_count().unwrap(), 256);
     for number in 1..=256 {

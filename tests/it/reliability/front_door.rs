@@ -126,6 +126,64 @@ fn s37_no_route_tells_anything_to_a_caller_with_wrong_credentials() {
     assert_eq!(served.vmdb().event_count().unwrap(), 0);
 }
 
+/// What a quarter of the answers are faster than: noise only ever adds.
+fn typical(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 4]
+}
+
+#[test]
+fn s37_how_long_a_refusal_takes_tells_nothing_of_the_token_nor_of_what_there_is() {
+    let token = "right-and-a-good-deal-longer-than-a-guess";
+    let served = Served::with(&format!("web:\n  token: {token}\n"));
+    served.request(
+        "POST /events/my_cloud",
+        &[JSON, &format!("Authorization: Bearer {token}")],
+        r#"{"id":"e","event_name":"com.awesomecloud.vm.create","vm":{"id":"vm-1"}}"#,
+    );
+    served.until_saved(1);
+    let bearer = |shown: &str| format!("Authorization: Bearer {shown}");
+    let (first, last) = (
+        format!("x{}", &token[1..]),
+        format!("{}x", &token[..token.len() - 1]),
+    );
+    let kinds = [
+        ("GET /api/queue", String::new()),
+        ("GET /api/queue", bearer(&first)),
+        ("GET /api/queue", bearer(&last)),
+        ("GET /api/queue", bearer(&token[..5])),
+        ("GET /api/queue", format!("{}x", bearer(token))),
+        (
+            "GET /api/queue",
+            "Authorization: Basic cmlnaHQ6cmlnaHQ=".to_owned(),
+        ),
+        ("GET /api/event_streams/1", bearer(&last)),
+        ("GET /api/event_streams/99999", bearer(&last)),
+        ("POST /events/my_cloud", bearer(&last)),
+        ("POST /events/nobody", bearer(&last)),
+    ];
+    let look = || {
+        let mut times = vec![Vec::new(); kinds.len()];
+        // By turns, so that whatever else the machine does concerns all of them alike.
+        for _ in 0..100 {
+            for ((line, header), times) in kinds.iter().zip(&mut times) {
+                let began = Instant::now();
+                let answer = served.request(line, &[header, JSON], "{}");
+                times.push(began.elapsed());
+                assert_eq!(answer.status, 401, "{line} {header}");
+            }
+        }
+        times.into_iter().map(typical).collect::<Vec<_>>()
+    };
+    // What the code does it does each time, noise comes and goes.
+    let mut looks = (0..5).map(|_| look());
+    let within_noise = looks.find(|times| {
+        let (least, most) = (times.iter().min().unwrap(), times.iter().max().unwrap());
+        *most < *least + *least / 4 + Duration::from_micros(50)
+    });
+    assert!(within_noise.is_some(), "{:?} of {kinds:?}", look());
+}
+
 #[test]
 fn s37_without_a_token_no_route_answers_under_a_foreign_name() {
     let served = Served::with("");

@@ -5,4 +5,5 @@
 mod clock;
 mod decisions;
 mod front_door;
+mod pauses;
 mod secrets;
