@@ -1,7 +1,10 @@
 //! What a catcher that polls promises: C01 to C18 and C24 to C26, L1 to L5, and every provider that misbehaves.
 
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use switchboard::catcher::CatcherState;
 use switchboard::catcher::StreamKind;
 use switchboard::model::clock::SignedDuration;
@@ -386,6 +389,119 @@ async fn a_provider_that_asks_for_patience_gets_it() {
     }
 }
 
+/// Lines of the log.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// On one thread, so that all that the catcher logs is seen here.
+#[tokio::test]
+async fn a_provider_that_is_bad_for_half_a_day_is_asked_ever_less_and_costs_a_line_each_time() {
+    let page = |text: &str| Trick::Body(text.as_bytes().to_vec());
+    for trick in [
+        Trick::Status(500, ""),
+        Trick::Status(429, "Retry-After: 2\r\n"),
+        Trick::Half,
+        Trick::Again,
+        page("<html>"),
+        page("{}{}"),
+        page(r#"{"events": 7}"#),
+    ] {
+        let lines = Lines::default();
+        let log = tracing_subscriber::fmt().with_ansi(false).with_writer({
+            let lines = lines.clone();
+            move || lines.clone()
+        });
+        let logs = tracing::subscriber::set_default(log.finish());
+        let (cloud, catching) = (Cloud::start(), Catching::start());
+        cloud.happen(1, 5);
+        cloud.habit(Some(trick.clone()));
+        let ems = catching.add("cloud", &cloud.url(), None).await;
+        let mut pauses = Vec::new();
+        let mut left = SignedDuration::from_hours(12);
+        while SignedDuration::ZERO < left {
+            let status = catching.state_after(&ems, pauses.len() as u64 + 1).await;
+            assert!(status.reason.is_some(), "{status:?}");
+            let pause = catching.pass_over(&status);
+            left -= SignedDuration::try_from(pause).unwrap();
+            pauses.push(pause);
+        }
+        let grown = pauses
+            .iter()
+            .position(|pause| Duration::from_secs(300) <= *pause)
+            .unwrap();
+        assert!(
+            pauses[..grown]
+                .windows(2)
+                .all(|two| two[0] < two[1] || two[1] <= Duration::from_secs(3)),
+            "{trick:?}: {pauses:?}"
+        );
+        assert!(
+            pauses[grown..]
+                .iter()
+                .all(|pause| Duration::from_secs(300) <= *pause),
+            "{trick:?}: {pauses:?}"
+        );
+        let failures = pauses.len();
+        assert!((100..170).contains(&failures), "{trick:?}: {failures}");
+        let told = String::from_utf8(lines.0.lock().clone()).unwrap();
+        let broke_off = told
+            .lines()
+            .filter(|line| line.contains("A stream broke off."))
+            .count();
+        let others = told.lines().count() - broke_off;
+        assert!(
+            broke_off == failures && others <= failures + 5,
+            "{trick:?}: {failures} {told}"
+        );
+        cloud.habit(None);
+        catching.until(cloud.requested_since(5)).await;
+        // A page that came again is on the queue again; who handles it knows the keys.
+        let (mut queued, reasons) = catching.queued();
+        queued.dedup();
+        assert_eq!((queued, reasons), (ids(1, 5), vec![]), "{trick:?}");
+        catching.stop().await;
+        drop(logs);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_is_cut_off_takes_nothing_of_those_before_it_with_it() {
+    let (cloud, catching) = (Cloud::start(), Catching::start());
+    cloud.happen(1, 8);
+    let first: Vec<String> = ids(1, 3).iter().map(|id| event(id)).collect();
+    let first = format!(
+        r#"{{"events": [{}], "cursor": 3, "more": true}}"#,
+        first.join(",")
+    );
+    cloud.tricks([Trick::Body(first.into_bytes()), Trick::Half]);
+    let ems = catching.add("cloud", &cloud.url(), None).await;
+    let status = catching.state_after(&ems, 1).await;
+    assert!(
+        status
+            .reason
+            .as_ref()
+            .unwrap()
+            .starts_with("cannot reach the provider: "),
+        "{status:?}"
+    );
+    // What had come whole is kept, and of what was cut off nothing.
+    assert_eq!(catching.queued(), (ids(1, 3), vec![]));
+    catching.pass_over(&status);
+    catching.until(cloud.requested_since(8)).await;
+    assert_eq!(catching.queued(), (ids(1, 8), vec![]));
+    catching.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_repeats_for_ever_is_noticed_and_kept_once() {
     let (cloud, catching) = (Cloud::start(), Catching::start());
@@ -510,5 +626,25 @@ async fn a_clock_that_jumps_back_stops_no_stream() {
     cloud.happen(2, 2);
     catching.until(cloud.requested_since(2)).await;
     assert_eq!(catching.queued(), (ids(1, 2), vec![]));
+    catching.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_jumps_ahead_and_back_again_stops_no_stream_and_ends_a_pause_at_once() {
+    let ten_years = SignedDuration::from_hours(87_600);
+    let (cloud, catching) = (Cloud::start(), Catching::start());
+    cloud.happen(1, 1);
+    let ems = catching.add("cloud", &cloud.url(), None).await;
+    catching.until_state(&ems, CatcherState::Running).await;
+    catching.clock().advance(ten_years);
+    cloud.happen(2, 2);
+    catching.until(cloud.requested_since(2)).await;
+    cloud.tricks([Trick::Status(503, "Retry-After: 3000\r\n")]);
+    let broken = catching.until(catching.state_after(&ems, 1)).await;
+    cloud.happen(3, 3);
+    catching.clock().advance(ten_years);
+    catching.until(cloud.requested_since(3)).await;
+    assert!(broken.until.unwrap() < catching.clock().now());
+    assert_eq!(catching.queued(), (ids(1, 3), vec![]));
     catching.stop().await;
 }
