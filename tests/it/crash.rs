@@ -20,6 +20,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use regex::Regex;
+use rusqlite::Connection;
 use switchboard::model::clock::Clock;
 use switchboard::verify::oracle;
 use switchboard::vmdb::DatabaseUrl;
@@ -397,6 +398,28 @@ fn until<T: std::fmt::Debug>(look: impl Fn() -> T, is_right: impl Fn(&T) -> bool
         assert!(Instant::now() < end, "waited in vain: {seen:#?}");
         thread::park_timeout(Duration::from_millis(5));
     }
+}
+
+#[test]
+fn a_manager_that_was_read_whole_more_than_once_is_no_difference_and_one_that_nobody_asked_for_is() {
+    let mut trial = Trial::new();
+    trial.add_managers();
+    assert_eq!(trial.reckon(&[]), [""; 0]);
+    let by_hand = Connection::open(trial.project.path("switchboard.db")).unwrap();
+    let read = "INSERT INTO refresh_queue (ems_id, state, full_reason, requested_at, attempts) \
+                SELECT id, 2, ?1, 0, 1 FROM ext_management_systems";
+    for _ in 0..2 {
+        by_hand
+            .execute(read, ["nothing of this manager was ever read"])
+            .unwrap();
+    }
+    assert_eq!(trial.reckon(&[]), [""; 0]);
+    by_hand.execute(read, ["by chance"]).unwrap();
+    let wrong = trial.reckon(&[]);
+    assert!(
+        wrong.iter().any(|wrong| wrong.starts_with("I5: managers")),
+        "{wrong:?}"
+    );
 }
 
 #[test]

@@ -163,15 +163,13 @@ impl AtRest<'_> {
         let queued: BTreeMap<_, i64> = rows.unwrap().map(Result::unwrap).collect();
         differ("I5: targets", &targets, &queued, wrong);
         // Nobody has to ask for the first one of a manager that can be read.
-        let sql = "SELECT ems_id, group_concat(full_reason) FROM refresh_queue \
-         WHERE full_reason IS NOT NULL GROUP BY ems_id";
+        let sql = "SELECT DISTINCT ems_id, full_reason FROM refresh_queue WHERE full_reason IS NOT NULL";
         let mut query = connection.prepare(sql).unwrap();
-        let queued = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
-        let queued: BTreeMap<i64, String> = queued.unwrap().map(Result::unwrap).collect();
-        let is_wanted = |ems: &i64, why: &str| whole.contains(ems) || why == NEVER_READ;
-        if !whole.iter().all(|ems| queued.contains_key(ems))
-            || !queued.iter().all(|(ems, why)| is_wanted(ems, why))
-        {
+        let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+        let queued: BTreeSet<(i64, String)> = rows.unwrap().map(Result::unwrap).collect();
+        let is_asked = |ems: &i64| queued.iter().any(|(queued, _)| queued == ems);
+        let is_wanted = |(ems, why): &(i64, String)| whole.contains(ems) || why == NEVER_READ;
+        if !whole.iter().all(is_asked) || !queued.iter().all(is_wanted) {
             wrong.push(format!(
                 "I5: managers {whole:?} are to be refreshed, of these it was asked for: {queued:?}"
             ));
