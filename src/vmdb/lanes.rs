@@ -9,74 +9,24 @@ use std::sync::Arc;
 use ahash::HashMap;
 use tracing::debug;
 
-use crate::model::clock::Timestamp;
 use crate::model::ems::EmsId;
-use crate::model::event::EventHash;
+use crate::vmdb::candidate::Candidate;
 use crate::vmdb::clock_jump::LatestTime;
+use crate::vmdb::ready::Ready;
 use crate::vmdb::taken_file::TakenFile;
-
-/// How many new messages are known ahead.
-const AHEAD: usize = 4_096;
-/// So many bytes of native events are kept in memory until they are handled; beyond it they are read again. What
-/// is parsed of them is kept too, and takes several times as much.
-const BODY_BYTES: usize = 8 << 20;
-/// An event that was put by this process: it need not be read again.
-#[derive(Debug)]
-pub(crate) struct Body {
-    pub(crate) ems_id: EmsId,
-    pub(crate) hash: EventHash,
-    pub(crate) received_at: Timestamp,
-}
-
-/// A message that might be taken.
-#[derive(Clone, Debug)]
-pub(crate) struct Candidate {
-    pub(crate) id: i64,
-    pub(crate) ems_id: EmsId,
-    pub(crate) lane: Option<Arc<str>>,
-    pub(crate) body: Option<Arc<Body>>,
-    /// Whether it is found by its due time, not among the new ones.
-    pub(crate) is_due: bool,
-    /// Whether it may have ended the process once: then nothing else is risked with it.
-    pub(crate) is_suspect: bool,
-    /// Whether it was discarded while it was in hand.
-    pub(crate) is_gone: bool,
-}
-
-impl Candidate {
-    /// A new message that has to be read.
-    pub(crate) fn new(id: i64, ems_id: EmsId, lane: Option<Arc<str>>) -> Self {
-        Self {
-            id,
-            ems_id,
-            lane,
-            body: None,
-            is_due: false,
-            is_suspect: false,
-            is_gone: false,
-        }
-    }
-
-    fn body_bytes(&self) -> usize {
-        let body = self.body.as_ref();
-        body.map_or(0, |body| body.hash.full_data.text().len())
-    }
-}
+use crate::vmdb::turns::ById;
+use crate::vmdb::turns::Turns;
 
 /// What this process knows of the queue.
 #[derive(Debug, Default)]
 pub(crate) struct Lanes {
-    /// New messages by their ids. Those up to `known` are here, in hand, or done with.
-    ready: BTreeMap<i64, Candidate>,
-    /// Of the bodies in `ready`.
-    body_bytes: usize,
-    known: i64,
-    /// Whether the table has no new message beyond `known`.
-    is_all: bool,
-    taken: BTreeMap<i64, Candidate>,
+    pub(crate) ready: Ready,
+    taken: ById,
     busy: HashMap<Arc<str>, usize>,
     /// The first failed message of each lane that stands still.
     held: HashMap<Arc<str>, i64>,
+    /// The manager whose turn is next; where nothing of it is free, that of the next one behind it.
+    turn: Option<EmsId>,
     version: Option<i64>,
     file: Option<TakenFile>,
     /// When messages were last chosen.
@@ -94,43 +44,7 @@ impl Lanes {
     /// Hears of the version of the database that the writer sees: another one tells of another process's commit.
     pub(crate) fn see_version(&mut self, version: i64) {
         if self.version.replace(version) != Some(version) {
-            self.is_all = false;
-        }
-    }
-
-    /// Hears of a message that was just put, the latest of all.
-    pub(crate) fn add(&mut self, mut candidate: Candidate) {
-        if AHEAD <= self.ready.len() || !self.is_all {
-            self.is_all = false;
-        } else if self.known < candidate.id {
-            if BODY_BYTES < self.body_bytes + candidate.body_bytes() {
-                candidate.body = None;
-            }
-            self.body_bytes += candidate.body_bytes();
-            self.known = candidate.id;
-            self.ready.insert(candidate.id, candidate);
-        }
-    }
-
-    fn forget(&mut self, id: i64) {
-        if let Some(candidate) = self.ready.remove(&id) {
-            self.body_bytes = self.body_bytes.saturating_sub(candidate.body_bytes());
-        }
-    }
-
-    /// Behind which id the table should be read on, and how far; nothing while there is enough to choose from.
-    pub(crate) fn wants(&self) -> Option<(i64, usize)> {
-        let has_enough = self.is_all && !self.ready.is_empty();
-        let room = AHEAD.saturating_sub(self.ready.len());
-        (!has_enough && 0 < room).then_some((self.known, room))
-    }
-
-    /// Learns what the table has behind `known`; all of it where it is less than was asked for.
-    pub(crate) fn learn(&mut self, candidates: Vec<Candidate>, asked: usize) {
-        self.is_all = candidates.len() < asked;
-        for candidate in candidates {
-            self.known = self.known.max(candidate.id);
-            self.ready.insert(candidate.id, candidate);
+            self.ready.is_not_all();
         }
     }
 
@@ -143,39 +57,37 @@ impl Lanes {
         self.taken.contains_key(&id)
     }
 
-    /// Chooses among the new messages and `due`, which is in the order of its ids: a fair share, `most` at most,
-    /// and in each lane none without those before it.
+    /// Chooses among the new messages and `due`: a fair share, `most` at most. Managers take turns, and in each lane
+    /// none is chosen without those before it. What is chosen is in the order of its ids.
     pub(crate) fn choose(&mut self, due: Vec<Candidate>, most: usize, shares: usize) -> Vec<Candidate> {
         if self.taken.values().any(|candidate| candidate.is_suspect) {
             return Vec::new();
         }
-        let due: BTreeMap<i64, Candidate> = due.into_iter().map(|one| (one.id, one)).collect();
-        let mut free: Vec<&Candidate> = Vec::new();
-        let (mut new, mut old) = (self.ready.values().peekable(), due.values().peekable());
-        while free.len() < most.saturating_mul(shares.max(1)) {
-            let is_old_next = match (new.peek(), old.peek()) {
-                (Some(new), Some(old)) => old.id < new.id,
-                (None, Some(_)) => true,
-                (_, None) => false,
-            };
-            let Some(next) = (if is_old_next { old.next() } else { new.next() }) else {
-                break;
-            };
-            if self.is_free(next) {
-                free.push(next);
-            }
+        let shares = shares.max(1);
+        let mut by_manager: BTreeMap<EmsId, ById> = BTreeMap::new();
+        for one in due {
+            by_manager.entry(one.ems_id).or_default().insert(one.id, one);
         }
-        let wanted = free.len().div_ceil(shares.max(1)).min(most);
-        let wanted = match free.iter().position(|candidate| candidate.is_suspect) {
+        let turns = Turns::of(self.ready.by_manager(), &by_manager, self.turn);
+        let mut free = turns.free(most.saturating_mul(shares), |candidate| self.is_free(candidate));
+        let suspect = free.iter().position(|candidate| candidate.is_suspect);
+        let next_turn = suspect.and_then(|place| free.get(place)).map(|one| one.ems_id);
+        let wanted = if suspect == Some(0) {
             // Whatever else is in hand, by another thread too, would be to blame as well.
-            Some(0) if !self.taken.is_empty() => 0,
-            Some(0) => wanted.min(1),
-            Some(suspect) => wanted.min(suspect),
-            None => wanted,
+            most.min(usize::from(self.taken.is_empty()))
+        } else {
+            // Others need not wait with it: it is the first one when the turn is its manager's.
+            free.retain(|candidate| !candidate.is_suspect);
+            free.len().div_ceil(shares).min(most)
         };
-        let chosen: Vec<Candidate> = free.into_iter().take(wanted).cloned().collect();
+        let mut chosen: Vec<Candidate> = free.into_iter().take(wanted).cloned().collect();
+        if let Some(last) = chosen.last() {
+            let suspected = next_turn.filter(|_| !last.is_suspect);
+            self.turn = Some(suspected.unwrap_or(EmsId(last.ems_id.0 + 1)));
+        }
+        chosen.sort_unstable_by_key(|candidate| candidate.id);
         for candidate in &chosen {
-            self.forget(candidate.id);
+            self.ready.forget(candidate.ems_id, candidate.id);
             // Whoever takes it has the body to himself, and frees it where it was used.
             let taken = Candidate {
                 body: None,
@@ -194,7 +106,7 @@ impl Lanes {
 
     /// Forgets a message that was discarded; one in hand stays in hand, for the last time.
     pub(crate) fn discard(&mut self, id: i64) {
-        self.forget(id);
+        self.ready.forget_anywhere(id);
         if let Some(candidate) = self.taken.get_mut(&id) {
             candidate.is_gone = true;
         }
@@ -215,7 +127,7 @@ impl Lanes {
                 }
             }
             if !are_handled && !candidate.is_due && !candidate.is_gone {
-                self.ready.insert(id, candidate);
+                self.ready.put_back(candidate);
             }
         }
         self.write_file();
@@ -238,28 +150,44 @@ impl Lanes {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use super::Candidate;
     use super::Lanes;
     use crate::model::ems::EmsId;
+    use crate::vmdb::candidate::Candidate;
+    use crate::vmdb::ready::tests::table;
 
-    fn candidate(id: i64, lane: &str) -> Candidate {
-        Candidate::new(id, EmsId(1), (lane != "-").then(|| Arc::from(lane)))
+    fn candidate(id: i64, ems: i64, lane: &str) -> Candidate {
+        Candidate::new(id, EmsId(ems), (lane != "-").then(|| lane.into()))
     }
 
-    fn lanes(waiting: &[(i64, &str)]) -> Lanes {
+    fn suspect(id: i64, ems: i64, lane: &str) -> Candidate {
+        Candidate {
+            is_due: true,
+            is_suspect: true,
+            ..candidate(id, ems, lane)
+        }
+    }
+
+    fn lanes_of(waiting: &[(i64, i64, &str)]) -> Lanes {
         let mut lanes = Lanes::default();
-        lanes.learn(
-            waiting.iter().map(|(id, lane)| candidate(*id, lane)).collect(),
-            99,
-        );
+        lanes.ready.read_on(&table(&[])).unwrap();
+        for (id, ems, lane) in waiting {
+            lanes.ready.add(candidate(*id, *ems, lane));
+        }
         lanes
     }
 
-    fn choose(lanes: &mut Lanes, most: usize, shares: usize) -> Vec<i64> {
-        let chosen = lanes.choose(Vec::new(), most, shares);
+    fn lanes(waiting: &[(i64, &str)]) -> Lanes {
+        let waiting: Vec<_> = waiting.iter().map(|(id, lane)| (*id, 1, *lane)).collect();
+        lanes_of(&waiting)
+    }
+
+    fn choose_with(lanes: &mut Lanes, due: &[Candidate], most: usize, shares: usize) -> Vec<i64> {
+        let chosen = lanes.choose(due.to_vec(), most, shares);
         chosen.into_iter().map(|candidate| candidate.id).collect()
+    }
+
+    fn choose(lanes: &mut Lanes, most: usize, shares: usize) -> Vec<i64> {
+        choose_with(lanes, &[], most, shares)
     }
 
     #[test]
@@ -279,9 +207,48 @@ mod tests {
     }
 
     #[test]
+    fn managers_take_turns_and_the_order_within_each_stays() {
+        let flood = [1, 2, 3, 4, 5, 6].map(|id| (id, 1, "-"));
+        let others = [(7, 2, "2/a"), (8, 2, "2/a"), (9, 3, "-")];
+        let waiting = [&flood[..], &others[..]].concat();
+        // How many at once, by how many, and what they get, batch by batch.
+        let table: &[(usize, usize, &[&[i64]])] = &[
+            (3, 1, &[&[1, 7, 9], &[2, 3, 8], &[4, 5, 6]]),
+            (4, 1, &[&[1, 2, 7, 9], &[3, 4, 5, 8], &[6]]),
+            (2, 1, &[&[1, 7], &[2, 9], &[3, 8], &[4, 5], &[6]]),
+            (1, 1, &[&[1], &[7], &[9], &[2], &[8], &[3], &[4]]),
+            (9, 1, &[&[1, 2, 3, 4, 5, 6, 7, 8, 9]]),
+            (9, 3, &[&[1, 7, 9], &[2, 8], &[3, 4]]),
+        ];
+        for (most, shares, batches) in table {
+            let mut lanes = lanes_of(&waiting);
+            for batch in *batches {
+                assert_eq!(&choose(&mut lanes, *most, *shares), batch, "{most} {shares}");
+                lanes.release(batch.iter().copied(), true);
+            }
+        }
+    }
+
+    #[test]
+    fn what_became_due_keeps_its_place_within_its_manager() {
+        let mut lanes = lanes_of(&[(2, 1, "-"), (3, 1, "-"), (9, 2, "-")]);
+        let due = |id, ems| Candidate {
+            is_due: true,
+            ..candidate(id, ems, "-")
+        };
+        let mut due = vec![due(8, 2), due(1, 1), due(4, 1), due(7, 3)];
+        for batch in [[1, 7, 8], [2, 3, 9]] {
+            assert_eq!(choose_with(&mut lanes, &due, 3, 1), batch);
+            lanes.release(batch, true);
+            due.retain(|one| !batch.contains(&one.id));
+        }
+        assert_eq!(choose_with(&mut lanes, &due, 3, 1), [4]);
+    }
+
+    #[test]
     fn a_lane_stands_still_behind_a_failed_message_until_that_is_gone() {
         let mut lanes = lanes(&[(2, "a"), (3, "b"), (4, "a")]);
-        lanes.hold([(Arc::from("a"), 1)].into_iter().collect());
+        lanes.hold([("a".into(), 1)].into_iter().collect());
         assert_eq!(choose(&mut lanes, 9, 1), [3]);
         lanes.hold(ahash::HashMap::default());
         assert_eq!(choose(&mut lanes, 9, 1), [2, 4]);
@@ -290,18 +257,45 @@ mod tests {
     #[test]
     fn a_suspect_is_taken_alone_and_in_its_place() {
         let mut lanes = lanes(&[(1, "a"), (3, "c")]);
-        let suspect = Candidate {
-            is_due: true,
-            is_suspect: true,
-            ..candidate(2, "b")
-        };
+        let suspect = suspect(2, 1, "b");
         for (due, expected) in [(vec![suspect.clone()], 1), (vec![suspect], 2), (Vec::new(), 3)] {
-            let chosen = lanes.choose(due.clone(), 9, 1);
-            assert_eq!(chosen.iter().map(|one| one.id).collect::<Vec<_>>(), [expected]);
+            assert_eq!(choose_with(&mut lanes, &due, 9, 1), [expected]);
             // Another thread gets nothing beside it.
-            assert!(lanes.choose(due, 9, 1).is_empty());
+            assert!(choose_with(&mut lanes, &due, 9, 1).is_empty());
             lanes.release([expected], true);
         }
+    }
+
+    #[test]
+    fn a_suspect_has_its_turn_whatever_floods() {
+        let flood: Vec<_> = (9..150).map(|id| (id, 2 + id % 3, "-")).collect();
+        // Wherever the turn is when it comes, and however many are taken at once.
+        for (before, most) in (1..4).flat_map(|before| (1..9).map(move |most| (before, most))) {
+            let mut lanes = lanes_of(&flood);
+            let begun = choose(&mut lanes, before, 1);
+            lanes.release(begun, true);
+            let due = [suspect(1, 1, "-")];
+            let batches = (0..5).map(|_batch| {
+                let chosen = choose_with(&mut lanes, &due, most, 1);
+                lanes.release(chosen.iter().copied(), true);
+                chosen
+            });
+            let batches: Vec<Vec<i64>> = batches.collect();
+            assert!(batches.contains(&vec![1]), "{before} {most}: {batches:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_else_begins_while_it_is_a_suspects_turn() {
+        let mut lanes = lanes_of(&[(1, 1, "-"), (9, 2, "-")]);
+        let due = [suspect(8, 2, "-")];
+        assert_eq!(choose_with(&mut lanes, &due, 9, 1), [1]);
+        lanes.ready.add(candidate(10, 1, "-"));
+        assert!(choose_with(&mut lanes, &due, 9, 1).is_empty());
+        lanes.release([1], true);
+        assert_eq!(choose_with(&mut lanes, &due, 9, 1), [8]);
+        lanes.release([8], true);
+        assert_eq!(choose(&mut lanes, 9, 1), [9, 10]);
     }
 
     #[test]
@@ -310,18 +304,5 @@ mod tests {
         assert_eq!(choose(&mut lanes, 9, 1), [1, 2]);
         lanes.release([1, 2], false);
         assert_eq!(choose(&mut lanes, 9, 1), [1, 2]);
-    }
-
-    #[test]
-    fn the_table_is_asked_again_once_another_process_wrote() {
-        let mut lanes = Lanes::default();
-        assert_eq!(lanes.wants().map(|(known, _)| known), Some(0));
-        lanes.see_version(1);
-        lanes.learn(vec![candidate(1, "a")], 99);
-        lanes.add(candidate(2, "a"));
-        assert_eq!(lanes.wants(), None);
-        lanes.see_version(2);
-        lanes.add(candidate(4, "a"));
-        assert_eq!(lanes.wants().map(|(known, _)| known), Some(2));
     }
 }

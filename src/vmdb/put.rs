@@ -20,13 +20,13 @@ use crate::vmdb::MessageState;
 use crate::vmdb::RefreshRequest;
 use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
+use crate::vmdb::candidate::Body;
+use crate::vmdb::candidate::Candidate;
 use crate::vmdb::codec;
 use crate::vmdb::cursors;
 use crate::vmdb::digest;
 use crate::vmdb::event_keys;
 use crate::vmdb::lane;
-use crate::vmdb::lanes::Body;
-use crate::vmdb::lanes::Candidate;
 use crate::vmdb::refresh_queue::Merge;
 use crate::vmdb::refresh_queue::Wanted;
 use crate::vmdb::request::Request;
@@ -143,7 +143,7 @@ impl Shared {
         for (message, outcome) in messages.into_iter().zip(outcomes) {
             if let (PutOutcome::Queued(id), Some(InMemory { lane, body })) = (outcome, message) {
                 let new = Candidate::new(id.0, body.ems_id, lane);
-                lanes.add(Candidate {
+                lanes.ready.add(Candidate {
                     body: Some(body),
                     ..new
                 });

@@ -1,4 +1,4 @@
-//! Takes messages for the handler, in order within each lane.
+//! Takes messages for the handler, in order within each lane, and the managers in turns.
 //!
 //! Having a message in hand is nothing the disk has to know: if the process ends, the message is still there. So
 //! taking costs no commit, and what is handled is written once, with its outcome.
@@ -22,11 +22,11 @@ use crate::vmdb::Ticket;
 use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
 use crate::vmdb::Work;
+use crate::vmdb::candidate::Body;
+use crate::vmdb::candidate::Candidate;
 use crate::vmdb::codec;
 use crate::vmdb::ems_names::Managers;
 use crate::vmdb::event_streams;
-use crate::vmdb::lanes::Body;
-use crate::vmdb::lanes::Candidate;
 
 /// How many messages that became due are looked at, at once.
 const DUE_AT_ONCE: i64 = 4_096;
@@ -48,8 +48,9 @@ pub(crate) fn deliver_payload(event: EventId, run: u32, retry: &Retry) -> Result
 }
 
 impl Vmdb {
-    /// Takes messages: at most `most`, a fair share where `shares` handlers work side by side. In each lane they
-    /// come in order, and none comes while one before it is in hand or has failed. Nothing where there is nothing.
+    /// Takes messages: at most `most`, a fair share where `shares` handlers work side by side. Managers take turns,
+    /// so that a flood of one delays no other. In each lane they come in order, and none comes while one before it is
+    /// in hand or has failed. Nothing where there is nothing.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -79,10 +80,7 @@ impl Vmdb {
         let chosen = self.read(|transaction| {
             let due = due(transaction, now)?;
             lanes.hold(held(transaction, &due, now)?);
-            if let Some((known, room)) = lanes.wants() {
-                let found = new(transaction, known, room)?;
-                lanes.learn(found, room);
-            }
+            lanes.ready.read_on(transaction)?;
             Ok(lanes.choose(due.candidates, most, shares))
         })?;
         drop(lanes);
@@ -174,18 +172,6 @@ fn due(transaction: &rusqlite::Transaction<'_>, now: i64) -> Result<Due, VmdbErr
         candidates,
         last: last.filter(|_| !is_all),
     })
-}
-
-fn new(
-    transaction: &rusqlite::Transaction<'_>,
-    known: i64,
-    most: usize,
-) -> Result<Vec<Candidate>, VmdbError> {
-    let mut query = transaction.prepare_cached(
-        "SELECT id, ems_id, lane FROM miq_queue WHERE id > ?1 AND state = 0 ORDER BY id LIMIT ?2",
-    )?;
-    let rows = query.query_map([known, i64::try_from(most).unwrap_or(i64::MAX)], candidate)?;
-    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn candidate(row: &rusqlite::Row<'_>) -> rusqlite::Result<Candidate> {

@@ -30,9 +30,12 @@ use switchboard::switchboard::ParseError;
 use switchboard::switchboard::Parsed;
 
 use crate::support::Database;
+use crate::support::add_ems;
 use crate::support::event;
 use crate::support::told_rules::put;
+use crate::support::told_rules::start_with;
 use crate::support::told_rules::until;
+use crate::support::told_rules::until_empty;
 
 /// How many events come in one commit.
 const TOGETHER: usize = 50;
@@ -172,6 +175,45 @@ fn no_lane_is_out_of_order_and_none_has_two_in_hand() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(watch.delivered.load(Ordering::Relaxed), events);
     assert!(4 < reloads.load(Ordering::Relaxed));
+}
+
+#[test]
+fn a_message_behind_a_flood_of_another_manager_is_in_the_first_two_batches() {
+    // More than is known ahead of one manager.
+    const FLOOD: usize = 6_000;
+    const BATCH: usize = 256;
+    for has_looked in [false, true] {
+        let (database, flooding) = Database::with_ems("flooding");
+        let quiet = add_ems(&database.vmdb, "quiet");
+        if has_looked {
+            // From then on it knows of each message as it is put; else it reads the table.
+            assert!(database.vmdb.take(1, 1).unwrap().is_empty());
+        }
+        for first in (0..FLOOD).step_by(500) {
+            let hash = |number: usize| event(&format!("k{number}"), &format!("vm-{}", number % 997));
+            put(&database, &flooding, (first..first + 500).map(hash).collect());
+        }
+        put(&database, &quiet, vec![event("quiet", "vm-1")]);
+        let order: Arc<Mutex<Vec<String>>> = Arc::default();
+        let (seen, config) = (
+            order.clone(),
+            HandlerConfig {
+                threads: 1,
+                batch: BATCH,
+                ..HandlerConfig::default()
+            },
+        );
+        let handler = start_with(&database, config, Err("no parser".to_owned()), move |event, _| {
+            seen.lock().push(event.ems.as_ref().unwrap().name.to_string());
+            Delivery::default()
+        });
+        until_empty(&database.vmdb);
+        handler.stop();
+        let order = order.lock();
+        assert_eq!(order.len(), FLOOD + 1);
+        let place = order.iter().position(|name| name == "quiet").unwrap();
+        assert!(place < 2 * BATCH, "it was number {place}");
+    }
 }
 
 #[test]

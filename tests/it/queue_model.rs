@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -29,12 +30,14 @@ use switchboard::vmdb::Outcome;
 use switchboard::vmdb::PutOutcome;
 use switchboard::vmdb::QueueFilter;
 use switchboard::vmdb::Request;
+use switchboard::vmdb::Tally;
 use switchboard::vmdb::Vmdb;
 use switchboard::vmdb::VmdbError;
 use switchboard::vmdb::Work;
 
 use crate::support::Database;
 use crate::support::add;
+use crate::support::add_ems;
 use crate::support::event;
 use crate::support::expect_sound;
 use crate::support::left_by_a_crash;
@@ -42,7 +45,7 @@ use crate::support::saved;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Events by key and lane; keys repeat.
+    /// Events by key and lane; keys repeat, and each is of one manager.
     Put(Vec<(u8, u8)>),
     /// At most so many.
     Take(usize),
@@ -94,22 +97,45 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Clone, Debug)]
 struct Row {
     key: u8,
-    lane: u8,
+    lane: Lane,
     state: MessageState,
     due: Timestamp,
     /// How often the process ended with it in hand: then it is taken alone, and only twice.
     crashes: u8,
 }
 
-/// The plain list. Lane 0 is no lane.
+/// How many managers there are.
+const MANAGERS: u8 = 3;
+
+/// Whose a message is, and its lane there; 0 is no lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Lane {
+    manager: u8,
+    number: u8,
+}
+
+impl Lane {
+    fn of(key: u8, number: u8) -> Self {
+        let manager = key % MANAGERS;
+        Self { manager, number }
+    }
+
+    fn is_none(self) -> bool {
+        self.number == 0
+    }
+}
+
+/// The plain list.
 struct Model {
     rows: BTreeMap<i64, Row>,
     /// Of every message there ever was.
-    lanes: BTreeMap<i64, u8>,
+    lanes: BTreeMap<i64, Lane>,
     events: BTreeMap<u8, i64>,
     in_hand: Vec<Vec<i64>>,
     /// The one in hand that may have ended the process once.
     suspect: Option<i64>,
+    /// The manager whose turn is next.
+    turn: u8,
     now: Timestamp,
 }
 
@@ -118,54 +144,79 @@ impl Model {
         self.in_hand.iter().flatten().any(|one| *one == id)
     }
 
-    /// What may be taken: in order, nothing in a lane behind what is in hand, has failed, or is not chosen.
-    fn take(&mut self, most: usize) -> Vec<i64> {
-        if self
-            .suspect
-            .is_some_and(|suspect| self.in_hand.iter().flatten().any(|id| *id == suspect))
-        {
-            return Vec::new();
-        }
-        self.suspect = None;
+    /// What may be taken of each manager: in order, nothing in a lane behind what is in hand, or has failed, and
+    /// nothing behind a suspect.
+    fn free(&self) -> Vec<VecDeque<i64>> {
         // A message that was discarded while it was in hand is in hand still.
         let in_hand = self.in_hand.iter().flatten();
-        let mut stopped: BTreeSet<u8> = in_hand
+        let mut stopped: BTreeSet<Lane> = in_hand
             .filter(|id| !self.rows.contains_key(id))
             .map(|id| self.lanes[id])
             .collect();
-        let mut chosen = Vec::new();
+        let mut free = vec![VecDeque::new(); MANAGERS.into()];
+        let mut has_suspect = BTreeSet::new();
         for (id, row) in &self.rows {
             let is_due = match row.state {
                 MessageState::Ready => true,
                 MessageState::Waiting => row.due <= self.now,
                 MessageState::Taken | MessageState::Parked | MessageState::Dead => false,
             };
-            let is_free = is_due && !self.is_in_hand(*id) && (row.lane == 0 || !stopped.contains(&row.lane));
-            if is_free && chosen.len() < most {
-                let is_suspect = row.crashes > 0;
-                if is_suspect && !(chosen.is_empty() && self.in_hand.is_empty()) {
-                    break;
+            let is_free =
+                is_due && !self.is_in_hand(*id) && (row.lane.is_none() || !stopped.contains(&row.lane));
+            if is_free && !has_suspect.contains(&row.lane.manager) {
+                free[usize::from(row.lane.manager)].push_back(*id);
+                if row.crashes > 0 {
+                    has_suspect.insert(row.lane.manager);
                 }
-                chosen.push(*id);
-                if is_suspect {
-                    self.suspect = Some(*id);
-                    break;
-                }
-                if row.state == MessageState::Waiting {
-                    // It is not known yet whether it will be handled now.
-                    stopped.insert(row.lane);
-                }
-            } else if row.state != MessageState::Dead {
+            }
+            // Of one that failed it is not known yet whether it will be handled now.
+            if row.state != MessageState::Dead && !(is_free && row.state == MessageState::Ready) {
                 stopped.insert(row.lane);
             }
         }
-        if !chosen.is_empty() {
-            self.in_hand.push(chosen.clone());
+        free
+    }
+
+    /// What is taken: of each manager in turn one, until it is enough. A suspect comes alone, once it is the first.
+    fn take(&mut self, most: usize) -> Vec<i64> {
+        let mut in_hand = self.in_hand.iter().flatten();
+        if self
+            .suspect
+            .is_some_and(|suspect| in_hand.any(|id| *id == suspect))
+        {
+            return Vec::new();
         }
+        self.suspect = None;
+        let mut free = self.free();
+        let in_turn = |round: usize| (round + usize::from(self.turn)) % usize::from(MANAGERS);
+        let mut chosen: Vec<i64> = (0..usize::from(MANAGERS) * self.rows.len())
+            .filter_map(|round| free[in_turn(round)].pop_front())
+            .take(most)
+            .collect();
+        let is_suspect = |id: &i64| self.rows[id].crashes > 0;
+        let suspect = chosen.iter().copied().find(is_suspect);
+        if suspect.is_some() && suspect == chosen.first().copied() {
+            if !self.in_hand.is_empty() {
+                return Vec::new();
+            }
+            chosen.truncate(1);
+            self.suspect = suspect;
+        } else {
+            chosen.retain(|id| !is_suspect(id));
+        }
+        let Some(last) = chosen.last() else {
+            return Vec::new();
+        };
+        self.turn = match suspect {
+            Some(suspect) if self.suspect.is_none() => self.lanes[&suspect].manager,
+            _ => self.lanes[last].manager + 1,
+        };
+        chosen.sort_unstable();
+        self.in_hand.push(chosen.clone());
         chosen
     }
 
-    fn put(&mut self, id: i64, key: u8, lane: u8) -> PutOutcome {
+    fn put(&mut self, id: i64, key: u8, lane: Lane) -> PutOutcome {
         if let Some(known) = self.events.get(&key) {
             return PutOutcome::Duplicate(EventId(*known));
         }
@@ -208,12 +259,12 @@ impl Model {
                 Fate::Later(seconds) => {
                     row.state = MessageState::Waiting;
                     row.due = self.now + SignedDuration::from_secs((*seconds).into());
-                    if row.lane != 0 {
+                    if !row.lane.is_none() {
                         stopped.insert(row.lane);
                     }
                     Committed::Waiting
                 }
-                Fate::GivenUp if row.lane == 0 => {
+                Fate::GivenUp if row.lane.is_none() => {
                     row.state = MessageState::Dead;
                     Committed::GivenUp
                 }
@@ -231,15 +282,16 @@ impl Model {
 impl Model {
     /// What was in hand is tried once more, or given up.
     fn crash(&mut self) {
+        self.turn = 0;
         for id in self.in_hand.drain(..).flatten() {
             let Some(row) = self.rows.get_mut(&id) else {
                 continue;
             };
             row.crashes += 1;
             row.due = self.now;
-            row.state = match (row.crashes, row.lane) {
+            row.state = match (row.crashes, row.lane.is_none()) {
                 (1, _) => MessageState::Waiting,
-                (_, 0) => MessageState::Dead,
+                (_, true) => MessageState::Dead,
                 _in_a_lane => MessageState::Parked,
             };
         }
@@ -248,7 +300,7 @@ impl Model {
 
 struct Run {
     database: Database,
-    ems: Arc<Ems>,
+    managers: Vec<Arc<Ems>>,
     in_hand: Vec<Vec<Message>>,
     model: Model,
     path: PathBuf,
@@ -258,6 +310,29 @@ struct Run {
 }
 
 impl Run {
+    fn new() -> Self {
+        let database = Database::new();
+        let managers = (0..MANAGERS).map(|number| add_ems(&database.vmdb, &format!("cloud-{number}")));
+        Self {
+            managers: managers.collect(),
+            in_hand: Vec::new(),
+            model: Model {
+                rows: BTreeMap::new(),
+                lanes: BTreeMap::new(),
+                events: BTreeMap::new(),
+                in_hand: Vec::new(),
+                suspect: None,
+                turn: 0,
+                now: database.clock.now(),
+            },
+            path: database.folder.path().join("test.db"),
+            database,
+            crashes: 0,
+            is_full: false,
+            is_broken: false,
+        }
+    }
+
     fn vmdb(&self) -> &Vmdb {
         &self.database.vmdb
     }
@@ -270,7 +345,7 @@ impl Run {
                     if *lane == 0 {
                         hash.attributes.clear();
                     }
-                    add(&self.ems, hash)
+                    add(&self.managers[usize::from(key % MANAGERS)], hash)
                 };
                 let put = self.vmdb().put(events.iter().map(hash).collect::<Vec<_>>());
                 let Some(outcomes) = self.done(put) else { return };
@@ -280,7 +355,7 @@ impl Run {
                         PutOutcome::Duplicate(_) => 0,
                     };
                     assert!(!self.model.rows.contains_key(&id));
-                    assert_eq!(outcome, self.model.put(id, *key, *lane));
+                    assert_eq!(outcome, self.model.put(id, *key, Lane::of(*key, *lane)));
                 }
             }
             Step::Take(most) => {
@@ -422,12 +497,12 @@ impl Run {
                 false => (*id, row.state),
             });
         assert_eq!(listed, expected.collect::<Vec<_>>());
-        let tally = self
-            .vmdb()
+        let mut tally = Tally::default();
+        self.vmdb()
             .tallies()
             .unwrap()
-            .remove(&self.ems.id)
-            .unwrap_or_default();
+            .values()
+            .for_each(|one| tally.add(one));
         let count = |rows: usize| i64::try_from(rows).unwrap();
         assert_eq!(
             tally.received,
@@ -464,17 +539,7 @@ proptest! {
 
     #[test]
     fn the_queue_is_a_plain_list_that_survives(steps in collection::vec(step(), 1..60)) {
-        let (database, ems) = Database::with_ems("cloud");
-        let model = Model {
-            rows: BTreeMap::new(),
-            lanes: BTreeMap::new(),
-            events: BTreeMap::new(),
-            in_hand: Vec::new(),
-            suspect: None,
-            now: database.clock.now(),
-        };
-        let path = database.folder.path().join("test.db");
-        let mut run = Run { database, ems, in_hand: Vec::new(), model, path, crashes: 0, is_full: false, is_broken: false };
+        let mut run = Run::new();
         for step in steps {
             run.step(step);
             run.check();
@@ -486,26 +551,7 @@ proptest! {
 #[test]
 #[cfg_attr(not(feature = "crash-points"), ignore = "needs --features crash-points")]
 fn what_could_not_be_discarded_is_on_the_queue_as_before() {
-    let (database, ems) = Database::with_ems("cloud");
-    let path = database.folder.path().join("test.db");
-    let model = Model {
-        rows: BTreeMap::new(),
-        lanes: BTreeMap::new(),
-        events: BTreeMap::new(),
-        in_hand: Vec::new(),
-        suspect: None,
-        now: database.clock.now(),
-    };
-    let mut run = Run {
-        database,
-        ems,
-        in_hand: Vec::new(),
-        model,
-        path,
-        crashes: 0,
-        is_full: false,
-        is_broken: false,
-    };
+    let mut run = Run::new();
     // Taken once, so that it is known in memory.
     for step in [
         Step::Put(vec![(1, 0), (2, 0)]),
