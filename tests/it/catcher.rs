@@ -421,7 +421,10 @@ async fn a_provider_that_is_bad_for_half_a_day_is_asked_ever_less_and_costs_a_li
             let lines = lines.clone();
             move || lines.clone()
         });
+        // Were it the only one, whichever thread comes by a line first would say for all that nobody listens.
+        let _another = tracing::Dispatch::new(tracing_subscriber::registry());
         let logs = tracing::subscriber::set_default(log.finish());
+        tracing::callsite::rebuild_interest_cache();
         let (cloud, catching) = (Cloud::start(), Catching::start());
         cloud.happen(1, 5);
         cloud.habit(Some(trick.clone()));

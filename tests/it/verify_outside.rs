@@ -94,12 +94,19 @@ fn a_ledger_of_what_was_sent_agrees_with_a_sound_database() {
     assert_eq!(sums, expected);
 }
 
+/// Counts the events of the timeline anew.
+const RECOUNT: &str = "DELETE FROM event_minutes; DELETE FROM event_hours; \
+     INSERT INTO event_minutes SELECT ifnull(e.timestamp, e.received_at) / 60000000 * 60, e.ems_id, k.id, e.outcome, \
+         count(*) FROM event_streams e JOIN event_kinds k USING (event_type, group_name, level) GROUP BY 1, 2, 3, 4; \
+     INSERT INTO event_hours SELECT start / 3600 * 3600, ems_id, kind_id, outcome, sum(events) FROM event_minutes \
+         GROUP BY 1, 2, 3, 4;";
+
 #[test]
 fn what_is_lost_changed_made_up_or_doubled_is_told_by_its_key() {
     let served = sent();
     let ledger = served.project.path("ledger");
-    // Each mends the books, as whoever wanted to hide it would.
-    let books = |change: &str| format!("UPDATE tallies SET {change};");
+    // Each mends the books and the counts of the timeline, as whoever wanted to hide it would.
+    let books = |change: &str| format!("UPDATE tallies SET {change}; {RECOUNT}");
     let cases = [
         (
             format!(

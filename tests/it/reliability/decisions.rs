@@ -1,5 +1,6 @@
 //! Statements 18 and 20: what one bad event costs its batch, and what the same event twice costs. 25 is a matter of types:
 //! only `PushStream::keep` makes a `Kept`, after the commit, and no stream can acknowledge without one.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::collections::BTreeSet;
 use std::fs;

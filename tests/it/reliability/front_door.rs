@@ -1,5 +1,10 @@
 //! Statements 37 and 38, and senders that dribble: nobody without credentials learns anything, and nobody costs much.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "tests"
+)]
 
 use std::fs;
 use std::io::Read;

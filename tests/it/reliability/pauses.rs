@@ -1,5 +1,4 @@
 //! Statement 27, at whoever refreshes: the pauses between the tries grow, by the clock of the test.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use switchboard::appliance::ApplianceConfig;
 use switchboard::model::clock::Clock;
