@@ -240,6 +240,7 @@ fn write_decided<'a>(
             ],
         )?;
         transaction.news.waiting += 1;
+        transaction.news.has_held = true;
         crash_point!("state.retry_scheduled");
     }
     let tally = transaction.books.of(ems_id);
@@ -270,6 +271,7 @@ fn fail(
     let Some((ems_id, state)) = found else {
         return Ok(Committed::Lost);
     };
+    transaction.news.has_held = true;
     if state == MessageState::Dead.number() {
         transaction.books.of(ems_id).dead += 1;
         transaction.news.waiting -= 1;

@@ -27,6 +27,8 @@ pub(crate) struct Lanes {
     held: HashMap<Arc<str>, i64>,
     /// The manager whose turn is next; where nothing of it is free, that of the next one behind it.
     turn: Option<EmsId>,
+    /// Whether nothing in the table had failed or waited for its time when it was looked at last, nor came since.
+    is_plain: bool,
     version: Option<i64>,
     file: Option<TakenFile>,
     /// When messages were last chosen.
@@ -45,12 +47,33 @@ impl Lanes {
     pub(crate) fn see_version(&mut self, version: i64) {
         if self.version.replace(version) != Some(version) {
             self.ready.is_not_all();
+            self.is_plain = false;
         }
+    }
+
+    /// Hears that a message failed, or waits for its time.
+    pub(crate) fn is_not_plain(&mut self) {
+        self.is_plain = false;
+    }
+
+    /// Hears whether the table has no message that failed or waits for its time.
+    pub(crate) fn sees_plain(&mut self, is_plain: bool) {
+        self.is_plain = is_plain;
+    }
+
+    /// Whether the table could say nothing new about what to choose.
+    pub(crate) fn knows_enough(&self) -> bool {
+        self.is_plain && self.ready.knows_enough()
     }
 
     /// Learns which lanes stand still, each with its first failed message.
     pub(crate) fn hold(&mut self, held: HashMap<Arc<str>, i64>) {
         self.held = held;
+    }
+
+    /// Whether there is something that was not chosen.
+    pub(crate) fn has_more(&self) -> bool {
+        !self.ready.is_empty()
     }
 
     pub(crate) fn is_taken(&self, id: i64) -> bool {

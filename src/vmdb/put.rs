@@ -332,6 +332,7 @@ fn insert(transaction: &mut Transaction<'_>, message: &Prepared) -> Result<PutOu
     } else {
         transaction.news.waiting += 1;
         transaction.news.has_messages = true;
+        transaction.news.has_held |= message.state != MessageState::Ready;
     }
     Ok(PutOutcome::Queued(MessageId(id)))
 }

@@ -338,6 +338,7 @@ fn retry(transaction: &mut Transaction<'_>, which: &Which) -> Result<usize, Vmdb
         transaction.news.waiting += count;
     }
     transaction.news.has_messages = true;
+    transaction.news.has_held = true;
     transaction.execute(
         &format!(
             "UPDATE miq_queue SET state = 2, due = ?4, attempts = 0, crashes = 0 \

@@ -14,14 +14,14 @@ use crate::vmdb::candidate::Candidate;
 use crate::vmdb::turns::ById;
 
 /// How many new messages of a manager are known ahead.
-const AHEAD: usize = 4_096;
+const AHEAD: usize = 16_384;
 /// A manager of whom fewer are known is read on.
 const FEW: usize = AHEAD / 2;
 /// How many rows of the table are looked at, at once.
 const AT_ONCE: usize = 65_536;
 /// So many bytes of native events are kept in memory until they are handled; beyond it they are read again. What
 /// is parsed of them is kept too, and takes several times as much.
-const BODY_BYTES: usize = 8 << 20;
+const BODY_BYTES: usize = 32 << 20;
 
 /// The new messages of all managers, as far as they are known.
 #[derive(Debug, Default)]
@@ -56,6 +56,11 @@ impl Ready {
     /// The messages of each manager that has any.
     pub(crate) fn by_manager(&self) -> impl Iterator<Item = (EmsId, &ById)> {
         self.lines.iter().map(|(ems_id, line)| (*ems_id, &line.messages))
+    }
+
+    /// Whether no message is known.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
     }
 
     /// Hears that the table may have messages that this process did not put.
@@ -138,6 +143,11 @@ impl Ready {
         }
         self.has_read(from, last, looked_at < AT_ONCE);
         Ok(())
+    }
+
+    /// Whether the table need not be read on.
+    pub(crate) fn knows_enough(&self) -> bool {
+        self.wants().is_none()
     }
 
     /// From which id on the table should be read. Where nothing is ready, another process may have put something.

@@ -110,6 +110,7 @@ impl Vmdb {
                 let mut merge = Merge::default();
                 let id = merge.add(transaction, None, &wanted)?;
                 merge.write(transaction)?;
+                transaction.news.has_refreshes = true;
                 // Whoever asks by hand does not want to wait for the end of a pause.
                 transaction.execute(
                     "UPDATE refresh_queue SET due = NULL, joined_at = 0 WHERE id = ?1",
@@ -179,7 +180,7 @@ impl<'a> Merge<'a> {
     /// Joins a request to the waiting refresh of its manager, which begins to wait where there is none.
     pub(crate) fn add(
         &mut self,
-        transaction: &Transaction<'_>,
+        transaction: &mut Transaction<'_>,
         event: Option<EventId>,
         wanted: &'a Wanted,
     ) -> Result<RefreshId, VmdbError> {
@@ -222,7 +223,6 @@ impl<'a> Merge<'a> {
 
     /// Writes what was merged.
     pub(crate) fn write(&self, transaction: &mut Transaction<'_>) -> Result<(), VmdbError> {
-        transaction.news.has_refreshes |= !self.waiting.is_empty();
         for id in self.waiting.values() {
             transaction.execute(
                 "UPDATE refresh_queue SET joined_at = ?2 WHERE id = ?1",
@@ -266,8 +266,9 @@ impl<'a> Merge<'a> {
     }
 }
 
-/// The waiting refresh of a manager, which begins to wait where there is none.
-fn waiting(transaction: &Transaction<'_>, ems_id: EmsId) -> Result<RefreshId, VmdbError> {
+/// The waiting refresh of a manager, which begins to wait where there is none. Only a new one is news: what joins
+/// another one lets it begin no sooner.
+fn waiting(transaction: &mut Transaction<'_>, ems_id: EmsId) -> Result<RefreshId, VmdbError> {
     let found = transaction.first(
         "SELECT id FROM refresh_queue WHERE ems_id = ?1 AND state = 0",
         [ems_id.0],
@@ -280,5 +281,6 @@ fn waiting(transaction: &Transaction<'_>, ems_id: EmsId) -> Result<RefreshId, Vm
         "INSERT INTO refresh_queue (ems_id, state, requested_at, attempts) VALUES (?1, 0, ?2, 0)",
         params![ems_id.0, transaction.now.as_microsecond()],
     )?;
+    transaction.news.has_refreshes = true;
     Ok(RefreshId(transaction.connection.last_insert_rowid()))
 }

@@ -96,11 +96,8 @@ impl Shared {
         if news.has_managers {
             self.names.forget();
         }
-        if let Some(delivery) = news.last_delivery {
-            self.last_delivery.send_replace(delivery);
-        }
-        if news.has_refreshes {
-            self.refreshes.send_modify(|count| *count += 1);
+        if news.has_held {
+            self.lanes.lock().is_not_plain();
         }
         if let Some(event) = news.last_event {
             self.last_event.send_if_modified(|last| {
@@ -108,6 +105,12 @@ impl Shared {
                 *last = event.max(*last);
                 is_later
             });
+        }
+        if let Some(delivery) = news.last_delivery {
+            self.last_delivery.send_replace(delivery);
+        }
+        if news.has_refreshes {
+            self.refreshes.send_modify(|count| *count += 1);
         }
     }
 
@@ -197,8 +200,13 @@ impl Shared {
         self.refreshes.subscribe()
     }
 
-    /// Wakes everybody who waits for a message to take.
+    /// Wakes somebody who waits for a message to take; where there is more than one can take, that one rings again.
     pub(crate) fn ring(&self) {
+        self.bell.ring_for_one();
+    }
+
+    /// Wakes everybody who waits for a message to take.
+    pub(crate) fn ring_for_all(&self) {
         self.bell.ring();
     }
 
@@ -221,9 +229,16 @@ pub(crate) struct Bell {
 }
 
 impl Bell {
+    /// Wakes all of them.
     pub(crate) fn ring(&self) {
         *self.rung.lock() += 1;
         self.waiter.notify_all();
+    }
+
+    /// Wakes one of them. Whoever is about to wait hears it too.
+    pub(crate) fn ring_for_one(&self) {
+        *self.rung.lock() += 1;
+        self.waiter.notify_one();
     }
 
     /// How often it rang until now.

@@ -77,13 +77,23 @@ impl Vmdb {
         }
         let now = now.as_microsecond();
         let mut lanes = self.shared().lanes.lock();
-        let chosen = self.read(|transaction| {
-            let due = due(transaction, now)?;
-            lanes.hold(held(transaction, &due, now)?);
-            lanes.ready.read_on(transaction)?;
-            Ok(lanes.choose(due.candidates, most, shares))
-        })?;
+        let chosen = if lanes.knows_enough() {
+            lanes.choose(Vec::new(), most, shares)
+        } else {
+            self.read(|transaction| {
+                let due = due(transaction, now)?;
+                lanes.hold(held(transaction, &due, now)?);
+                lanes.sees_plain(is_plain(transaction)?);
+                lanes.ready.read_on(transaction)?;
+                Ok(lanes.choose(due.candidates, most, shares))
+            })?
+        };
+        let is_more = !chosen.is_empty() && lanes.has_more();
         drop(lanes);
+        if is_more {
+            // Whoever was woken wakes the next one.
+            self.shared().ring();
+        }
         let ticket = |one: Candidate| {
             let ticket = Ticket {
                 id: MessageId(one.id),
@@ -124,7 +134,7 @@ impl Vmdb {
 
     /// Wakes everybody who waits for messages, as at the end of the program.
     pub fn wake(&self) {
-        self.shared().ring();
+        self.shared().ring_for_all();
     }
 }
 
@@ -151,6 +161,15 @@ fn held(
         Ok((row.get::<_, String>(0)?.into(), row.get(1)?))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Whether no message failed or waits for its time.
+fn is_plain(transaction: &rusqlite::Transaction<'_>) -> Result<bool, VmdbError> {
+    let mut query = transaction.prepare_cached(
+        "SELECT NOT EXISTS (SELECT 1 FROM miq_queue WHERE state = 2) \
+         AND NOT EXISTS (SELECT 1 FROM miq_queue WHERE state > 1 AND lane IS NOT NULL)",
+    )?;
+    Ok(query.query_row([], |row| row.get(0))?)
 }
 
 fn due(transaction: &rusqlite::Transaction<'_>, now: i64) -> Result<Due, VmdbError> {

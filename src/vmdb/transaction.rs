@@ -46,6 +46,8 @@ pub(crate) struct News {
     pub(crate) waiting: i64,
     /// Whether there may be something to take.
     pub(crate) has_messages: bool,
+    /// Whether a message failed, or waits for its time.
+    pub(crate) has_held: bool,
     /// Whether there may be something to send.
     pub(crate) has_effects: bool,
     /// The last event saved.
@@ -54,7 +56,7 @@ pub(crate) struct News {
     pub(crate) last_delivery: Option<FeedPosition>,
     /// Whether a manager was added or removed.
     pub(crate) has_managers: bool,
-    /// Whether there may be a refresh to run.
+    /// Whether there may be another refresh to run.
     pub(crate) has_refreshes: bool,
     /// The greatest number of a message that is gone and became no event: nobody else may get it.
     pub(crate) last_gone: Option<MessageId>,
@@ -66,6 +68,7 @@ impl News {
     pub(crate) fn add(&mut self, other: &Self) {
         self.waiting += other.waiting;
         self.has_messages |= other.has_messages;
+        self.has_held |= other.has_held;
         self.has_effects |= other.has_effects;
         self.last_event = self.last_event.max(other.last_event);
         self.last_delivery = self.last_delivery.max(other.last_delivery);
