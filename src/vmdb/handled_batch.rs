@@ -133,7 +133,7 @@ impl Batch {
         if !on_queue.has(transaction, id)? {
             return Ok(Committed::Lost);
         }
-        transaction.news.waiting -= 1;
+        transaction.news.waiting.count(ems_id, -1);
         match row {
             Row::New {
                 row,
@@ -239,7 +239,7 @@ fn write_decided<'a>(
                 (retry.payload_of)(event)?,
             ],
         )?;
-        transaction.news.waiting += 1;
+        transaction.news.waiting.count(ems_id, 1);
         transaction.news.has_held = true;
         crash_point!("state.retry_scheduled");
     }
@@ -274,7 +274,7 @@ fn fail(
     transaction.news.has_held = true;
     if state == MessageState::Dead.number() {
         transaction.books.of(ems_id).dead += 1;
-        transaction.news.waiting -= 1;
+        transaction.news.waiting.count(ems_id, -1);
     }
     crash_point!("dead_letter.moved", retry_at.is_none());
     Ok(if retry_at.is_some() {

@@ -85,6 +85,7 @@ mod traces;
 mod transaction;
 mod turns;
 mod upkeep;
+mod waiting;
 mod writer;
 mod writer_state;
 
@@ -211,6 +212,7 @@ use crate::vmdb::startup::Found;
 use crate::vmdb::taken_file::TakenFile;
 use crate::vmdb::transaction::Transaction;
 use crate::vmdb::upkeep::UpkeepThread;
+use crate::vmdb::waiting::Waiting;
 use crate::vmdb::writer::Command;
 use crate::vmdb::writer::Writer;
 
@@ -303,10 +305,10 @@ impl Vmdb {
         } else {
             Lanes::new(None)
         };
-        let (waiting, accepted) = Self::queued(&connection)?;
+        let waiting = Waiting::load(&connection)?;
         let (last_event, last_delivery) = Self::last(&connection)?;
         if serves {
-            startup::check_books(&connection, accepted)?;
+            startup::check_books(&connection)?;
         }
         let shared = Arc::new(Shared::new(
             Files::remember(path),
@@ -339,16 +341,6 @@ impl Vmdb {
                 lock,
             }),
         })
-    }
-
-    /// How many messages wait for the handler, and how many came in and are no event yet.
-    fn queued(connection: &Connection) -> Result<(i64, i64), VmdbError> {
-        let counts = connection.query_row(
-            "SELECT count(*) FILTER (WHERE state <> 1), count(*) FILTER (WHERE kind <> 2) FROM miq_queue",
-            [],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?;
-        Ok(counts)
     }
 
     /// The last event, and the last delivery.
@@ -386,11 +378,6 @@ impl Vmdb {
     /// How long its transactions took until the disk had them.
     pub fn commit_times(&self) -> &Histogram {
         &self.inner.shared.commit_times
-    }
-
-    /// How many messages wait for the handler, near enough for a gauge.
-    pub fn waiting(&self) -> u64 {
-        self.inner.shared.waiting()
     }
 
     /// The last event saved by this process; changes whenever events are committed.

@@ -330,7 +330,7 @@ fn insert(transaction: &mut Transaction<'_>, message: &Prepared) -> Result<PutOu
     if is_dead {
         tally.dead += 1;
     } else {
-        transaction.news.waiting += 1;
+        transaction.news.waiting.count(message.ems_id, 1);
         transaction.news.has_messages = true;
         transaction.news.has_held |= message.state != MessageState::Ready;
     }

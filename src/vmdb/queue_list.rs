@@ -250,7 +250,7 @@ impl Vmdb {
             if state == MessageState::Dead.number() {
                 transaction.books.of(ems_id).dead -= 1;
             } else {
-                transaction.news.waiting -= 1;
+                transaction.news.waiting.count(ems_id, -1);
             }
             if kind != MessageKind::Deliver.number() {
                 transaction.execute("DELETE FROM native_events WHERE id = ?1", [id.0])?;
@@ -335,7 +335,7 @@ fn retry(transaction: &mut Transaction<'_>, which: &Which) -> Result<usize, Vmdb
     for row in rows {
         let (ems_id, count) = row?;
         transaction.books.of(ems_id).dead -= count;
-        transaction.news.waiting += count;
+        transaction.news.waiting.count(ems_id, count);
     }
     transaction.news.has_messages = true;
     transaction.news.has_held = true;

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -26,6 +25,7 @@ use crate::vmdb::known_steps::KnownSteps;
 use crate::vmdb::lanes::Lanes;
 use crate::vmdb::open_reads::OpenReads;
 use crate::vmdb::transaction::News;
+use crate::vmdb::waiting::Waiting;
 
 /// A disk that failed so often within [`FAILURES_WITHIN`] is not relied on, though it works again in between.
 const MOST_FAILURES: usize = 3;
@@ -46,7 +46,7 @@ pub(crate) struct Shared {
     pub(crate) effects: Bell,
     /// How long each transaction took, the gathering of its requests included.
     pub(crate) commit_times: Histogram,
-    waiting: AtomicI64,
+    pub(crate) waiting: Mutex<Waiting>,
     inventory: AtomicU64,
     trouble: Mutex<Option<VmdbError>>,
     damage: Mutex<Option<VmdbError>>,
@@ -63,7 +63,7 @@ impl Shared {
         room: DiskRoom,
         lanes: Lanes,
         known_steps: KnownSteps,
-        waiting: i64,
+        waiting: Waiting,
         last_event: EventId,
         last_delivery: FeedPosition,
     ) -> Self {
@@ -77,7 +77,7 @@ impl Shared {
             effects_in_hand: Mutex::default(),
             effects: Bell::default(),
             commit_times: Histogram::default(),
-            waiting: AtomicI64::new(waiting),
+            waiting: Mutex::new(waiting),
             inventory: AtomicU64::new(1),
             trouble: Mutex::default(),
             damage: Mutex::default(),
@@ -92,7 +92,7 @@ impl Shared {
     /// Tells what a commit brought; before its requests are answered.
     pub(crate) fn announce(&self, news: &mut News) {
         self.known_steps.learn(std::mem::take(&mut news.steps));
-        self.waiting.fetch_add(news.waiting, Ordering::Relaxed);
+        self.waiting.lock().add(&news.waiting);
         if news.has_managers {
             self.names.forget();
         }
@@ -184,10 +184,6 @@ impl Shared {
         self.inventory.fetch_add(1, Ordering::SeqCst);
     }
 
-    pub(crate) fn waiting(&self) -> u64 {
-        u64::try_from(self.waiting.load(Ordering::Relaxed)).unwrap_or(0)
-    }
-
     pub(crate) fn events_saved(&self) -> watch::Receiver<EventId> {
         self.last_event.subscribe()
     }
@@ -267,6 +263,7 @@ mod tests {
     use crate::vmdb::files::Files;
     use crate::vmdb::known_steps::KnownSteps;
     use crate::vmdb::lanes::Lanes;
+    use crate::vmdb::waiting::Waiting;
 
     fn failure(extended_code: i32) -> VmdbError {
         rusqlite::Error::SqliteFailure(ffi::Error::new(extended_code), None).into()
@@ -286,7 +283,7 @@ mod tests {
                 DiskRoom::new(&path, 0),
                 Lanes::new(None),
                 steps,
-                0,
+                Waiting::default(),
                 EventId(0),
                 FeedPosition(0),
             )

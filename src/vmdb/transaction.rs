@@ -17,6 +17,7 @@ use crate::vmdb::digest_index;
 use crate::vmdb::event_counts::EventCounts;
 use crate::vmdb::event_refs;
 use crate::vmdb::tallies::Books;
+use crate::vmdb::waiting::Waiting;
 use crate::vmdb::writer_state::WriterState;
 
 /// One job's view of the transaction that it shares with others.
@@ -43,7 +44,7 @@ pub(crate) struct Transaction<'a> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct News {
     /// How many messages wait more, or fewer.
-    pub(crate) waiting: i64,
+    pub(crate) waiting: Waiting,
     /// Whether there may be something to take.
     pub(crate) has_messages: bool,
     /// Whether a message failed, or waits for its time.
@@ -66,7 +67,7 @@ pub(crate) struct News {
 
 impl News {
     pub(crate) fn add(&mut self, other: &Self) {
-        self.waiting += other.waiting;
+        self.waiting.add(&other.waiting);
         self.has_messages |= other.has_messages;
         self.has_held |= other.has_held;
         self.has_effects |= other.has_effects;

@@ -38,7 +38,8 @@ pub(crate) async fn post(
     let services = &shared.services;
     // Before the body is read: it could not be kept.
     services.vmdb.health()?;
-    if services.vmdb.room() == 0 || services.vmdb.waiting() >= shared.limits.waiting_messages {
+    let limit = shared.limits.waiting_messages;
+    if services.vmdb.room() == 0 || !services.vmdb.has_room(ems.id, limit)? {
         return Err(Problem::busy());
     }
     let (parts, body) = request.into_parts();

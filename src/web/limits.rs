@@ -50,7 +50,7 @@ pub struct Limits {
     pub connections: usize,
     /// Open connections of one address.
     pub connections_per_address: usize,
-    /// Messages that may wait for the handler before senders are asked to come again.
+    /// Messages that may wait for the handler before senders are asked to come again; each manager has a share.
     pub waiting_messages: u64,
     /// How long requests under way may take once the server stops.
     pub stop_time: Duration,

@@ -35,7 +35,6 @@ use crate::support::event;
 use crate::support::told_rules::put;
 use crate::support::told_rules::start_with;
 use crate::support::told_rules::until;
-use crate::support::told_rules::until_empty;
 
 /// How many events come in one commit.
 const TOGETHER: usize = 50;
@@ -207,7 +206,9 @@ fn a_message_behind_a_flood_of_another_manager_is_in_the_first_two_batches() {
             seen.lock().push(event.ems.as_ref().unwrap().name.to_string());
             Delivery::default()
         });
-        until_empty(&database.vmdb);
+        until(&database.vmdb, || {
+            database.vmdb.event_count().unwrap() == u64::try_from(FLOOD + 1).unwrap()
+        });
         handler.stop();
         let order = order.lock();
         assert_eq!(order.len(), FLOOD + 1);

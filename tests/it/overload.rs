@@ -320,6 +320,52 @@ fn ten_times_what_it_can_take_is_refused_politely_and_nothing_acknowledged_is_lo
     assert!(grown < 200 * MIB, "memory grew by {} MiB", grown / MIB);
 }
 
+#[test]
+fn one_manager_at_its_limit_is_refused_while_another_one_is_let_in() {
+    const LIMIT: usize = 100;
+    let project = project(None);
+    let settings = format!("web:\n  max_waiting_messages: {LIMIT}\n");
+    project.write("config/settings.yml", &settings);
+    for name in ["flooding", "other"] {
+        project.run(&format!("ems add {name} --type awesome_cloud"));
+    }
+    // Half is reserved, a quarter for each. What waits for a time that never comes waits as long as the test lasts.
+    let most = LIMIT - LIMIT / 4;
+    let database = Connection::open(project.path("switchboard.db")).unwrap();
+    let fill = "WITH RECURSIVE n(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < ?1) \
+        INSERT INTO miq_queue (state, kind, ems_id, attempts, crashes, due, received_at, payload) \
+        SELECT 2, 2, id, 0, 0, 9000000000000000, 0, '{}' FROM n, ext_management_systems WHERE name = 'flooding'";
+    assert_eq!(database.execute(fill, [most]).unwrap(), most);
+    drop(database);
+
+    let serving = Serving::start(project, &[]);
+    let mut caller = Caller::connect(&serving.address);
+    for number in 0..3 {
+        let refused = caller.post("flooding", &[event(&format!("refused-{number}"), number)]);
+        assert_eq!(
+            (refused.status, refused.has_retry_after),
+            (429, true),
+            "{}",
+            refused.text
+        );
+        let taken = caller.post("other", &[event(&format!("taken-{number}"), number)]);
+        assert_eq!(taken.status, 202, "{}", taken.text);
+    }
+    serving.until_handled();
+    // One less, and it is let in.
+    let project = serving.stop();
+    let database = Connection::open(project.path("switchboard.db")).unwrap();
+    let one = "DELETE FROM miq_queue WHERE id = (SELECT min(id) FROM miq_queue)";
+    assert_eq!(database.execute(one, []).unwrap(), 1);
+    drop(database);
+    let serving = Serving::start(project, &[]);
+    let mut caller = Caller::connect(&serving.address);
+    assert_eq!(caller.post("flooding", &[event("let-in", 1)]).status, 202);
+    serving.until_handled();
+    let expected = ["let-in", "taken-0", "taken-1", "taken-2"];
+    assert_eq!(saved(&serving.stop()), expected.map(str::to_owned).into());
+}
+
 /// What a soak watches.
 #[derive(Clone, Copy, Debug, Default)]
 struct Figures {
