@@ -69,8 +69,11 @@ pub(crate) fn decide(
             .collect(),
         ..Delivery::default()
     });
-    let events = events.into_iter().map(|(key, vm)| event(key, vm)).collect();
-    put(database, &ems, events);
+    // In parts: one transaction of very many would be a log that is too large for whoever reads meanwhile.
+    let mut events = events.into_iter().map(|(key, vm)| event(key, vm)).peekable();
+    while events.peek().is_some() {
+        put(database, &ems, events.by_ref().take(1_000).collect());
+    }
     until_handled(&database.vmdb);
     handler.stop();
 }

@@ -1,10 +1,5 @@
 //! Statements 37 and 38, and senders that dribble: nobody without credentials learns anything, and nobody costs much.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    reason = "tests"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::fs;
 use std::io::Read;
@@ -149,14 +144,14 @@ fn s37_how_long_a_refusal_takes_tells_nothing_of_the_token_nor_of_what_there_is(
     served.until_saved(1);
     let bearer = |shown: &str| format!("Authorization: Bearer {shown}");
     let (first, last) = (
-        format!("x{}", &token[1..]),
-        format!("{}x", &token[..token.len() - 1]),
+        token.replacen("right", "xight", 1),
+        token.replace("guess", "guesx"),
     );
     let kinds = [
         ("GET /api/queue", String::new()),
         ("GET /api/queue", bearer(&first)),
         ("GET /api/queue", bearer(&last)),
-        ("GET /api/queue", bearer(&token[..5])),
+        ("GET /api/queue", bearer("right")),
         ("GET /api/queue", format!("{}x", bearer(token))),
         (
             "GET /api/queue",
