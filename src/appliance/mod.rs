@@ -59,6 +59,7 @@ use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbConfig;
 use crate::vmdb::VmdbError;
 use crate::web::BindError;
+use crate::web::Figures;
 use crate::web::Limits;
 use crate::web::Services;
 use crate::web::Signatures;
@@ -118,6 +119,7 @@ pub struct Appliance {
     address: SocketAddr,
     vmdb: Vmdb,
     rules: ActiveSwitchboard,
+    figures: Figures,
     outbox: Outbox,
     refresher: Refresher,
     handler: Handler,
@@ -241,6 +243,7 @@ impl Appliance {
             address: web.address(),
             vmdb,
             rules,
+            figures: web.figures(),
             outbox,
             refresher,
             handler,
@@ -271,6 +274,11 @@ impl Appliance {
     /// The rules in force.
     pub fn rules(&self) -> &ActiveSwitchboard {
         &self.rules
+    }
+
+    /// How all stages fare, as `/metrics` shows it.
+    pub fn figures(&self) -> Figures {
+        self.figures.clone()
     }
 
     /// Ends every stage in order: what was acknowledged is on the disk, what waits there goes on next time.

@@ -17,11 +17,6 @@ use crate::cli::palette::wants_color;
 use crate::cli::trace_export::TraceExport;
 use crate::model::event_span;
 
-/// Where traces go; without one none do.
-const ENDPOINTS: [&str; 2] = [
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-];
 const RUST_LOG: &str = "RUST_LOG";
 
 /// How log lines are written.
@@ -50,11 +45,10 @@ pub(crate) fn start(format: LogFormat, usual: &str, handles_events: bool) -> Res
         LogFormat::Json => lines.json().boxed(),
     };
     let lines = lines.with_filter(filter(format, usual));
-    let sends = handles_events && ENDPOINTS.iter().any(|name| env::var_os(name).is_some());
     // A test that runs two commands in one process keeps the first subscriber.
     #[cfg(feature = "opentelemetry")]
     {
-        let traces = match sends {
+        let traces = match handles_events && has_receiver("TRACES") {
             true => {
                 Some(TraceExport::start().map_err(|error| CliError::failed("cannot send traces", error))?)
             }
@@ -67,11 +61,23 @@ pub(crate) fn start(format: LogFormat, usual: &str, handles_events: bool) -> Res
     #[cfg(not(feature = "opentelemetry"))]
     {
         let _kept = tracing_subscriber::registry().with(lines).try_init();
-        if sends {
-            tracing::warn!("Sends no traces: this program was built without the feature `opentelemetry`.");
+        if handles_events && (has_receiver("TRACES") || has_receiver("METRICS")) {
+            tracing::warn!(
+                "Sends neither traces nor figures: this program was built without the feature `opentelemetry`."
+            );
         }
         Ok(Logging {})
     }
+}
+
+/// Whether the environment names a receiver of `TRACES` or `METRICS`; without one none are sent.
+pub(crate) fn has_receiver(what: &str) -> bool {
+    let is_off = env::var(format!("OTEL_{what}_EXPORTER")).is_ok_and(|told| told == "none");
+    let names = [
+        "OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(),
+        format!("OTEL_EXPORTER_OTLP_{what}_ENDPOINT"),
+    ];
+    !is_off && names.iter().any(|name| env::var_os(name).is_some())
 }
 
 /// What is logged. Lines in JSON carry the fields of the event that they belong to; for people they would be long.

@@ -14,7 +14,11 @@ mod event;
 mod exit_code;
 mod format;
 mod logging;
+#[cfg(feature = "opentelemetry")]
+mod metric_export;
 mod options;
+#[cfg(feature = "opentelemetry")]
+mod otlp;
 mod output;
 mod palette;
 mod queue;

@@ -19,6 +19,8 @@ use crate::appliance::ApplianceError;
 use crate::cli::error::CliError;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::logging::LogFormat;
+#[cfg(feature = "opentelemetry")]
+use crate::cli::metric_export::MetricExport;
 use crate::cli::options::GlobalOptions;
 use crate::cli::options::SETTINGS;
 use crate::model::clock::Clock;
@@ -103,9 +105,22 @@ pub(crate) async fn serve(
         appliance.stop().await;
         return Err(error);
     }
+    #[cfg(feature = "opentelemetry")]
+    let export = match MetricExport::start(appliance.figures()) {
+        Ok(export) => export,
+        Err(error) => {
+            appliance.stop().await;
+            return Err(error);
+        }
+    };
     let signal = signals.next().await;
     info!(signal, "Stopping.");
-    let mut stopping = Box::pin(appliance.stop());
+    let mut stopping = Box::pin(async move {
+        // The figures a last time, which blocks, while there are any.
+        #[cfg(feature = "opentelemetry")]
+        let _sent = tokio::task::spawn_blocking(move || drop(export)).await;
+        appliance.stop().await;
+    });
     tokio::select! {
         () = &mut stopping => Ok(ExitCode::Fine),
         _second = signals.next() => {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fmt::Write;
 use std::sync::Arc;
+use std::sync::Weak;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -46,20 +47,37 @@ impl RequestCounts {
     }
 }
 
+/// The figures of every stage, for whoever watches them otherwise than by `/metrics`.
+#[derive(Clone, Debug)]
+pub struct Figures(Weak<Shared>);
+
+impl Figures {
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+        Self(Arc::downgrade(shared))
+    }
+
+    /// All of them now; none once the web has ended. Some of them are asked of the database, which blocks.
+    pub fn samples(&self) -> Vec<Sample> {
+        self.0
+            .upgrade()
+            .map(|shared| samples(&shared))
+            .unwrap_or_default()
+    }
+}
+
+fn samples(shared: &Shared) -> Vec<Sample> {
+    let stages = shared.services.samples.iter().flat_map(|samples| samples());
+    let web = shared
+        .requests
+        .samples()
+        .into_iter()
+        .chain([shared.live.sample()]);
+    web.chain(stages).collect()
+}
+
 /// All figures.
 pub(crate) async fn show(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
-    // Some of them are asked of the database, which blocks.
-    let look = move || {
-        let stages = shared.services.samples.iter().flat_map(|samples| samples());
-        let web = shared
-            .requests
-            .samples()
-            .into_iter()
-            .chain([shared.live.sample()]);
-        let samples: Vec<Sample> = web.chain(stages).collect();
-        text(&samples)
-    };
-    let looked = tokio::task::spawn_blocking(look).await;
+    let looked = tokio::task::spawn_blocking(move || text(&samples(&shared))).await;
     let text = looked.map_err(|error| Problem::failed(format!("cannot look: {error}")))?;
     let head = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     Ok((head, text).into_response())

@@ -55,6 +55,7 @@ pub use access::Token;
 pub use health::Check;
 pub use health::Condition;
 pub use limits::Limits;
+pub use metrics::Figures;
 pub use rules::Rules;
 pub use server::BindError;
 pub use signature::Signatures;
@@ -166,6 +167,11 @@ impl Web {
     /// The address that was taken.
     pub fn address(&self) -> SocketAddr {
         self.server.address()
+    }
+
+    /// The figures of every stage.
+    pub fn figures(&self) -> Figures {
+        Figures::new(&self.shared)
     }
 
     /// Answers until `stop` turns true, then lets requests under way come to their end.
