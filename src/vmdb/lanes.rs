@@ -81,7 +81,8 @@ impl Lanes {
     }
 
     /// Chooses among the new messages and `due`: a fair share, `most` at most. Managers take turns, and in each lane
-    /// none is chosen without those before it. What is chosen is in the order of its ids.
+    /// none is chosen without those before it. They come in the order of the turns: who runs out of time gives back the
+    /// rest.
     pub(crate) fn choose(&mut self, due: Vec<Candidate>, most: usize, shares: usize) -> Vec<Candidate> {
         if self.taken.values().any(|candidate| candidate.is_suspect) {
             return Vec::new();
@@ -103,12 +104,11 @@ impl Lanes {
             free.retain(|candidate| !candidate.is_suspect);
             free.len().div_ceil(shares).min(most)
         };
-        let mut chosen: Vec<Candidate> = free.into_iter().take(wanted).cloned().collect();
+        let chosen: Vec<Candidate> = free.into_iter().take(wanted).cloned().collect();
         if let Some(last) = chosen.last() {
             let suspected = next_turn.filter(|_| !last.is_suspect);
             self.turn = Some(suspected.unwrap_or(EmsId(last.ems_id.0 + 1)));
         }
-        chosen.sort_unstable_by_key(|candidate| candidate.id);
         for candidate in &chosen {
             self.ready.forget(candidate.ems_id, candidate.id);
             // Whoever takes it has the body to himself, and frees it where it was used.
@@ -236,11 +236,11 @@ mod tests {
         let waiting = [&flood[..], &others[..]].concat();
         // How many at once, by how many, and what they get, batch by batch.
         let table: &[(usize, usize, &[&[i64]])] = &[
-            (3, 1, &[&[1, 7, 9], &[2, 3, 8], &[4, 5, 6]]),
-            (4, 1, &[&[1, 2, 7, 9], &[3, 4, 5, 8], &[6]]),
-            (2, 1, &[&[1, 7], &[2, 9], &[3, 8], &[4, 5], &[6]]),
+            (3, 1, &[&[1, 7, 9], &[2, 8, 3], &[4, 5, 6]]),
+            (4, 1, &[&[1, 7, 9, 2], &[8, 3, 4, 5], &[6]]),
+            (2, 1, &[&[1, 7], &[9, 2], &[8, 3], &[4, 5], &[6]]),
             (1, 1, &[&[1], &[7], &[9], &[2], &[8], &[3], &[4]]),
-            (9, 1, &[&[1, 2, 3, 4, 5, 6, 7, 8, 9]]),
+            (9, 1, &[&[1, 7, 9, 2, 8, 3, 4, 5, 6]]),
             (9, 3, &[&[1, 7, 9], &[2, 8], &[3, 4]]),
         ];
         for (most, shares, batches) in table {
@@ -260,7 +260,7 @@ mod tests {
             ..candidate(id, ems, "-")
         };
         let mut due = vec![due(8, 2), due(1, 1), due(4, 1), due(7, 3)];
-        for batch in [[1, 7, 8], [2, 3, 9]] {
+        for batch in [[1, 8, 7], [2, 9, 3]] {
             assert_eq!(choose_with(&mut lanes, &due, 3, 1), batch);
             lanes.release(batch, true);
             due.retain(|one| !batch.contains(&one.id));
@@ -318,7 +318,7 @@ mod tests {
         lanes.release([1], true);
         assert_eq!(choose_with(&mut lanes, &due, 9, 1), [8]);
         lanes.release([8], true);
-        assert_eq!(choose(&mut lanes, 9, 1), [9, 10]);
+        assert_eq!(choose(&mut lanes, 9, 1), [10, 9]);
     }
 
     #[test]

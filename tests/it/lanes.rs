@@ -177,10 +177,9 @@ fn no_lane_is_out_of_order_and_none_has_two_in_hand() {
 }
 
 #[test]
-fn a_message_behind_a_flood_of_another_manager_is_in_the_first_two_batches() {
+fn a_message_behind_a_flood_of_another_manager_is_among_the_first_two() {
     // More than is known ahead of one manager.
     const FLOOD: usize = 6_000;
-    const BATCH: usize = 256;
     for has_looked in [false, true] {
         let (database, flooding) = Database::with_ems("flooding");
         let quiet = add_ems(&database.vmdb, "quiet");
@@ -198,7 +197,6 @@ fn a_message_behind_a_flood_of_another_manager_is_in_the_first_two_batches() {
             order.clone(),
             HandlerConfig {
                 threads: 1,
-                batch: BATCH,
                 ..HandlerConfig::default()
             },
         );
@@ -213,7 +211,8 @@ fn a_message_behind_a_flood_of_another_manager_is_in_the_first_two_batches() {
         let order = order.lock();
         assert_eq!(order.len(), FLOOD + 1);
         let place = order.iter().position(|name| name == "quiet").unwrap();
-        assert!(place < 2 * BATCH, "it was number {place}");
+        // And not behind the flood in that batch: who runs out of time gives back the rest.
+        assert!(place < 2, "it was number {place}");
     }
 }
 

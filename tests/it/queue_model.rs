@@ -211,7 +211,6 @@ impl Model {
             Some(suspect) if self.suspect.is_none() => self.lanes[&suspect].manager,
             _ => self.lanes[last].manager + 1,
         };
-        chosen.sort_unstable();
         self.in_hand.push(chosen.clone());
         chosen
     }
