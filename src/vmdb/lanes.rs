@@ -29,6 +29,8 @@ pub(crate) struct Lanes {
     turn: Option<EmsId>,
     /// Whether nothing in the table had failed or waited for its time when it was looked at last, nor came since.
     is_plain: bool,
+    /// Whether something was given back since messages were chosen last.
+    has_given_back: bool,
     version: Option<i64>,
     file: Option<TakenFile>,
     /// When messages were last chosen.
@@ -108,6 +110,7 @@ impl Lanes {
         if let Some(last) = chosen.last() {
             let suspected = next_turn.filter(|_| !last.is_suspect);
             self.turn = Some(suspected.unwrap_or(EmsId(last.ems_id.0 + 1)));
+            self.has_given_back = false;
         }
         for candidate in &chosen {
             self.ready.forget(candidate.ems_id, candidate.id);
@@ -148,6 +151,11 @@ impl Lanes {
                 if *count == 0 {
                     self.busy.remove(lane);
                 }
+            }
+            if !are_handled && !self.has_given_back {
+                // Where time is too short for a whole batch the turns go on where it ended.
+                self.turn = Some(candidate.ems_id);
+                self.has_given_back = true;
             }
             if !are_handled && !candidate.is_due && !candidate.is_gone {
                 self.ready.put_back(candidate);
@@ -319,6 +327,21 @@ mod tests {
         assert_eq!(choose_with(&mut lanes, &due, 9, 1), [8]);
         lanes.release([8], true);
         assert_eq!(choose(&mut lanes, 9, 1), [10, 9]);
+    }
+
+    #[test]
+    fn the_turns_go_on_where_time_was_too_short_for_a_batch() {
+        let waiting: Vec<_> = (1..13).map(|id| (id, 1 + id % 4, "-")).collect();
+        let mut lanes = lanes_of(&waiting);
+        let mut handled = Vec::new();
+        for _batch in 0..12 {
+            let chosen = choose(&mut lanes, 4, 1);
+            lanes.release(chosen.iter().copied().take(1), true);
+            // One by one, as tickets are dropped.
+            chosen.iter().skip(1).for_each(|id| lanes.release([*id], false));
+            handled.extend(chosen.first().copied());
+        }
+        assert_eq!(handled, [4, 1, 2, 3, 8, 5, 6, 7, 12, 9, 10, 11]);
     }
 
     #[test]

@@ -136,6 +136,8 @@ struct Model {
     suspect: Option<i64>,
     /// The manager whose turn is next.
     turn: u8,
+    /// Whether something was given back since the last batch was taken.
+    has_given_back: bool,
     now: Timestamp,
 }
 
@@ -211,8 +213,17 @@ impl Model {
             Some(suspect) if self.suspect.is_none() => self.lanes[&suspect].manager,
             _ => self.lanes[last].manager + 1,
         };
+        self.has_given_back = false;
         self.in_hand.push(chosen.clone());
         chosen
+    }
+
+    /// The turns go on with the first that was not handled.
+    fn give_back(&mut self, first: i64) {
+        if !self.has_given_back {
+            self.turn = self.lanes[&first].manager;
+            self.has_given_back = true;
+        }
     }
 
     fn put(&mut self, id: i64, key: u8, lane: Lane) -> PutOutcome {
@@ -281,7 +292,7 @@ impl Model {
 impl Model {
     /// What was in hand is tried once more, or given up.
     fn crash(&mut self) {
-        self.turn = 0;
+        (self.turn, self.has_given_back) = (0, false);
         for id in self.in_hand.drain(..).flatten() {
             let Some(row) = self.rows.get_mut(&id) else {
                 continue;
@@ -322,6 +333,7 @@ impl Run {
                 in_hand: Vec::new(),
                 suspect: None,
                 turn: 0,
+                has_given_back: false,
                 now: database.clock.now(),
             },
             path: database.folder.path().join("test.db"),
@@ -390,11 +402,16 @@ impl Run {
                 let commit = self.vmdb().commit(outcomes.collect());
                 if let Some(committed) = self.done(commit) {
                     assert_eq!(committed, self.model.commit(&ids, &fates));
+                    let held = committed.iter().position(|one| *one == Committed::Held);
+                    held.iter().for_each(|place| self.model.give_back(ids[*place]));
+                } else {
+                    self.model.give_back(ids[0]);
                 }
             }
             Step::GiveBack if !self.in_hand.is_empty() => {
                 self.in_hand.remove(0);
-                self.model.in_hand.remove(0);
+                let ids = self.model.in_hand.remove(0);
+                self.model.give_back(ids[0]);
             }
             Step::Commit(_) | Step::GiveBack => {}
             Step::Pass(seconds) => {
