@@ -111,6 +111,17 @@ mod tests {
     }
 
     #[test]
+    fn refusals_too_are_forgotten_after_health_and_managers_do_not_return_together() {
+        let refused = StreamError::Refused { status: 401 };
+        let mut back_off = BackOff::new(EmsId(1));
+        let first = back_off.pause_after(&refused, Duration::ZERO);
+        assert!(first.mul_f64(1.5) < back_off.pause_after(&refused, Duration::ZERO));
+        assert_eq!(back_off.pause_after(&refused, HEALTHY), first);
+        let pauses = (1..=9).map(|id| BackOff::new(EmsId(id)).pause_after(&refused, Duration::ZERO));
+        assert!(pauses.collect::<std::collections::BTreeSet<_>>().len() > 1);
+    }
+
+    #[test]
     fn a_provider_may_ask_for_more_patience_but_not_for_ever() {
         let asks = |seconds| StreamError::RateLimited {
             status: 429,

@@ -345,6 +345,34 @@ mod tests {
     }
 
     #[test]
+    fn no_more_are_chosen_than_were_asked_for_and_none_that_is_in_hand() {
+        let mut lanes = lanes(&[(1, "-"), (2, "-"), (3, "-"), (4, "-")]);
+        assert_eq!(choose(&mut lanes, 1, 3), [1]);
+        // What is in hand may be due too, by the table.
+        assert_eq!(choose_with(&mut lanes, &[candidate(1, 1, "-")], 1, 3), [2]);
+    }
+
+    #[test]
+    fn what_was_discarded_in_hand_or_is_found_by_its_time_is_not_among_the_new_ones_again() {
+        let mut lanes = lanes(&[(1, "a")]);
+        let due = Candidate {
+            is_due: true,
+            ..candidate(2, 1, "b")
+        };
+        assert_eq!(choose_with(&mut lanes, &[due], 9, 1), [1, 2]);
+        lanes.discard(1);
+        lanes.release([1, 2], false);
+        assert!(choose(&mut lanes, 9, 1).is_empty());
+    }
+
+    #[test]
+    fn the_failed_message_that_holds_a_lane_may_go_itself() {
+        let mut lanes = lanes(&[(3, "a")]);
+        lanes.hold([("a".into(), 2)].into_iter().collect());
+        assert_eq!(choose_with(&mut lanes, &[candidate(2, 1, "a")], 9, 1), [2]);
+    }
+
+    #[test]
     fn what_was_not_handled_is_chosen_again() {
         let mut lanes = lanes(&[(1, "a"), (2, "a")]);
         assert_eq!(choose(&mut lanes, 9, 1), [1, 2]);

@@ -81,26 +81,27 @@ pub(crate) fn decide(
 /// Waits until the handler has nothing left that it could do.
 fn until_handled(vmdb: &Vmdb) {
     until_none(vmdb, || {
-        let counts = vmdb.queue_counts().unwrap();
-        counts.ready + counts.waiting
+        let counts = vmdb.queue_counts().ok()?;
+        Some(counts.ready + counts.waiting)
     });
 }
 
 /// Waits until nothing is left to be sent.
 pub(crate) fn until_sent(vmdb: &Vmdb) {
     until_none(vmdb, || {
-        let counts = vmdb.outbox_counts().unwrap();
-        counts.ready + counts.waiting
+        let counts = vmdb.outbox_counts().ok()?;
+        Some(counts.ready + counts.waiting)
     });
 }
 
-/// Waits until none are left, however many there are; fails where for a while none go.
-fn until_none(vmdb: &Vmdb, left: impl Fn() -> u64) {
-    let mut least = left();
+/// Waits until none are left, however many there are; fails where for a while none go. A look that was ended, so that
+/// the log of very many writes can shrink, tells nothing.
+fn until_none(vmdb: &Vmdb, left: impl Fn() -> Option<u64>) {
+    let mut least = u64::MAX;
     while least > 0 {
         let before = least;
         until(vmdb, || {
-            least = least.min(left());
+            least = left().map_or(least, |left| left.min(least));
             least < before
         });
     }
