@@ -113,10 +113,11 @@ fn an_event_is_saved_once_whenever_its_repeat_comes() {
         .map(|message| saved(message, Delivery::default()))
         .collect();
     let committed = vmdb.commit(outcomes).wait().unwrap();
+    // Managers take turns.
     let expected = [
         Committed::Saved(EventId(1)),
-        Committed::Duplicate(EventId(1)),
         Committed::Saved(EventId(3)),
+        Committed::Duplicate(EventId(1)),
     ];
     assert_eq!(committed, expected);
     // Long after.

@@ -20,6 +20,7 @@ use tempfile::TempDir;
 use crate::scratch::scratch;
 pub(crate) use crate::support::database::Database;
 pub(crate) use crate::support::database::add;
+pub(crate) use crate::support::database::add_ems;
 pub(crate) use crate::support::database::event;
 pub(crate) use crate::support::database::expect_sound;
 pub(crate) use crate::support::database::saved;
