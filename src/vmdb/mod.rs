@@ -60,6 +60,7 @@ mod on_queue;
 mod open_reads;
 mod operations;
 mod outbox;
+mod outbox_heads;
 mod outbox_list;
 mod process_lock;
 mod purge;

@@ -73,7 +73,7 @@ struct Hand {
 
 impl Drop for Hand {
     fn drop(&mut self) {
-        self.shared.effects_in_hand.lock().remove(&self.lane);
+        self.shared.effect_lanes.lock().in_hand.remove(&self.lane);
     }
 }
 
@@ -87,23 +87,10 @@ impl Vmdb {
         self.shared().files.check()?;
         let managers = self.managers()?;
         let now = self.clock().now().as_microsecond();
-        let mut taken = self.shared().effects_in_hand.lock();
-        // Any of those in hand may be among the first.
-        let limit = i64::try_from(most + taken.len()).unwrap_or(i64::MAX);
-        let mut found = self.read(|transaction| {
-            let mut found = heads(transaction, "state <> 3 AND state = 0", "id", params![limit])?;
-            found.extend(heads(
-                transaction,
-                "state = 2 AND due <= ?2",
-                "due",
-                params![limit, now],
-            )?);
-            Ok(found)
-        })?;
-        found.sort_unstable();
-        found.retain(|(_, lane)| !taken.contains_key(lane));
-        found.truncate(most);
-        taken.extend(found.iter().map(|(id, lane)| (lane.clone(), *id)));
+        let mut lanes = self.shared().effect_lanes.lock();
+        let found = self.read(|transaction| lanes.heads(transaction, now, most))?;
+        let in_hand = found.iter().map(|(id, lane)| (lane.clone(), *id));
+        lanes.in_hand.extend(in_hand);
         let shared = self.shared();
         let hands = found.into_iter().map(|(id, lane)| {
             let shared = shared.clone();
@@ -111,7 +98,7 @@ impl Vmdb {
         });
         let chosen: Vec<_> = hands.collect();
         // A lane that is let go of again needs this lock.
-        drop(taken);
+        drop(lanes);
         self.read(|transaction| {
             let loaded = chosen
                 .into_iter()
@@ -137,7 +124,8 @@ impl Vmdb {
             let Some((id, true)) = found.optional()? else {
                 return Ok(None);
             };
-            self.shared().effects_in_hand.lock().insert(hand.lane.clone(), id);
+            let lanes = &self.shared().effect_lanes;
+            lanes.lock().in_hand.insert(hand.lane.clone(), id);
             load(transaction, id, hand, &managers)
         })
     }
@@ -211,24 +199,6 @@ pub(crate) fn insert(
     )?;
     transaction.news.has_effects = true;
     Ok(())
-}
-
-/// The first effects of their lanes among those that `which` says; `?1` is how many at most.
-fn heads(
-    transaction: &rusqlite::Transaction<'_>,
-    which: &str,
-    order: &str,
-    parameters: &[&dyn rusqlite::ToSql],
-) -> Result<Vec<(i64, Arc<str>)>, VmdbError> {
-    let mut query = transaction.prepare_cached(&format!(
-        "SELECT id, lane FROM outbox o WHERE {which} AND NOT EXISTS \
-         (SELECT 1 FROM outbox p WHERE p.state IN (0, 2) AND p.lane = o.lane AND p.id < o.id) \
-         ORDER BY {order} LIMIT ?1"
-    ))?;
-    let rows = query.query_map(parameters, |row| {
-        Ok((row.get(0)?, row.get::<_, String>(1)?.into()))
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Reads an effect, unless somebody took it off meanwhile.

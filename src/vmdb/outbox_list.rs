@@ -94,7 +94,7 @@ impl Vmdb {
     pub(crate) fn read_effect(&self, row: &Row<'_>, managers: &Managers) -> rusqlite::Result<QueueEntry> {
         let id: i64 = row.get(0)?;
         let lane: String = row.get(4)?;
-        let is_taken = self.shared().effects_in_hand.lock().get(lane.as_str()) == Some(&id);
+        let is_taken = self.shared().effect_lanes.lock().in_hand.get(lane.as_str()) == Some(&id);
         let state = match MessageState::from_number(row.get(1)?).unwrap_or(MessageState::Dead) {
             MessageState::Ready | MessageState::Waiting if is_taken => MessageState::Taken,
             state => state,

@@ -7,7 +7,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
-use ahash::HashMap;
 use parking_lot::Condvar;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -24,6 +23,7 @@ use crate::vmdb::files::Files;
 use crate::vmdb::known_steps::KnownSteps;
 use crate::vmdb::lanes::Lanes;
 use crate::vmdb::open_reads::OpenReads;
+use crate::vmdb::outbox_heads::EffectLanes;
 use crate::vmdb::transaction::News;
 use crate::vmdb::waiting::Waiting;
 
@@ -40,8 +40,8 @@ pub(crate) struct Shared {
     pub(crate) lanes: Mutex<Lanes>,
     pub(crate) names: EmsNames,
     pub(crate) known_steps: KnownSteps,
-    /// The effect in hand of each lane that has one.
-    pub(crate) effects_in_hand: Mutex<HashMap<Arc<str>, i64>>,
+    /// The lanes of effects that have one in hand.
+    pub(crate) effect_lanes: Mutex<EffectLanes>,
     /// Rings when there may be an effect to send.
     pub(crate) effects: Bell,
     /// How long each transaction took, the gathering of its requests included.
@@ -74,7 +74,7 @@ impl Shared {
             lanes: Mutex::new(lanes),
             names: EmsNames::default(),
             known_steps,
-            effects_in_hand: Mutex::default(),
+            effect_lanes: Mutex::default(),
             effects: Bell::default(),
             commit_times: Histogram::default(),
             waiting: Mutex::new(waiting),
