@@ -143,7 +143,11 @@ impl Trial {
     pub(crate) fn die_at(&mut self, point: &str, nth: u32, variables: &[(&str, &str)]) {
         let crash = format!("{point}:{nth}");
         let variables = [&[("SWITCHBOARD_CRASH", &*crash)], variables].concat();
-        let mut process = self.start(&variables).unwrap();
+        let mut process = match self.start(&variables) {
+            Ok(process) => process,
+            // What streams bring may be handled before it listens.
+            Err((status, log)) => return assert_eq!(status.signal(), ABORTED, "{point}: {log}"),
+        };
         for _ in 0..ROUNDS {
             self.round(process.address());
             if process.is_dead() {
