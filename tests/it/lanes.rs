@@ -179,7 +179,7 @@ fn no_lane_is_out_of_order_and_none_has_two_in_hand() {
 #[test]
 fn a_message_behind_a_flood_of_another_manager_is_among_the_first_two() {
     // More than is known ahead of one manager.
-    const FLOOD: usize = 6_000;
+    const FLOOD: usize = 18_000;
     for has_looked in [false, true] {
         let (database, flooding) = Database::with_ems("flooding");
         let quiet = add_ems(&database.vmdb, "quiet");
@@ -187,9 +187,9 @@ fn a_message_behind_a_flood_of_another_manager_is_among_the_first_two() {
             // From then on it knows of each message as it is put; else it reads the table.
             assert!(database.vmdb.take(1, 1).unwrap().is_empty());
         }
-        for first in (0..FLOOD).step_by(500) {
+        for first in (0..FLOOD).step_by(1_000) {
             let hash = |number: usize| event(&format!("k{number}"), &format!("vm-{}", number % 997));
-            put(&database, &flooding, (first..first + 500).map(hash).collect());
+            put(&database, &flooding, (first..first + 1_000).map(hash).collect());
         }
         put(&database, &quiet, vec![event("quiet", "vm-1")]);
         let order: Arc<Mutex<Vec<String>>> = Arc::default();
