@@ -44,21 +44,22 @@ impl Waiting {
     }
 
     /// Whether more of a manager may come where at most `limit` are to wait: half of that is reserved, the same share
-    /// for each of `managers`, which come in order, and nobody else fills what is reserved.
-    pub(crate) fn has_room(&self, ems_id: EmsId, managers: &[EmsId], limit: u64) -> bool {
-        let count = u64::try_from(managers.len()).unwrap_or(u64::MAX);
+    /// for each of `managers`, and nobody else fills what is reserved. Some of a manager that was removed may wait
+    /// still; for that one nothing is reserved.
+    pub(crate) fn has_room(
+        &self,
+        ems_id: EmsId,
+        managers: impl Iterator<Item = EmsId> + Clone,
+        limit: u64,
+    ) -> bool {
+        let count = u64::try_from(managers.clone().count()).unwrap_or(u64::MAX);
         let reserve = limit / 2 / count.max(1);
         if self.of(ems_id) < reserve {
             return true;
         }
-        // Some of a manager that was removed may wait still; for that one nothing is reserved.
-        let removed = self
-            .0
-            .keys()
-            .filter(|ems_id| managers.binary_search(ems_id).is_err());
-        let present = managers.iter().map(|ems_id| self.of(*ems_id).max(reserve));
-        let taken = removed.map(|ems_id| self.of(*ems_id)).chain(present);
-        taken.sum::<u64>() < limit
+        let waiting = self.0.keys().map(|ems_id| self.of(*ems_id));
+        let reserved = managers.map(|ems_id| reserve.saturating_sub(self.of(ems_id)));
+        waiting.chain(reserved).sum::<u64>() < limit
     }
 }
 
@@ -82,8 +83,8 @@ impl Vmdb {
     pub fn has_room(&self, ems_id: EmsId, limit: u64) -> Result<bool, VmdbError> {
         let managers = self.managers()?;
         let present = managers.all.iter().filter(|(_, is_removed)| !is_removed);
-        let present: Vec<EmsId> = present.map(|(ems, _)| ems.id).collect();
-        Ok(self.shared().waiting.lock().has_room(ems_id, &present, limit))
+        let present = present.map(|(ems, _)| ems.id);
+        Ok(self.shared().waiting.lock().has_room(ems_id, present, limit))
     }
 }
 
@@ -121,7 +122,7 @@ mod tests {
             let waiting: Waiting = managers.iter().copied().zip(counts.iter().copied()).collect();
             let may_come = managers
                 .iter()
-                .map(|ems_id| waiting.has_room(*ems_id, &managers, *limit));
+                .map(|ems_id| waiting.has_room(*ems_id, managers.iter().copied(), *limit));
             assert_eq!(&may_come.collect::<Vec<_>>(), expected, "{counts:?} of {limit}");
         }
     }
@@ -129,11 +130,11 @@ mod tests {
     #[test]
     fn what_waits_of_a_removed_manager_takes_room_and_no_reserve() {
         let waiting: Waiting = [(EmsId(1), 60), (EmsId(2), 0)].into_iter().collect();
-        assert!(waiting.has_room(EmsId(2), &[EmsId(2)], 100));
+        assert!(waiting.has_room(EmsId(2), [EmsId(2)].into_iter(), 100));
         let waiting: Waiting = [(EmsId(1), 60), (EmsId(2), 40)].into_iter().collect();
-        assert!(waiting.has_room(EmsId(2), &[EmsId(2)], 101));
+        assert!(waiting.has_room(EmsId(2), [EmsId(2)].into_iter(), 101));
         let waiting: Waiting = [(EmsId(1), 50), (EmsId(2), 50)].into_iter().collect();
-        assert!(!waiting.has_room(EmsId(2), &[EmsId(2)], 100));
+        assert!(!waiting.has_room(EmsId(2), [EmsId(2)].into_iter(), 100));
     }
 
     #[test]
