@@ -5,6 +5,17 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use percent_encoding::AsciiSet;
+use percent_encoding::NON_ALPHANUMERIC;
+use percent_encoding::utf8_percent_encode;
+
+/// What is encoded in an argument: all but letters, digits and these four.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'_')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'~');
+
 /// The scheme of objects in the datastore, taken where a relationship gives none.
 pub const DATASTORE: &str = "miqaedb";
 /// The scheme of objects already in the workspace, taken where a substitution gives none.
@@ -231,20 +242,7 @@ fn decode(text: &str) -> String {
 }
 
 fn encode(text: &str, into: &mut String) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"_-.~".contains(&byte) {
-            into.push(char::from(byte));
-        } else {
-            let digits = [byte >> 4, byte & 0xF].map(|digit| char::from_digit(u32::from(digit), 16));
-            into.push('%');
-            into.extend(
-                digits
-                    .into_iter()
-                    .flatten()
-                    .map(|digit| digit.to_ascii_uppercase()),
-            );
-        }
-    }
+    into.extend(utf8_percent_encode(text, ENCODED));
 }
 
 /// A datastore path split into its parts (2.3); parts keep their spelling and are not decoded.
