@@ -1,4 +1,4 @@
-//! OpenTelemetry over OTLP/HTTP: whether the environment names a receiver, and what is sent to it has in common.
+//! OpenTelemetry over OTLP/HTTP: what spans and figures have in common on their way to a receiver.
 
 use std::env;
 use std::future::Future;

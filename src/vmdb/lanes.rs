@@ -58,19 +58,16 @@ impl Lanes {
         self.is_plain = false;
     }
 
-    /// Hears whether the table has no message that failed or waits for its time.
-    pub(crate) fn sees_plain(&mut self, is_plain: bool) {
-        self.is_plain = is_plain;
-    }
-
     /// Whether the table could say nothing new about what to choose.
     pub(crate) fn knows_enough(&self) -> bool {
         self.is_plain && self.ready.knows_enough()
     }
 
-    /// Learns which lanes stand still, each with its first failed message.
-    pub(crate) fn hold(&mut self, held: HashMap<Arc<str>, i64>) {
+    /// Learns which lanes stand still, each with its first failed message, and whether no message failed or waits for
+    /// its time at all.
+    pub(crate) fn hold(&mut self, held: HashMap<Arc<str>, i64>, is_plain: bool) {
         self.held = held;
+        self.is_plain = is_plain;
     }
 
     /// Whether there is something that was not chosen.
@@ -279,9 +276,9 @@ mod tests {
     #[test]
     fn a_lane_stands_still_behind_a_failed_message_until_that_is_gone() {
         let mut lanes = lanes(&[(2, "a"), (3, "b"), (4, "a")]);
-        lanes.hold([("a".into(), 1)].into_iter().collect());
+        lanes.hold([("a".into(), 1)].into_iter().collect(), false);
         assert_eq!(choose(&mut lanes, 9, 1), [3]);
-        lanes.hold(ahash::HashMap::default());
+        lanes.hold(ahash::HashMap::default(), false);
         assert_eq!(choose(&mut lanes, 9, 1), [2, 4]);
     }
 
@@ -368,7 +365,7 @@ mod tests {
     #[test]
     fn the_failed_message_that_holds_a_lane_may_go_itself() {
         let mut lanes = lanes(&[(3, "a")]);
-        lanes.hold([("a".into(), 2)].into_iter().collect());
+        lanes.hold([("a".into(), 2)].into_iter().collect(), false);
         assert_eq!(choose_with(&mut lanes, &[candidate(2, 1, "a")], 9, 1), [2]);
     }
 

@@ -82,8 +82,7 @@ impl Vmdb {
         } else {
             self.read(|transaction| {
                 let due = due(transaction, now)?;
-                lanes.hold(held(transaction, &due, now)?);
-                lanes.sees_plain(is_plain(transaction)?);
+                lanes.hold(held(transaction, &due, now)?, is_plain(transaction)?);
                 lanes.ready.read_on(transaction)?;
                 Ok(lanes.choose(due.candidates, most, shares))
             })?
