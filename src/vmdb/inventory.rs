@@ -1,9 +1,5 @@
 //! inventory_objects, inventory_history: what the managers have, found by association and key.
 
-use std::cell::RefCell;
-use std::fmt;
-
-use rusqlite::CachedStatement;
 use rusqlite::OptionalExtension;
 use rusqlite::Row;
 use rusqlite::params;
@@ -14,53 +10,27 @@ use crate::model::target::ManagerRef;
 use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
 use crate::vmdb::codec;
+use crate::vmdb::held_statements::HeldStatements;
 
-const COLUMNS: &str = "id, ems_id, association, manager_ref, attributes";
-const BY_REF: &str = "SELECT id, ems_id, association, manager_ref, attributes FROM inventory_objects \
-                      WHERE ems_id = ?1 AND association = ?2 AND manager_ref = ?3 AND archived_on IS NULL";
-const BY_UID: &str = "SELECT id, ems_id, association, manager_ref, attributes FROM inventory_objects \
-                      WHERE ems_id = ?1 AND association = ?2 AND uid_ems = ?3 AND (archived_on IS NOT NULL) = ?4";
+macro_rules! select_where {
+    ($condition:literal) => {
+        concat!(
+            "SELECT id, ems_id, association, manager_ref, attributes FROM inventory_objects WHERE ",
+            $condition
+        )
+    };
+}
 
 /// The inventory at one moment.
+#[derive(Debug)]
 pub struct InventoryView<'a> {
     transaction: &'a rusqlite::Transaction<'a>,
     version: u64,
-    /// Held as long as the view: each event of a batch asks them several times.
-    by_ref: RefCell<Option<CachedStatement<'a>>>,
-    by_uid: RefCell<Option<CachedStatement<'a>>>,
+    /// Each event of a batch asks them several times.
+    held: HeldStatements<'a>,
 }
 
-impl fmt::Debug for InventoryView<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = f.debug_struct("InventoryView");
-        text.field("version", &self.version).finish_non_exhaustive()
-    }
-}
-
-impl<'a> InventoryView<'a> {
-    fn new(transaction: &'a rusqlite::Transaction<'a>, version: u64) -> Self {
-        Self {
-            transaction,
-            version,
-            by_ref: RefCell::default(),
-            by_uid: RefCell::default(),
-        }
-    }
-
-    fn held<T>(
-        &self,
-        place: &RefCell<Option<CachedStatement<'a>>>,
-        sql: &str,
-        ask: impl FnOnce(&mut CachedStatement<'a>) -> Result<T, VmdbError>,
-    ) -> Result<T, VmdbError> {
-        let mut place = place.borrow_mut();
-        let held = place.take();
-        let mut statement = held.map_or_else(|| self.transaction.prepare_cached(sql), Ok)?;
-        let asked = ask(&mut statement);
-        *place = Some(statement);
-        asked
-    }
-
+impl InventoryView<'_> {
     /// Which inventory it is: goes with what is committed after this look, which may miss what came since.
     pub fn version(&self) -> u64 {
         self.version
@@ -77,7 +47,9 @@ impl<'a> InventoryView<'a> {
         manager_ref: &ManagerRef,
     ) -> Result<Option<InventoryObject>, VmdbError> {
         let key = codec::to_json("a key", manager_ref)?;
-        self.held(&self.by_ref, BY_REF, |query| {
+        let sql =
+            select_where!("ems_id = ?1 AND association = ?2 AND manager_ref = ?3 AND archived_on IS NULL");
+        self.held.with(self.transaction, sql, |query| {
             for association in associations {
                 let found = query.query_row(params![ems_id.0, association, key], read);
                 if let Some(object) = found.optional()? {
@@ -99,7 +71,10 @@ impl<'a> InventoryView<'a> {
         uid: &str,
         are_archived: bool,
     ) -> Result<Vec<InventoryObject>, VmdbError> {
-        self.held(&self.by_uid, BY_UID, |query| {
+        let sql = select_where!(
+            "ems_id = ?1 AND association = ?2 AND uid_ems = ?3 AND (archived_on IS NOT NULL) = ?4"
+        );
+        self.held.with(self.transaction, sql, |query| {
             let mut objects = Vec::new();
             for association in associations {
                 let mut rows = query.query(params![ems_id.0, association, uid, are_archived])?;
@@ -116,8 +91,7 @@ impl<'a> InventoryView<'a> {
     /// # Errors
     /// When the database cannot be read.
     pub fn by_id(&self, id: i64) -> Result<Option<InventoryObject>, VmdbError> {
-        let sql = format!("SELECT {COLUMNS} FROM inventory_objects WHERE id = ?1");
-        let mut query = self.transaction.prepare_cached(&sql)?;
+        let mut query = self.transaction.prepare_cached(select_where!("id = ?1"))?;
         query.query_row([id], read).optional()?.transpose()
     }
 
@@ -126,9 +100,8 @@ impl<'a> InventoryView<'a> {
     /// # Errors
     /// When the database cannot be read.
     pub fn all(&self, ems_id: Option<EmsId>, association: &str) -> Result<Vec<InventoryObject>, VmdbError> {
-        let mut query = self.transaction.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM inventory_objects \
-             WHERE (?1 IS NULL OR ems_id = ?1) AND association = ?2 AND archived_on IS NULL ORDER BY id"
+        let mut query = self.transaction.prepare_cached(select_where!(
+            "(?1 IS NULL OR ems_id = ?1) AND association = ?2 AND archived_on IS NULL ORDER BY id"
         ))?;
         let mut rows = query.query(params![ems_id.map(|id| id.0), association])?;
         let mut objects = Vec::new();
@@ -149,7 +122,13 @@ impl Vmdb {
         look: impl FnOnce(&InventoryView<'_>) -> Result<T, VmdbError>,
     ) -> Result<T, VmdbError> {
         let version = self.shared().inventory_version();
-        self.read(|transaction| look(&InventoryView::new(transaction, version)))
+        self.read(|transaction| {
+            look(&InventoryView {
+                transaction,
+                version,
+                held: HeldStatements::default(),
+            })
+        })
     }
 }
 

@@ -41,6 +41,7 @@ mod group;
 mod handled;
 mod handled_batch;
 mod handled_rows;
+mod held_statements;
 mod inventory;
 mod inventory_causes;
 mod inventory_changes;

@@ -1,7 +1,5 @@
 //! What a job of the writer works with: the open transaction, its time, its ids, its books.
 
-use std::cell::RefCell;
-
 use rusqlite::CachedStatement;
 use rusqlite::Connection;
 use rusqlite::OptionalExtension;
@@ -16,6 +14,7 @@ use crate::vmdb::VmdbError;
 use crate::vmdb::digest_index;
 use crate::vmdb::event_counts::EventCounts;
 use crate::vmdb::event_refs;
+use crate::vmdb::held_statements::HeldStatements;
 use crate::vmdb::tallies::Books;
 use crate::vmdb::waiting::Waiting;
 use crate::vmdb::writer_state::WriterState;
@@ -36,8 +35,7 @@ pub(crate) struct Transaction<'a> {
     pub(crate) is_careful: bool,
     state: &'a mut WriterState,
     is_next_id_known: bool,
-    /// By their texts, of which each stands at one place: there are few, and no text need be compared.
-    held: RefCell<Vec<(&'static str, CachedStatement<'a>)>>,
+    held: HeldStatements<'a>,
 }
 
 /// What a commit brought, for those who wait for it.
@@ -96,7 +94,7 @@ impl<'a> Transaction<'a> {
             is_careful,
             state,
             is_next_id_known: false,
-            held: RefCell::default(),
+            held: HeldStatements::default(),
         }
     }
 
@@ -112,15 +110,8 @@ impl<'a> Transaction<'a> {
 
     /// The same for a statement that one job executes many times: it is held until the job ends.
     pub(crate) fn execute_held(&self, sql: &'static str, params: impl Params) -> Result<usize, VmdbError> {
-        let mut held = self.held.borrow_mut();
-        let known = held.iter_mut().find(|(known, _)| std::ptr::eq(*known, sql));
-        if let Some((_, statement)) = known {
-            return Ok(statement.execute(params)?);
-        }
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let done = statement.execute(params);
-        held.push((sql, statement));
-        Ok(done?)
+        self.held
+            .with(self.connection, sql, |statement| Ok(statement.execute(params)?))
     }
 
     /// Notes that a message is gone and became no event.
