@@ -192,11 +192,7 @@ impl Part {
         match (self, &sample.reading) {
             (Self::Number, Reading::Number(number)) => instrument.observe(*number, &labels),
             (Self::Buckets, Reading::Durations(durations)) => {
-                let ends = durations
-                    .up_to
-                    .iter()
-                    .map(|(end, count)| (end.to_string(), *count));
-                for (end, count) in ends.chain([("+Inf".to_owned(), durations.count)]) {
+                for (end, count) in durations.ends() {
                     labels.push(KeyValue::new("le", end));
                     instrument.observe(count as f64, &labels);
                     labels.pop();

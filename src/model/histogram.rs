@@ -30,6 +30,14 @@ pub struct Buckets {
     pub sum: f64,
 }
 
+impl Buckets {
+    /// The upper end of each bucket as Prometheus writes it, that of the last one included, and how many were not longer.
+    pub fn ends(&self) -> impl Iterator<Item = (String, u64)> {
+        let ends = self.up_to.iter().map(|(end, count)| (end.to_string(), *count));
+        ends.chain([("+Inf".to_owned(), self.count)])
+    }
+}
+
 impl Histogram {
     /// Counts `times` things that took so long each.
     pub fn observe(&self, took: Duration, times: u64) {

@@ -107,10 +107,9 @@ fn text(samples: &[Sample]) -> String {
                 Reading::Number(value) => line(&mut text, name, sample, None, value),
                 Reading::Durations(durations) => {
                     let bucket = format!("{name}_bucket");
-                    for (up_to, count) in &durations.up_to {
-                        line(&mut text, &bucket, sample, Some(&up_to.to_string()), count);
+                    for (end, count) in durations.ends() {
+                        line(&mut text, &bucket, sample, Some(&end), &count);
                     }
-                    line(&mut text, &bucket, sample, Some("+Inf"), &durations.count);
                     line(&mut text, &format!("{name}_sum"), sample, None, &durations.sum);
                     line(
                         &mut text,
