@@ -2,7 +2,8 @@
 //!
 //! A B-tree of scattered keys has every new key change a page of its own: with millions of events that doubles
 //! what is written. Here the latest entries stand in the order in which they came, those of a transaction in one
-//! row of a small table, and in memory. When there are enough they are sealed: sorted, and written once as pages of a run that never change.
+//! row of a small table, and in memory. When there are enough they are sealed: sorted, and written once as pages of a run
+//! that never change.
 //! A look-up reads one page of each run; a filter says beforehand that most digests are in none. A run goes, whole,
 //! when all its events are gone.
 
@@ -58,7 +59,7 @@ impl DigestIndex {
             pending: Vec::new(),
             first_run: runs(connection, tables)?.start,
             last_events: VecDeque::new(),
-            filter: Filter::default(),
+            filter: Filter::new(RUN),
             sealing: false,
             dropping: 0,
         };
@@ -69,9 +70,10 @@ impl DigestIndex {
         let mut query = connection.prepare(&format!("SELECT id, entries FROM {}", tables.sealed))?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
-            let run = usize::try_from((row.get::<_, i64>(0)? >> 8) - index.first_run).unwrap_or(0);
+            let run = row.get::<_, i64>(0)? >> 8;
             let page = row.get_ref(1)?.as_blob().unwrap_or_default();
-            entries(page).for_each(|(digest, _)| index.filter.insert(digest));
+            entries(page).for_each(|(digest, _)| index.filter.insert(run, digest));
+            let run = usize::try_from(run - index.first_run).unwrap_or(0);
             if index.last_events.len() <= run {
                 index.last_events.resize(run + 1, i64::MIN);
             }
@@ -93,9 +95,8 @@ impl DigestIndex {
     pub(crate) fn find(&self, connection: &Connection, digest: u64) -> Result<Vec<i64>, VmdbError> {
         let recent = self.recent.range((digest, i64::MIN)..=(digest, i64::MAX));
         let mut found: Vec<i64> = recent.rev().map(|(_, event)| *event).collect();
-        if self.filter.may_contain(digest) {
-            found.extend(find_sealed(connection, self.tables, self.runs(), digest)?);
-        }
+        let runs = self.filter.runs_with(digest);
+        find_sealed(connection, self.tables, runs, digest, &mut found)?;
         Ok(found)
     }
 
@@ -180,11 +181,13 @@ impl DigestIndex {
             self.last_events.pop_front();
             self.first_run += 1;
         }
+        self.filter.forget_before(self.first_run);
         if std::mem::take(&mut self.sealing) {
+            let run = self.runs().end;
             let last = self.recent.iter().map(|(_, event)| *event).max();
             self.last_events.push_back(last.unwrap_or(i64::MIN));
             for (digest, _) in std::mem::take(&mut self.recent) {
-                self.filter.insert(digest);
+                self.filter.insert(run, digest);
             }
         }
     }
@@ -199,12 +202,8 @@ pub(crate) fn find(connection: &Connection, tables: Tables, digest: u64) -> Resu
         }
     })?;
     found.sort_unstable_by(|a, b| b.cmp(a));
-    found.extend(find_sealed(
-        connection,
-        tables,
-        runs(connection, tables)?,
-        digest,
-    )?);
+    let runs = runs(connection, tables)?.rev();
+    find_sealed(connection, tables, runs, digest, &mut found)?;
     Ok(found)
 }
 
@@ -235,16 +234,21 @@ fn each_recent(
     Ok(())
 }
 
+/// Adds the events that runs have under this digest, those of each run the latest first.
 fn find_sealed(
     connection: &Connection,
     tables: Tables,
-    runs: Range<i64>,
+    runs: impl Iterator<Item = i64>,
     digest: u64,
-) -> Result<Vec<i64>, VmdbError> {
+    found: &mut Vec<i64>,
+) -> Result<(), VmdbError> {
+    let mut runs = runs.peekable();
+    if runs.peek().is_none() {
+        return Ok(());
+    }
     let sql = format!("SELECT entries FROM {} WHERE id = ?1", tables.sealed);
     let mut query = connection.prepare_cached(&sql)?;
-    let mut found = Vec::new();
-    for run in runs.rev() {
+    for run in runs {
         let page: Option<Vec<u8>> = query
             .query_row([page_id(run, first_byte(digest))], |row| row.get(0))
             .optional()?;
@@ -258,7 +262,7 @@ fn find_sealed(
             of_run.reverse();
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 fn runs(connection: &Connection, tables: Tables) -> Result<Range<i64>, VmdbError> {
