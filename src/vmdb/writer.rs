@@ -73,11 +73,13 @@ impl Writer {
         path: &Path,
         clock: Clock,
         shared: Arc<Shared>,
-        connection: Connection,
+        mut connection: Connection,
         serves: bool,
         config: &VmdbConfig,
     ) -> Result<Self, VmdbError> {
         connection::set_checkpoint_on_close(&connection, !serves)?;
+        let checkpoint = Checkpoint::new(config.log_limit);
+        checkpoint.follow(&mut connection)?;
         Ok(Self {
             path: path.to_path_buf(),
             serves,
@@ -87,7 +89,7 @@ impl Writer {
             connection,
             is_doubtful: false,
             refused: None,
-            checkpoint: Checkpoint::new(config.log_limit),
+            checkpoint,
             idle: config.idle,
             checked_at_once: config.checked_at_once,
             worked_at: Instant::now(),
@@ -124,16 +126,13 @@ impl Writer {
             let verdict = transaction.commit(&mut group, jobs);
             verdict.and_then(|news| self.shared.files.check().map(|()| news))
         });
-        if verdict.is_ok() {
-            let log_size = self.shared.files.log_size();
-            self.checkpoint
-                .after_commit(&self.connection, log_size, &self.shared.reads);
-        }
         self.is_doubtful |=
             matches!(verdict, Err(VmdbError::Disk { .. })) || !self.connection.is_autocommit();
         self.worked_at = Instant::now();
         let answer = verdict.as_ref().map(|_| ()).map_err(Clone::clone);
-        self.shared.remember(&answer);
+        if answer.is_err() || !self.checkpoint.has_failed() {
+            self.shared.remember(&answer);
+        }
         if let Ok(news) = &mut verdict {
             self.shared.commit_times.observe(began.elapsed(), 1);
             self.shared.announce(news);
@@ -149,6 +148,20 @@ impl Writer {
         if news.has_effects {
             self.shared.effects.ring();
         }
+        self.move_log(!jobs.is_empty());
+    }
+
+    /// What was answered is safe in the log; where that cannot be moved, nothing more is taken until it can.
+    fn move_log(&mut self, is_awaited: bool) {
+        let had_failed = self.checkpoint.has_failed();
+        let moved = self.checkpoint.after_commit(&self.connection, is_awaited);
+        if had_failed || moved.is_err() {
+            self.is_doubtful |= moved.is_err();
+            self.shared.remember(&moved);
+        }
+        let log_size = self.shared.files.log_size();
+        self.checkpoint
+            .keep_within_limit(&self.connection, log_size, &self.shared.reads);
     }
 
     /// Sees whether a disk that failed works again, or, where nothing is written, empties the log.
@@ -184,8 +197,9 @@ impl Writer {
     }
 
     fn open(&mut self) -> Result<Connection, VmdbError> {
-        let connection = connection::open_writer(&self.path)?;
+        let mut connection = connection::open_writer(&self.path)?;
         connection::set_checkpoint_on_close(&connection, !self.serves)?;
+        self.checkpoint.follow(&mut connection)?;
         startup::quick_check(&connection, self.checked_at_once)?;
         // A commit that failed while it was flushed may be there after all.
         self.state = WriterState::load(&connection, self.serves)?;
