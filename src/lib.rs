@@ -48,6 +48,7 @@ mod provider;
 mod automate;
 pub mod switchboard;
 mod crash_point;
+mod precedence;
 pub mod vmdb;
 pub mod catcher;
 pub mod handler;

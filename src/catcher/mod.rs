@@ -53,6 +53,7 @@ use crate::catcher::parse::Parser;
 use crate::catcher::push_stream::Work;
 use crate::catcher::worker::Worker;
 use crate::model::metric::Sample;
+use crate::precedence::Precedence;
 use crate::settings::ActiveSettings;
 use crate::switchboard::ActiveSwitchboard;
 use crate::switchboard::THREAD_STACK;
@@ -122,6 +123,7 @@ impl Catcher {
             let life = Life::begin(&living);
             thread.spawn(move || {
                 let _life = life;
+                Precedence::Catching.take();
                 worker.run();
             })
         };

@@ -47,6 +47,7 @@ use crate::handler::pulse::Pulse;
 use crate::model::clock::SignedDuration;
 use crate::model::event_group::EventGroups;
 use crate::model::metric::Sample;
+use crate::precedence::Precedence;
 use crate::switchboard::THREAD_STACK;
 use crate::vmdb::Committed;
 use crate::vmdb::Pending;
@@ -150,7 +151,10 @@ impl Handler {
             let thread = thread::Builder::new()
                 .name(format!("event handler {number}"))
                 .stack_size(THREAD_STACK)
-                .spawn(move || worker.work())?;
+                .spawn(move || {
+                    Precedence::Handling.take();
+                    worker.work();
+                })?;
             handler.threads.push(thread);
         }
         Ok(handler)

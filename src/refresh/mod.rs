@@ -28,6 +28,7 @@ use tracing::warn;
 
 use crate::model::clock::Clock;
 use crate::model::metric::Sample;
+use crate::precedence::Precedence;
 use crate::refresh::figures::Figures;
 use crate::refresh::run::Runner;
 use crate::refresh::run::Told;
@@ -119,7 +120,10 @@ impl Refresher {
             let thread = thread::Builder::new()
                 .name(format!("refresh {number}"))
                 .stack_size(THREAD_STACK)
-                .spawn(move || worker.work())?;
+                .spawn(move || {
+                    Precedence::Refreshing.take();
+                    worker.work();
+                })?;
             refresher.threads.push(thread);
         }
         drop(end);
