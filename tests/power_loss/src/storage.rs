@@ -91,10 +91,14 @@ pub enum Call {
     ShmMap,
     /// `xShmLock`, where it takes a lock.
     ShmLock,
+    /// [`Call::Write`] to another file than the log, as when the log is moved into the database.
+    DatabaseWrite,
+    /// [`Call::Sync`] of another file than the log.
+    DatabaseSync,
 }
 
 impl Call {
-    /// Every kind of call.
+    /// Every kind of call, each once.
     pub const ALL: [Self; 10] = [
         Self::Open,
         Self::Read,
@@ -116,9 +120,9 @@ impl Call {
         match self {
             Self::Open => ffi::SQLITE_CANTOPEN,
             Self::Read => ffi::SQLITE_IOERR_READ,
-            Self::Write => ffi::SQLITE_IOERR_WRITE,
+            Self::Write | Self::DatabaseWrite => ffi::SQLITE_IOERR_WRITE,
             Self::Truncate => ffi::SQLITE_IOERR_TRUNCATE,
-            Self::Sync => ffi::SQLITE_IOERR_FSYNC,
+            Self::Sync | Self::DatabaseSync => ffi::SQLITE_IOERR_FSYNC,
             Self::Delete => ffi::SQLITE_IOERR_DELETE,
             Self::FileSize => ffi::SQLITE_IOERR_FSTAT,
             Self::Lock => ffi::SQLITE_IOERR_LOCK,

@@ -129,6 +129,15 @@ macro_rules! meet {
     };
 }
 
+/// The same for a call that has a name of its own where it is not about the log.
+fn met(watched: &Watched, call: Call, of_database: Call) -> Result<(), c_int> {
+    watched.storage.meet(call)?;
+    if watched.is_log {
+        return Ok(());
+    }
+    watched.storage.meet(of_database)
+}
+
 unsafe fn path<'a>(name: *const std::ffi::c_char) -> Option<&'a Path> {
     // SAFETY: a text with an end, or null, as SQLite promises.
     (!name.is_null()).then(|| Path::new(OsStr::from_bytes(unsafe { CStr::from_ptr(name) }.to_bytes())))
@@ -236,7 +245,7 @@ unsafe extern "C" fn write(
         let Some(watched) = watched(file) else {
             return pass!(file, xWrite, bytes, amount, offset);
         };
-        let met = watched.storage.meet(Call::Write);
+        let met = met(watched, Call::Write, Call::DatabaseWrite);
         // One that fails leaves half of it behind.
         let amount = if met.is_ok() { amount } else { amount / 2 };
         let code = pass!(file, xWrite, bytes, amount, offset);
@@ -275,7 +284,7 @@ unsafe extern "C" fn sync(file: *mut sqlite3_file, flags: c_int) -> c_int {
         let Some(watched) = watched(file) else {
             return pass!(file, xSync, flags);
         };
-        let met = watched.storage.meet(Call::Sync);
+        let met = met(watched, Call::Sync, Call::DatabaseSync);
         let code = met.err().unwrap_or_else(|| pass!(file, xSync, flags));
         if code == ffi::SQLITE_OK {
             watched.storage.synced(watched.file, watched.is_log);

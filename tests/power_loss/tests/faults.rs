@@ -84,11 +84,7 @@ fn fail(seed: u64, when: When, call: Call, nth: usize, fault: Fault) -> bool {
     };
     let n_refused = worker.n_refused();
     assert!(n_failed > 0 || n_refused == 0, "refused for no reason");
-    // It goes on by itself; a database that could not be opened is tried again after a moment.
-    let end = Instant::now() + Duration::from_secs(20);
-    while worker.vmdb().health().is_err() && Instant::now() < end {
-        yield_now();
-    }
+    recovers(&worker);
     worker.round();
     worker.round();
     worker.drain(20);
@@ -116,6 +112,14 @@ fn fail(seed: u64, when: When, call: Call, nth: usize, fault: Fault) -> bool {
     assert!(verdict.damaged.is_empty(), "{}", verdict.damaged[0]);
     assert!(verdict.wrong.is_empty(), "{}", verdict.wrong[0]);
     n_failed > 0
+}
+
+/// It goes on by itself; a database that could not be opened is tried again after a moment.
+fn recovers(worker: &Worker<'_>) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while worker.vmdb().health().is_err() && Instant::now() < end {
+        yield_now();
+    }
 }
 
 /// The first n and some of the others, until none fails.
@@ -167,4 +171,43 @@ faults! {
     a_lock_fails, Lock, Call::Lock.failure(), [Start, Work, Restart];
     shared_memory_fails, ShmMap, Call::ShmMap.failure(), [Start, Work, Checkpoint, Restart];
     a_lock_on_shared_memory_fails, ShmLock, Call::ShmLock.failure(), [Start, Work, Restart];
+}
+
+#[test]
+fn what_cannot_be_moved_out_of_the_log_pauses_the_intake_and_refuses_nothing_that_is_safe_in_it() {
+    for (call, code) in [
+        (Call::DatabaseWrite, Call::Write.failure()),
+        (Call::DatabaseWrite, ffi::SQLITE_FULL),
+        (Call::DatabaseSync, Call::Sync.failure()),
+    ] {
+        let folder = scratch();
+        let storage = Storage::watch(folder.path());
+        let tell = |note| storage.note(note);
+        let mut worker = Worker::start(folder.path(), seed(), &tell).unwrap();
+        storage.plan(&[call], 0, Fault::FromNowOn(code));
+        let mut rounds = 0;
+        while worker.vmdb().health().is_ok() {
+            worker.round();
+            rounds += 1;
+            assert!(rounds < 50 * LONG, "{call:?} {code}: the log is never moved");
+        }
+        // Whoever does not ask about its health is served all the same.
+        (0..ROUNDS).for_each(|_| worker.round());
+        assert_eq!(worker.n_refused(), 0, "{call:?} {code}");
+        assert!(worker.vmdb().health().is_err(), "{call:?} {code}");
+        assert!(storage.heal() > 0);
+        recovers(&worker);
+        worker.vmdb().health().unwrap();
+        worker.drain(rounds);
+        worker.end();
+        let mut ledger = Ledger::default();
+        let log = storage.log();
+        power::read_notes(&mut ledger, &log);
+        let held = oracle::look(&folder.path().join(work::NAME)).unwrap();
+        assert_eq!(held, *ledger.promised(), "{call:?} {code}");
+        let images = knob("SWITCHBOARD_POWER_IMAGES", 400) / 8;
+        let verdict = power::cut(&log, images, seed(), Syncs::All, Ledger::clone);
+        assert!(verdict.damaged.is_empty(), "{}", verdict.damaged[0]);
+        assert!(verdict.wrong.is_empty(), "{}", verdict.wrong[0]);
+    }
 }
