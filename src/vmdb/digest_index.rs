@@ -402,6 +402,12 @@ mod tests {
             );
         }
         assert!(find(&connection, TABLES, digest(1)).unwrap().is_empty());
+        assert!(index.filter.runs_with(digest(run + 1)).any(|run| run == 1));
+        index.forget_before(&connection, run * 2 + 1).unwrap();
+        index.settle();
+        assert_eq!(index.runs(), 2..2);
+        // With its last run a layer of the filter goes, too.
+        assert_eq!(index.filter.runs_with(digest(run + 1)).next(), None);
     }
 
     #[test]
