@@ -10,6 +10,7 @@ mod backup;
 mod bad_input;
 mod browser;
 mod catcher;
+mod catcher_bad_provider;
 mod catcher_files;
 mod cli;
 mod collector;
