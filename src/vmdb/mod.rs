@@ -307,10 +307,10 @@ impl Vmdb {
         } else {
             Lanes::new(None)
         };
-        let waiting = Waiting::load(&connection)?;
+        let (waiting, coming_events) = Waiting::load(&connection)?;
         let (last_event, last_delivery) = Self::last(&connection)?;
         if serves {
-            startup::check_books(&connection)?;
+            startup::check_books(&connection, coming_events)?;
         }
         let shared = Arc::new(Shared::new(
             Files::remember(path),

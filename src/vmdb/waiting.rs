@@ -13,11 +13,18 @@ use crate::vmdb::VmdbError;
 pub(crate) struct Waiting(BTreeMap<EmsId, i64>);
 
 impl Waiting {
-    pub(crate) fn load(connection: &Connection) -> Result<Self, VmdbError> {
-        let sql = "SELECT ems_id, count(*) FROM miq_queue WHERE state <> 1 GROUP BY ems_id";
+    /// Counts what is on the queue, and how many messages there are to become events, dead ones too. In one pass: at
+    /// start the queue may be long.
+    pub(crate) fn load(connection: &Connection) -> Result<(Self, i64), VmdbError> {
+        let sql = "SELECT ems_id, sum(state <> 1), sum(kind <> 2) FROM miq_queue GROUP BY ems_id";
         let mut query = connection.prepare(sql)?;
-        let counts = query.query_map([], |row| Ok((EmsId(row.get(0)?), row.get(1)?)))?;
-        Ok(counts.collect::<Result<_, _>>()?)
+        let mut rows = query.query([])?;
+        let (mut waiting, mut coming_events) = (Self::default(), 0);
+        while let Some(row) = rows.next()? {
+            waiting.count(EmsId(row.get(0)?), row.get(1)?);
+            coming_events += row.get::<_, i64>(2)?;
+        }
+        Ok((waiting, coming_events))
     }
 
     /// So many more of a manager wait.
@@ -90,8 +97,25 @@ impl Vmdb {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::Connection;
+
     use super::Waiting;
     use crate::model::ems::EmsId;
+
+    #[test]
+    fn the_dead_wait_for_nobody_and_what_goes_on_later_becomes_no_event() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(
+                // Ready, waiting and parked, then dead; an event, one that was not parsed, one that goes on later.
+                "CREATE TABLE miq_queue (ems_id INTEGER, state INTEGER, kind INTEGER);
+                 INSERT INTO miq_queue VALUES (1, 0, 0), (1, 2, 0), (1, 3, 0), (1, 0, 2), (1, 2, 2);
+                 INSERT INTO miq_queue VALUES (2, 1, 0), (2, 1, 1), (2, 0, 1), (2, 1, 2);",
+            )
+            .unwrap();
+        let expected = [(EmsId(1), 5), (EmsId(2), 1)].into_iter().collect();
+        assert_eq!(Waiting::load(&connection).unwrap(), (expected, 6));
+    }
 
     #[test]
     fn one_that_floods_has_half_at_least_and_nobody_is_refused_within_the_reserve() {
