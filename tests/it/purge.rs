@@ -10,6 +10,7 @@ use switchboard::model::delivery::Delivery;
 use switchboard::model::ems::Ems;
 use switchboard::model::event::EventHash;
 use switchboard::model::event::EventId;
+use switchboard::vmdb::Audit;
 use switchboard::vmdb::EventFilter;
 use switchboard::vmdb::Handled;
 use switchboard::vmdb::NewEffect;
@@ -382,4 +383,35 @@ fn events_go_on_while_many_are_purged() {
     assert_eq!(purging.join().unwrap(), 600);
     assert_eq!(ids(&database.vmdb).len(), new);
     assert_balance(&database);
+}
+
+#[test]
+fn a_check_that_runs_meanwhile_takes_what_was_purged_for_lost_no_more_than_it_overlooks_what_was() {
+    let another =
+        "UPDATE tallies SET received = received + 1, accepted = accepted + 1, delivered = delivered + 1";
+    let told = "events = delivered - purged: 1 by the books, 0 found, 1 missing";
+    for (change, missing) in [("SELECT 1", None), (another, Some(told))] {
+        let (mut database, ems) = Database::with_ems("cloud");
+        // More than the check looks at in one transaction.
+        let messages = (0..501).map(|n| at(&ems, &format!("k{n}"), 30)).collect();
+        save(&database, messages, |_, _| {});
+        let connection = rusqlite::Connection::open(database.folder.path().join("test.db")).unwrap();
+        // So that there is something to tell of the first ones.
+        let changed = format!("UPDATE native_events SET full_data = '{{}}' WHERE id = 1; {change}");
+        connection.execute_batch(&changed).unwrap();
+        if missing.is_some() {
+            database.folder.is_damaged();
+        }
+        let mut found = Vec::new();
+        let audit = Audit::open(&database.url()).unwrap();
+        let audited = audit.check(&database.clock, |finding| {
+            if finding.code == "DigestDiffers" {
+                assert_eq!(purge(&database.vmdb, &keep(10)).purged.events, 501);
+            } else {
+                found.push(finding.message);
+            }
+        });
+        audited.unwrap();
+        assert_eq!(found, Vec::from_iter(missing), "{change}");
+    }
 }
