@@ -27,10 +27,11 @@ pub(crate) fn keys(
     // After the events were read: what was saved meanwhile is not missed.
     let transaction = connection.unchecked_transaction()?;
     let mut indexed = digest_index::all(&transaction, event_keys::TABLES)?;
-    drop(transaction);
     indexed.sort_unstable();
+    let mut event_there = transaction.prepare("SELECT 1 FROM event_streams WHERE id = ?1")?;
     for entry in &seen.keys {
-        if indexed.binary_search(entry).is_err() {
+        // What was purged since it was read may have left the index, too.
+        if indexed.binary_search(entry).is_err() && event_there.exists([entry.0])? {
             let message = "the index of keys does not know it: sent again, it would be saved a second time";
             report.add(Finding::error(
                 "KeyMissing",
@@ -40,6 +41,8 @@ pub(crate) fn keys(
             ));
         }
     }
+    drop(event_there);
+    drop(transaction);
     seen.keys.sort_unstable_by_key(|(id, digest)| (*digest, *id));
     for pair in seen.keys.windows(2) {
         let [(first, digest), (second, same)] = pair else {
@@ -174,4 +177,38 @@ pub(crate) fn queue(
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::keys;
+    use crate::vmdb::audit::events::Seen;
+    use crate::vmdb::audit::finding::Report;
+
+    #[test]
+    fn a_key_that_left_the_index_is_missing_where_its_event_is_still_there() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(
+                "CREATE TABLE event_streams (id INTEGER PRIMARY KEY, ems_id INTEGER, event_key TEXT);
+                 CREATE TABLE event_keys (id INTEGER PRIMARY KEY, entries BLOB);
+                 CREATE TABLE event_key_pages (id INTEGER PRIMARY KEY, entries BLOB);
+                 INSERT INTO event_streams VALUES (2, 1, 'b'), (3, 1, 'c');
+                 INSERT INTO event_keys VALUES (1, x'00000000000000370000000000000003');",
+            )
+            .unwrap();
+        // The first was purged since it was seen.
+        let mut seen = Seen::default();
+        seen.keys = vec![(1, 0x35), (2, 0x36), (3, 0x37)];
+        let mut found = Vec::new();
+        let mut take = |finding| found.push(finding);
+        keys(&connection, &mut seen, &mut Report::new(&mut take)).unwrap();
+        let found: Vec<_> = found
+            .iter()
+            .map(|finding| (finding.code, &*finding.place))
+            .collect();
+        assert_eq!(found, [("KeyMissing", "event 2")]);
+    }
 }
