@@ -45,6 +45,7 @@ mod pages_event;
 mod pipeline_conformance;
 mod properties;
 mod purge;
+mod put;
 mod queue_model;
 mod reference;
 mod refresh;
