@@ -27,8 +27,9 @@ pub(crate) fn keys(
     // After the events were read: what was saved meanwhile is not missed.
     let transaction = connection.unchecked_transaction()?;
     let mut indexed = digest_index::all(&transaction, event_keys::TABLES)?;
+    drop(transaction);
     indexed.sort_unstable();
-    let mut event_there = transaction.prepare("SELECT 1 FROM event_streams WHERE id = ?1")?;
+    let mut event_there = connection.prepare("SELECT 1 FROM event_streams WHERE id = ?1")?;
     for entry in &seen.keys {
         // What was purged since it was read may have left the index, too.
         if indexed.binary_search(entry).is_err() && event_there.exists([entry.0])? {
@@ -41,8 +42,6 @@ pub(crate) fn keys(
             ));
         }
     }
-    drop(event_there);
-    drop(transaction);
     seen.keys.sort_unstable_by_key(|(id, digest)| (*digest, *id));
     for pair in seen.keys.windows(2) {
         let [(first, digest), (second, same)] = pair else {

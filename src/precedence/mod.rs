@@ -28,13 +28,14 @@ impl Precedence {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use rustix::process::getpriority_process;
 
     use super::Precedence;
 
     #[test]
+    #[cfg_attr(not(target_os = "linux"), ignore = "a niceness is of a whole process here")]
     fn one_thread_gives_way_and_the_others_do_not() {
         let before = getpriority_process(None).unwrap();
         let taken = |precedence: Precedence| {
@@ -44,9 +45,10 @@ mod tests {
             });
             thread.join().unwrap()
         };
-        let (handling, catching) = (taken(Precedence::Handling), taken(Precedence::Catching));
-        assert!(before < handling, "{before} {handling}");
-        assert!(handling < catching, "{handling} {catching}");
+        // The greatest niceness there is.
+        let nicer = |by: i32| (before + by).min(19);
+        assert_eq!(taken(Precedence::Handling), nicer(5));
+        assert_eq!(taken(Precedence::Catching), nicer(10));
         assert_eq!(getpriority_process(None).unwrap(), before);
     }
 }
