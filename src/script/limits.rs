@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use rhai::Dynamic;
 use rhai::Engine;
+use rustix::time::ClockId;
+use rustix::time::clock_gettime;
 
 use crate::model::fired::WHOLE_BUDGET;
 use crate::settings::ScriptSettings;
@@ -23,7 +25,8 @@ pub struct Limits {
     pub max_array_size: usize,
     /// Entries of one map, nested ones included.
     pub max_map_size: usize,
-    /// Wall-clock time of one call, with everything it instantiates.
+    /// Time of one call on a processor, with everything it instantiates. While it does not run, as on a machine that is
+    /// halted or has too much to do, it uses none: else a message would count as one that cannot be parsed.
     pub max_time: Duration,
     /// Bytes that the process may grow by during one call: what the sizes above cannot see.
     pub max_memory: u64,
@@ -132,10 +135,23 @@ pub(crate) fn metered<T>(call: impl FnOnce() -> T) -> (T, u64) {
 
 #[derive(Clone, Copy)]
 struct Budget {
+    max_time: Duration,
+    /// Before this it cannot have used up its time, so that nothing but the clock has to be looked at.
     deadline: Instant,
+    /// The thread's time on a processor when this was first looked at, soon after the call began.
+    at_first: Option<Duration>,
     next_memory_check: Instant,
     memory_ceiling: Option<u64>,
     outputs: u32,
+}
+
+impl Budget {
+    /// Of a call that was never looked at before, all of it.
+    fn time_left(&mut self) -> Duration {
+        let now = processor_time();
+        let used = now.saturating_sub(*self.at_first.get_or_insert(now));
+        self.max_time.saturating_sub(used)
+    }
 }
 
 /// The budget of the outermost call on this thread; what it instantiates lives on the same one.
@@ -149,7 +165,9 @@ impl BudgetGuard {
         if is_outermost {
             let now = Instant::now();
             BUDGET.set(Some(Budget {
+                max_time: limits.max_time,
                 deadline: now + limits.max_time,
+                at_first: None,
                 next_memory_check: now + MEMORY_CHECK,
                 memory_ceiling: None,
                 outputs: 0,
@@ -190,7 +208,12 @@ fn check(operations: u64, max_memory: u64) -> Option<Stopped> {
     let mut budget = BUDGET.get()?;
     let now = Instant::now();
     if budget.deadline < now {
-        return Some(Stopped::Time);
+        let left = budget.time_left();
+        if left.is_zero() {
+            return Some(Stopped::Time);
+        }
+        budget.deadline = now + left;
+        BUDGET.set(Some(budget));
     }
     if MAX_OUTPUTS < budget.outputs {
         return Some(Stopped::Outputs);
@@ -202,6 +225,7 @@ fn check(operations: u64, max_memory: u64) -> Option<Stopped> {
             .memory_ceiling
             .get_or_insert(resident.saturating_add(max_memory));
         budget.next_memory_check = now + MEMORY_CHECK;
+        budget.at_first.get_or_insert_with(processor_time);
         BUDGET.set(Some(budget));
         if ceiling < resident {
             return Some(Stopped::Memory);
@@ -229,6 +253,11 @@ pub(crate) fn waited(time: Duration) {
     }
 }
 
+/// How long this thread has been on a processor until now.
+fn processor_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
+}
+
 /// Bytes of memory that the process holds; none where the system does not say.
 fn resident_bytes() -> Option<u64> {
     const PAGE: u64 = 4096;
@@ -239,4 +268,37 @@ fn resident_bytes() -> Option<u64> {
         .parse::<u64>()
         .ok()
         .map(|pages| pages * PAGE)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread::park_timeout;
+    use std::time::Duration;
+
+    use super::BudgetGuard;
+    use super::Limits;
+    use super::Stopped;
+    use super::check;
+    use super::processor_time;
+
+    #[test]
+    fn time_off_the_processor_is_not_used_and_time_on_it_is() {
+        let limits = Limits {
+            max_time: Duration::from_millis(20),
+            ..Limits::default()
+        };
+        let look = || check(0, limits.max_memory);
+        let _budget = BudgetGuard::start(&limits);
+        for _halt in 0..3 {
+            park_timeout(limits.max_time * 2);
+            assert_eq!(look(), None);
+        }
+        let began = processor_time();
+        let stopped = std::iter::repeat_with(look).find_map(|stopped| stopped);
+        assert_eq!(stopped, Some(Stopped::Time));
+        let used = processor_time() - began;
+        let spare = limits.max_time / 2;
+        assert!(limits.max_time - spare < used, "{used:?}");
+        assert!(used < limits.max_time + spare, "{used:?}");
+    }
 }
