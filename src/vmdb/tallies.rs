@@ -45,6 +45,11 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Events that are there.
+    pub fn events(&self) -> i64 {
+        self.delivered - self.purged
+    }
+
     /// Adds another tally.
     pub fn add(&mut self, other: &Self) {
         self.received += other.received;

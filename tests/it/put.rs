@@ -32,6 +32,7 @@ use switchboard::vmdb::VmdbError;
 use crate::support::Database;
 use crate::support::add;
 use crate::support::event;
+use crate::support::have_trouble;
 use crate::support::noon;
 
 /// An event of a flood, which waits for its like for a minute.
@@ -188,15 +189,6 @@ fn whoever_waits_for_messages_is_woken_by_those_that_can_be_taken() {
     assert_eq!(vmdb.messages_seen(), before + 1);
 }
 
-#[cfg(feature = "crash-points")]
-fn have_trouble(vmdb: &Vmdb, pragma: &str) {
-    vmdb.have_trouble(pragma).wait().unwrap();
-}
-
-/// Trouble is not to be had without the feature.
-#[cfg(not(feature = "crash-points"))]
-fn have_trouble(_vmdb: &Vmdb, _pragma: &str) {}
-
 #[test]
 #[cfg_attr(not(feature = "crash-points"), ignore = "needs --features crash-points")]
 fn a_disk_without_room_takes_no_more_and_whoever_waits_is_told() {
@@ -220,11 +212,11 @@ fn a_disk_without_room_takes_no_more_and_whoever_waits_is_told() {
         vmdb.put_and_tell(vec![message], tell).wait().err()
     };
     assert!(put("a").is_none());
-    have_trouble(&vmdb, "max_page_count = 1");
+    have_trouble(&vmdb, "max_page_count = 1").unwrap();
     let full = put(&"b".repeat(100_000));
     assert!(matches!(full, Some(VmdbError::Full { .. })), "{full:?}");
     // The next one is not even tried: that the disk would take it again makes no difference.
-    have_trouble(&vmdb, "max_page_count = 1000000");
+    have_trouble(&vmdb, "max_page_count = 1000000").unwrap();
     let refused = put("c");
     assert!(matches!(refused, Some(VmdbError::NoRoom { .. })), "{refused:?}");
     let expected = [None, full, refused].map(|error| error.map(|error| error.to_string()));

@@ -40,6 +40,7 @@ use crate::support::add;
 use crate::support::add_ems;
 use crate::support::event;
 use crate::support::expect_sound;
+use crate::support::have_trouble;
 use crate::support::left_by_a_crash;
 use crate::support::saved;
 
@@ -459,15 +460,10 @@ impl Run {
         }
     }
 
-    #[cfg(feature = "crash-points")]
     fn have_trouble(&self, pragma: &str) {
         // Where it has trouble already, it has that in place of this.
-        drop(self.vmdb().have_trouble(pragma).wait());
+        drop(have_trouble(self.vmdb(), pragma));
     }
-
-    /// Trouble is not to be had without the feature.
-    #[cfg(not(feature = "crash-points"))]
-    fn have_trouble(&self, _pragma: &str) {}
 
     /// What the database answers; nothing where it is full, and then nothing is done.
     fn done<T: Send + 'static>(&mut self, request: Request<T>) -> Option<T> {

@@ -65,14 +65,10 @@ impl Moment {
 
     /// Whether the books have as many events as were counted.
     pub(crate) fn knows(&self, events: &BTreeMap<EmsId, i64>) -> bool {
-        let managers = self.tallies.keys().chain(events.keys());
-        let mut managers = managers.map(|ems_id| (self.events(ems_id), events.get(ems_id)));
-        managers.all(|(booked, found)| booked == found.copied().unwrap_or(0))
-    }
-
-    fn events(&self, ems_id: &EmsId) -> i64 {
-        let tally = self.tallies.get(ems_id);
-        tally.map_or(0, |tally| tally.delivered - tally.purged)
+        let mut managers = self.tallies.keys().chain(events.keys());
+        let booked = |ems_id: &EmsId| self.tallies.get(ems_id).map_or(0, Tally::events);
+        let counted = |ems_id: &EmsId| events.get(ems_id).copied().unwrap_or(0);
+        managers.all(|ems_id| booked(ems_id) == counted(ems_id))
     }
 
     /// Checks the books against `events`, which were counted.
@@ -99,7 +95,7 @@ impl Moment {
                 }
             };
             let (waiting, events) = (of(&self.waiting), of(events));
-            compare("events = delivered - purged", self.events(ems_id), events);
+            compare("events = delivered - purged", tally.events(), events);
             compare("dead messages", tally.dead, of(&self.dead));
             let went = tally.delivered + tally.discarded + waiting;
             compare("accepted = delivered + discarded + waiting", tally.accepted, went);

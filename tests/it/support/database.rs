@@ -32,6 +32,7 @@ use switchboard::vmdb::Outcome;
 use switchboard::vmdb::RefreshPace;
 use switchboard::vmdb::RunningRefresh;
 use switchboard::vmdb::Vmdb;
+use switchboard::vmdb::VmdbError;
 use switchboard::vmdb::Work;
 use tempfile::TempDir;
 
@@ -195,4 +196,16 @@ pub(crate) fn decided(delivery: Delivery) -> Decided {
         outbox: Vec::new(),
         retry: None,
     }
+}
+
+/// Has the writer run a pragma, so that it has trouble, or no more.
+#[cfg(feature = "crash-points")]
+pub(crate) fn have_trouble(vmdb: &Vmdb, pragma: &str) -> Result<(), VmdbError> {
+    vmdb.have_trouble(pragma).wait()
+}
+
+/// Trouble is not to be had without the feature.
+#[cfg(not(feature = "crash-points"))]
+pub(crate) fn have_trouble(_vmdb: &Vmdb, _pragma: &str) -> Result<(), VmdbError> {
+    Ok(())
 }

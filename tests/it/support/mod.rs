@@ -31,6 +31,7 @@ pub(crate) use crate::support::database::add_ems;
 pub(crate) use crate::support::database::decided;
 pub(crate) use crate::support::database::event;
 pub(crate) use crate::support::database::expect_sound;
+pub(crate) use crate::support::database::have_trouble;
 pub(crate) use crate::support::database::noon;
 pub(crate) use crate::support::database::saved;
 pub(crate) use crate::support::database::take_refresh;

@@ -11,7 +11,6 @@ use rusqlite::ffi;
 use switchboard::model::clock::Clock;
 use switchboard_power_loss::disk::Syncs;
 use switchboard_power_loss::ledger::Ledger;
-use switchboard_power_loss::oracle;
 use switchboard_power_loss::storage::Call;
 use switchboard_power_loss::storage::Fault;
 use switchboard_power_loss::storage::Storage;
@@ -90,11 +89,8 @@ fn fail(seed: u64, when: When, call: Call, nth: usize, fault: Fault) -> bool {
     worker.drain(20);
     assert_eq!(worker.n_refused(), n_refused, "still refused after the trouble");
     worker.vmdb().health().unwrap();
-    let mut ledger = Ledger::default();
     let log = storage.log();
-    power::read_notes(&mut ledger, &log);
-    let held = oracle::look(&folder.path().join(work::NAME)).unwrap();
-    assert_eq!(held, *ledger.promised());
+    let held = power::held_as_promised(folder.path(), &log);
     assert!(
         held.queue.values().all(|waiting| waiting.is_dead),
         "forgotten: {:?}",
@@ -108,9 +104,7 @@ fn fail(seed: u64, when: When, call: Call, nth: usize, fault: Fault) -> bool {
     worker.end();
     // The power may be cut at any time in this as well.
     let images = knob("SWITCHBOARD_POWER_IMAGES", 400) / 200;
-    let verdict = power::cut(&log, images, seed + nth as u64, Syncs::All, Ledger::clone);
-    assert!(verdict.damaged.is_empty(), "{}", verdict.damaged[0]);
-    assert!(verdict.wrong.is_empty(), "{}", verdict.wrong[0]);
+    power::cut(&log, images, seed + nth as u64, Syncs::All, Ledger::clone).expect_nothing();
     n_failed > 0
 }
 
@@ -200,14 +194,9 @@ fn what_cannot_be_moved_out_of_the_log_pauses_the_intake_and_refuses_nothing_tha
         worker.vmdb().health().unwrap();
         worker.drain(rounds);
         worker.end();
-        let mut ledger = Ledger::default();
         let log = storage.log();
-        power::read_notes(&mut ledger, &log);
-        let held = oracle::look(&folder.path().join(work::NAME)).unwrap();
-        assert_eq!(held, *ledger.promised(), "{call:?} {code}");
+        power::held_as_promised(folder.path(), &log);
         let images = knob("SWITCHBOARD_POWER_IMAGES", 400) / 8;
-        let verdict = power::cut(&log, images, seed(), Syncs::All, Ledger::clone);
-        assert!(verdict.damaged.is_empty(), "{}", verdict.damaged[0]);
-        assert!(verdict.wrong.is_empty(), "{}", verdict.wrong[0]);
+        power::cut(&log, images, seed(), Syncs::All, Ledger::clone).expect_nothing();
     }
 }

@@ -1,8 +1,11 @@
 //! The power is cut at any moment: what was promised is there, and no batch is there by half.
 
+use std::path::Path;
+
 use switchboard_power_loss::disk::Disk;
 use switchboard_power_loss::disk::Syncs;
 use switchboard_power_loss::disk::Tear;
+use switchboard_power_loss::ledger::Held;
 use switchboard_power_loss::ledger::Ledger;
 use switchboard_power_loss::oracle;
 use switchboard_power_loss::random::Random;
@@ -27,6 +30,15 @@ pub(crate) struct Verdict {
     pub(crate) wrong: Vec<String>,
 }
 
+impl Verdict {
+    /// No image was damaged, and none was wrong.
+    pub(crate) fn expect_nothing(&self) {
+        for found in [&self.damaged, &self.wrong] {
+            assert!(found.is_empty(), "{} such as: {}", found.len(), found[0]);
+        }
+    }
+}
+
 /// Everything that a run asked of the storage: a new database, work, several checkpoints, an orderly end and another
 /// start in the midst of it.
 fn recorded(seed: u64) -> Vec<Entry> {
@@ -44,16 +56,20 @@ fn recorded(seed: u64) -> Vec<Entry> {
     worker.drain(50);
     worker.end();
     let log = storage.log();
-    let mut ledger = Ledger::default();
-    read_notes(&mut ledger, &log);
-    assert_eq!(
-        oracle::look(&folder.path().join(work::NAME)).unwrap(),
-        *ledger.promised()
-    );
+    held_as_promised(folder.path(), &log);
     log
 }
 
-pub(crate) fn read_notes(ledger: &mut Ledger, entries: &[Entry]) {
+/// What the database in this folder holds, which is what the notes of its log promise, no more and no less.
+pub(crate) fn held_as_promised(folder: &Path, log: &[Entry]) -> Held {
+    let mut ledger = Ledger::default();
+    read_notes(&mut ledger, log);
+    let held = oracle::look(&folder.join(work::NAME)).unwrap();
+    assert_eq!(held, *ledger.promised());
+    held
+}
+
+fn read_notes(ledger: &mut Ledger, entries: &[Entry]) {
     for entry in entries {
         if let Entry::Note(note) = entry {
             ledger.read(note);
@@ -116,13 +132,7 @@ fn nothing_promised_is_lost_and_no_batch_is_there_by_half() {
         verdict.images,
         begin.elapsed()
     );
-    assert!(verdict.damaged.is_empty(), "{}", verdict.damaged[0]);
-    assert!(
-        verdict.wrong.is_empty(),
-        "{} wrong: {}",
-        verdict.wrong.len(),
-        verdict.wrong[0]
-    );
+    verdict.expect_nothing();
 }
 
 /// The same log read as if less had been asked of the disk, or promised sooner: the test above would see it.

@@ -23,6 +23,7 @@ pub(crate) use crate::support::database::add;
 pub(crate) use crate::support::database::add_ems;
 pub(crate) use crate::support::database::event;
 pub(crate) use crate::support::database::expect_sound;
+pub(crate) use crate::support::database::have_trouble;
 pub(crate) use crate::support::database::saved;
 
 /// The folders that the model of the queue works in.
