@@ -18,6 +18,7 @@ pub mod fired;
 pub mod flood;
 pub mod histogram;
 pub mod inventory;
+pub mod json;
 pub mod metric;
 pub mod origin;
 pub mod relation;
