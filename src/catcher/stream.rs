@@ -87,7 +87,7 @@ pub(crate) trait Stream: Send {
 /// Why a stream broke off. None of this loses anything: it goes on from the last durable position.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum StreamError {
-    /// The manager's address or credentials cannot be used as they are.
+    /// The manager's address or credentials, or what a script asks for, cannot be used as they are.
     #[error("{0}")]
     Config(String),
     /// The provider does not let us in.
@@ -138,7 +138,7 @@ pub(crate) enum StreamError {
 impl From<ApiError> for StreamError {
     fn from(error: ApiError) -> Self {
         match error {
-            ApiError::Config(why) => Self::Config(why),
+            ApiError::Config(why) | ApiError::Asked(why) => Self::Config(why),
             ApiError::Refused { status } => Self::Refused { status },
             ApiError::RateLimited { status, after } => Self::RateLimited { status, after },
             ApiError::Status { status } => Self::Answer(outbound::status_line(status)),

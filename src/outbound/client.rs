@@ -18,6 +18,7 @@ use ureq::unversioned::transport::DefaultConnector;
 use crate::model::origin::Origin;
 use crate::model::origin::OriginError;
 use crate::outbound::Lookup;
+use crate::outbound::dot_segments::dot_segment;
 use crate::outbound::resolver::CheckedResolver;
 
 /// Headers that belong to the connection, not to whoever describes a request.
@@ -80,6 +81,9 @@ pub enum OutboundError {
         /// What kind of address that is.
         what: &'static str,
     },
+    /// The path has a `.` or `..` in it, however it is spelled.
+    #[error("the URL has a `.` or `..` in its path, which leads elsewhere; write the path that is meant")]
+    DotSegment,
     /// A header that must not be sent.
     #[error("the header `{name}` {why}")]
     Header {
@@ -146,6 +150,9 @@ impl Client {
     pub fn send(&self, request: Request<Vec<u8>>) -> Result<Reply, OutboundError> {
         // Before any name is looked up: the rest of the client sees nothing that has no origin.
         Origin::of(request.uri()).map_err(OutboundError::Url)?;
+        if dot_segment(request.uri().path()).is_some() {
+            return Err(OutboundError::DotSegment);
+        }
         let answered = if request.body().is_empty() && !sends_length(request.method()) {
             self.agent.run(request.map(|_empty| ()))
         } else {

@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::model::origin::Origin;
 use crate::outbound::OutsideError;
 use crate::outbound::client::header;
+use crate::outbound::dot_segments::dot_segment;
 use crate::outbound::value::Part;
 use crate::outbound::value::SecretText;
 use crate::outbound::value::line;
@@ -78,8 +79,13 @@ impl HttpCall {
         let part = Part::new("http", value, &known)?;
         let url = secret_text("http.url", part.required("url", "a URL")?)?;
         if let SecretText::Plain(url) = &url {
-            Origin::of_text(line("http.url", url)?)
+            let (uri, _origin) = Origin::of_text(line("http.url", url)?)
                 .map_err(|why| OutsideError(format!("`http.url` {why}")))?;
+            if let Some(segment) = dot_segment(uri.path()) {
+                return Err(OutsideError(format!(
+                    "`http.url` has `{segment}` in its path, which leads elsewhere; the path that is meant is expected"
+                )));
+            }
         }
         let method = part.text("method")?.unwrap_or("POST");
         let method = METHODS

@@ -28,6 +28,7 @@ use crate::outbound::ClientConfig;
 use crate::outbound::OutboundError;
 use crate::outbound::authorities::authorities;
 use crate::outbound::client;
+use crate::outbound::dot_segments::dot_segment;
 use crate::outbound::patience;
 use crate::settings::Secret;
 
@@ -76,6 +77,9 @@ pub enum ApiError {
     /// An answer that is none.
     #[error("the provider answered {0}")]
     Answer(String),
+    /// A request that leads nowhere, or elsewhere; it was not sent.
+    #[error("{0}")]
+    Asked(String),
 }
 
 /// `HTTP 404 Not Found`.
@@ -135,7 +139,12 @@ impl ManagerClient {
     /// When there is no answer, or another one than 2xx.
     pub fn ask(&self, request: &ApiCall, now: Timestamp) -> Result<ApiAnswer, ApiError> {
         let address = self.address(request)?;
-        let wrong = |error: http::Error| ApiError::Answer(format!("with an address that is none: {error}"));
+        let wrong = |error: http::Error| {
+            ApiError::Asked(format!(
+                "a script asked for `{}`, which is no address: {error}",
+                request.path
+            ))
+        };
         let mut asked = Request::get(&address).body(Vec::new()).map_err(wrong)?;
         *asked.headers_mut() = self.headers(request)?;
         let response = self.client.send(asked).map_err(|error| unanswered(&error))?;
@@ -155,6 +164,12 @@ impl ManagerClient {
             status => return Err(ApiError::Status { status }),
         }
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let coded = response.headers().get(header::CONTENT_ENCODING).map(text);
+        if let Some(coding) = coded.filter(|coding| !["", "identity"].contains(&coding.trim())) {
+            return Err(ApiError::Answer(format!(
+                "with the content encoding `{coding}`, although none was asked for (`Accept-Encoding: identity`)"
+            )));
+        }
         let headers = response.headers().iter();
         let headers: BTreeMap<String, String> = headers
             .map(|(name, value)| (name.as_str().to_owned(), text(value)))
@@ -175,7 +190,12 @@ impl ManagerClient {
         if !path.starts_with('/') || path.contains(['?', '#', '\\']) {
             let message =
                 format!("a script asked for the path `{path}`; one from `/`, without query, was expected");
-            return Err(ApiError::Answer(message));
+            return Err(ApiError::Asked(message));
+        }
+        if let Some(segment) = dot_segment(path) {
+            return Err(ApiError::Asked(format!(
+                "a script asked for the path `{path}`, which `{segment}` leads out of the manager's `url`; it was not asked"
+            )));
         }
         let mut address = format!("{}{path}", self.base);
         for (index, (name, value)) in request.query.iter().enumerate() {
@@ -205,6 +225,8 @@ impl ManagerClient {
         }
         let json = HeaderValue::from_static("application/json");
         headers.entry(header::ACCEPT).or_insert(json);
+        // Without this a server may choose one (RFC 9110, 12.5.3), and none is decoded.
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         Ok(headers)
     }
 }
@@ -212,9 +234,10 @@ impl ManagerClient {
 fn unanswered(error: &OutboundError) -> ApiError {
     match error {
         OutboundError::TooLong(limit) => ApiError::Answer(format!("more than {} MiB", limit >> 20)),
-        OutboundError::Url(_) | OutboundError::Forbidden { .. } | OutboundError::Header { .. } => {
-            ApiError::Config(error.to_string())
-        }
+        OutboundError::Url(_)
+        | OutboundError::DotSegment
+        | OutboundError::Forbidden { .. }
+        | OutboundError::Header { .. } => ApiError::Config(error.to_string()),
         OutboundError::Late(_) | OutboundError::Unreachable(_) => ApiError::Unreachable(error.to_string()),
     }
 }
@@ -258,6 +281,14 @@ mod tests {
             ("http://cloud.example", ":80/x", None),
             ("http://cloud.example", "/x?y=z", None),
             ("http://cloud.example", "http://evil.example/", None),
+            ("http://cloud.example/tenant-a", "/vms/../../tenant-b", None),
+            ("http://cloud.example/tenant-a", "/vms/%2E%2e/%2e./tenant-b", None),
+            ("http://cloud.example/tenant-a", "/..%2ftenant-b", None),
+            (
+                "http://cloud.example/tenant-a",
+                "/vms/v..1",
+                Some("http://cloud.example/tenant-a/vms/v..1"),
+            ),
             ("http://user:secret@cloud.example", "/", None),
             ("ftp://cloud.example", "/", None),
             ("cloud.example", "/", None),
@@ -293,7 +324,7 @@ mod tests {
             let headers = client.headers(&request("/", (name, value)));
             match (&headers, expected) {
                 (Ok(headers), Ok(expected)) => {
-                    assert_eq!(headers.values().next().unwrap(), expected);
+                    assert_eq!(headers.get(name).unwrap(), expected);
                 }
                 (Err(error), Err(expected)) => assert!(error.to_string().ends_with(expected), "{error}"),
                 other => panic!("{other:?}"),

@@ -7,6 +7,7 @@ mod action;
 mod address;
 mod authorities;
 mod client;
+mod dot_segments;
 mod http_call;
 mod manager_client;
 mod patience;

@@ -39,6 +39,7 @@ pub struct PollAnswer {
 
 /// What the script returned.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Found<'a> {
     #[serde(borrow)]
     events: Vec<&'a RawValue>,
@@ -50,7 +51,9 @@ struct Found<'a> {
     gap: Option<String>,
 }
 
+/// What `poll_request` returned. A key that means nothing here may have meant something to whoever wrote it.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Asked {
     path: String,
     #[serde(default)]

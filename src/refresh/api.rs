@@ -101,7 +101,11 @@ impl RefreshApi {
             match wait.filter(|wait| attempt < TRIES && *wait <= LONGEST_PAUSE) {
                 Some(wait) => self.rest(wait),
                 None => {
-                    let is_down = !matches!(error, ApiError::Status { .. } | ApiError::Answer(_));
+                    let of_this_call = matches!(
+                        error,
+                        ApiError::Status { .. } | ApiError::Answer(_) | ApiError::Asked(_)
+                    );
+                    let is_down = !of_this_call;
                     self.is_down.fetch_or(is_down, Ordering::Relaxed);
                     return Err(format!("GET {}: {error}", call.path));
                 }

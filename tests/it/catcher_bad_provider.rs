@@ -31,6 +31,10 @@ async fn a_provider_that_misbehaves_is_told_apart_and_costs_no_event() {
             "the provider answered with a redirect (HTTP 302 Found), which is not followed",
         ),
         (
+            Trick::Status(200, "Content-Encoding: gzip\r\n"),
+            "the provider answered with the content encoding `gzip`, although none was asked for",
+        ),
+        (
             good("<html>"),
             "the message is no JSON: expected value at line 1 column 1",
         ),

@@ -336,6 +336,14 @@ fn a_wrong_description_is_refused_with_the_key_that_is_wrong() {
             "`http.url` is no address such as `https://events.example.com`",
         ),
         (
+            json!({"http": {"url": "https://chat.example/team-a/../team-b"}}),
+            "`http.url` has `..` in its path, which leads elsewhere; the path that is meant is expected",
+        ),
+        (
+            json!({"http": {"url": "https://chat.example/team-a/%2E%2e%2fteam-b?x=1"}}),
+            "`http.url` has `%2E%2e%2fteam-b` in its path, which leads elsewhere; the path that is meant is expected",
+        ),
+        (
             json!({"http": {"url": "https://a\r\nb"}}),
             "`http.url` contains a line break or NUL, which would smuggle in a header; one line is expected",
         ),

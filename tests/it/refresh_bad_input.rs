@@ -232,3 +232,32 @@ fn the_same_failure_is_not_logged_at_each_try() {
     assert_eq!(lines, 1, "{log}");
     process.stop();
 }
+
+#[test]
+fn an_id_never_leads_out_of_the_url_of_its_manager() {
+    let cloud = crate::support::cloud::Cloud::start();
+    let url = format!("--url {}/tenant-a", cloud.url());
+    let settings = "ems_refresh:\n  :retry_pause: 20ms\n  :refresh_interval: 0\n";
+    let project = crate::support::process::project(settings, &url);
+    let process = Process::start(&project);
+    for id in [
+        "../../tenant-b/secrets",
+        "%2e%2E/%2e./tenant-b/secrets",
+        "..%2ftenant-b%2fsecrets",
+    ] {
+        let event = json!({"id": id, "event_name": "com.awesomecloud.vm.create", "vm": {"id": id}});
+        assert_eq!(process.post(&event.to_string()).status, 202);
+    }
+    process.until("/api/refreshes", |json| {
+        let refreshes = json["refreshes"].as_array();
+        let errors = refreshes
+            .into_iter()
+            .flatten()
+            .filter_map(|refresh| refresh["error"].as_str());
+        let reason = "leads out of the manager's `url`; it was not asked";
+        errors.into_iter().any(|error| error.contains(reason))
+    });
+    let asked = cloud.requests();
+    assert!(asked.iter().all(|head| !head.contains("secrets")), "{asked:?}");
+    process.stop();
+}

@@ -33,9 +33,10 @@ impl From<OutboundError> for Trouble {
     fn from(error: OutboundError) -> Self {
         let why = error.to_string();
         match error {
-            OutboundError::Url(_) | OutboundError::Forbidden { .. } | OutboundError::Header { .. } => {
-                Self::Lasting(why)
-            }
+            OutboundError::Url(_)
+            | OutboundError::DotSegment
+            | OutboundError::Forbidden { .. }
+            | OutboundError::Header { .. } => Self::Lasting(why),
             OutboundError::Late(_) | OutboundError::Unreachable(_) | OutboundError::TooLong(_) => {
                 Self::passing(why)
             }
