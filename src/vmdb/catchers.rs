@@ -42,6 +42,8 @@ pub struct StoredCatcher {
     pub seen_at: Timestamp,
     /// Where its stream has got to, in the stream's own words, and when that was saved.
     pub position: Option<(serde_json::Value, Timestamp)>,
+    /// When its stream last brought something that was not kept before.
+    pub kept_at: Option<Timestamp>,
 }
 
 impl Vmdb {
@@ -79,7 +81,7 @@ impl Vmdb {
             // Of a manager that had several streams the one that was read last counts.
             let mut query = transaction.prepare_cached(
                 "SELECT a.ems_id, wanted, a.stream, state, reason, since, until, broke_off, seen_at, \
-                 position, max(saved_at) FROM catchers a LEFT JOIN cursors c ON c.ems_id = a.ems_id \
+                 position, max(saved_at), kept_at FROM catchers a LEFT JOIN cursors c ON c.ems_id = a.ems_id \
                  GROUP BY a.ems_id",
             )?;
             let rows = query.query_map([], read)?;
@@ -109,6 +111,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(EmsId, StoredCatcher)> {
         record,
         seen_at: codec::time(row.get(8)?),
         position: position.zip(time(10)?),
+        kept_at: time(11)?,
     };
     Ok((ems_id, stored))
 }

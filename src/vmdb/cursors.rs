@@ -38,15 +38,19 @@ impl Vmdb {
     }
 }
 
-pub(crate) fn save(transaction: &Transaction<'_>, cursor: &Cursor) -> Result<(), VmdbError> {
+/// Saves where a stream has got to; `is_new` says whether it brought something that was not kept before.
+pub(crate) fn save(transaction: &Transaction<'_>, cursor: &Cursor, is_new: bool) -> Result<(), VmdbError> {
+    let now = transaction.now.as_microsecond();
     transaction.execute(
-        "INSERT INTO cursors (ems_id, stream, position, saved_at) VALUES (?1, ?2, ?3, ?4) \
-         ON CONFLICT (ems_id, stream) DO UPDATE SET position = excluded.position, saved_at = excluded.saved_at",
+        "INSERT INTO cursors (ems_id, stream, position, saved_at, kept_at) VALUES (?1, ?2, ?3, ?4, ?5) \
+         ON CONFLICT (ems_id, stream) DO UPDATE SET position = excluded.position, saved_at = excluded.saved_at, \
+         kept_at = ifnull(excluded.kept_at, kept_at)",
         params![
             cursor.ems_id.0,
             cursor.stream,
             codec::to_json("a cursor", &cursor.position)?,
-            transaction.now.as_microsecond(),
+            now,
+            is_new.then_some(now),
         ],
     )?;
     Ok(())

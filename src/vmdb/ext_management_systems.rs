@@ -11,6 +11,7 @@ use crate::model::ems::EmsId;
 use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
 use crate::vmdb::ems_names::Managers;
+use crate::vmdb::inventory_gone;
 use crate::vmdb::request::Request;
 use crate::vmdb::transaction::Transaction;
 
@@ -54,7 +55,8 @@ impl Vmdb {
         })
     }
 
-    /// Removes a manager; what came from it stays readable. [`VmdbError::NotFound`] where there is none.
+    /// Removes a manager and archives its inventory; what came from it stays readable. [`VmdbError::NotFound`] where
+    /// there is none.
     pub fn ems_remove(&self, name: &str) -> Request<Ems> {
         let name = name.to_owned();
         self.request(1, move |transaction| {
@@ -65,6 +67,7 @@ impl Vmdb {
                 "UPDATE ext_management_systems SET removed_at = ?2, enabled = 0 WHERE id = ?1",
                 params![ems.id.0, transaction.now.as_microsecond()],
             )?;
+            inventory_gone::archive_all(transaction, ems.id)?;
             transaction.news.has_managers = true;
             Ok(ems)
         })
@@ -132,6 +135,16 @@ impl Vmdb {
         self.shared().names.keep(&managers);
         Ok(managers)
     }
+}
+
+/// Whether a manager was removed: nothing of its inventory is saved any more.
+pub(crate) fn is_removed(transaction: &Transaction<'_>, ems_id: EmsId) -> Result<bool, VmdbError> {
+    let removed = transaction.first(
+        "SELECT 1 FROM ext_management_systems WHERE id = ?1 AND removed_at IS NOT NULL",
+        [ems_id.0],
+        |_| Ok(()),
+    )?;
+    Ok(removed.is_some())
 }
 
 /// Every manager, removed ones included.

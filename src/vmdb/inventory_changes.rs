@@ -5,9 +5,11 @@ use std::time::Duration;
 use std::time::Instant;
 
 use crate::crash_point::crash_point;
+use crate::model::ems::EmsId;
 use crate::vmdb::RefreshId;
 use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
+use crate::vmdb::ext_management_systems::is_removed;
 use crate::vmdb::inventory_rows;
 use crate::vmdb::inventory_rows::InventoryChanges;
 use crate::vmdb::inventory_rows::Known;
@@ -66,6 +68,7 @@ impl Change {
 /// Writes changes while the next ones are looked for.
 pub(crate) struct Changing<'a> {
     vmdb: &'a Vmdb,
+    ems_id: EmsId,
     refresh: RefreshId,
     changes: InventoryChanges,
     next: Vec<Change>,
@@ -80,9 +83,10 @@ struct Portion {
 
 impl<'a> Changing<'a> {
     /// Nothing has changed yet.
-    pub(crate) fn new(vmdb: &'a Vmdb, refresh: RefreshId) -> Self {
+    pub(crate) fn new(vmdb: &'a Vmdb, ems_id: EmsId, refresh: RefreshId) -> Self {
         Self {
             vmdb,
+            ems_id,
             refresh,
             changes: InventoryChanges::default(),
             next: Vec::new(),
@@ -114,12 +118,15 @@ impl<'a> Changing<'a> {
             self.begin()?;
             self.settle()?;
         }
-        let (before, refresh, rest) = (self.changes, self.refresh, std::mem::take(&mut self.next));
+        let (before, rest) = (self.changes, std::mem::take(&mut self.next));
+        let (ems_id, refresh) = (self.ems_id, self.refresh);
         let weight = rest.len() + 1;
         let work = move |transaction: &mut Transaction<'_>| {
             let mut changes = before;
-            for change in &rest {
-                change.write(transaction, refresh, &mut changes)?;
+            if !is_removed(transaction, ems_id)? {
+                for change in &rest {
+                    change.write(transaction, refresh, &mut changes)?;
+                }
             }
             crash_point!("refresh.after_save_before_done");
             end(transaction, &changes)?;
@@ -152,13 +159,18 @@ impl<'a> Changing<'a> {
 
     /// Writes a portion from there on, as far as the time allows.
     fn write(&self, portion: Arc<[Change]>, start: usize) -> Request<Portion> {
-        let refresh = self.refresh;
+        let (ems_id, refresh) = (self.ems_id, self.refresh);
         self.request(portion.len() - start, move |transaction| {
             let began = Instant::now();
             let mut written = Portion {
                 changes: InventoryChanges::default(),
                 end: start,
             };
+            // It was removed while its refresh ran: what this brings would be there for ever.
+            if is_removed(transaction, ems_id)? {
+                written.end = portion.len();
+                return Ok(written);
+            }
             for change in portion.iter().skip(start) {
                 change.write(transaction, refresh, &mut written.changes)?;
                 written.end += 1;

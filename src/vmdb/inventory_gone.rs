@@ -1,4 +1,4 @@
-//! What a refresh leaves out and thereby says is gone.
+//! What is gone: because a refresh leaves it out and thereby says so, or with its manager.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use crate::vmdb::VmdbError;
 use crate::vmdb::codec;
 use crate::vmdb::inventory_rows::ObjectRow;
 use crate::vmdb::inventory_rows::text;
+use crate::vmdb::transaction::Transaction;
 
 /// What came, as far as it says what is gone.
 pub(crate) struct Gone {
@@ -134,6 +135,23 @@ pub(crate) fn present(
     )?;
     let mut rows = query.query(params![ems_id.0, association, key])?;
     Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
+}
+
+/// Archives all that a manager has, since it was removed.
+pub(crate) fn archive_all(transaction: &Transaction<'_>, ems_id: EmsId) -> Result<(), VmdbError> {
+    let now = transaction.now.as_microsecond();
+    transaction.execute(
+        "INSERT INTO inventory_history (object_id, refresh_id, changed_at, change, before, after) \
+         SELECT id, NULL, ?2, 'archived', attributes, NULL FROM inventory_objects \
+         WHERE ems_id = ?1 AND archived_on IS NULL",
+        params![ems_id.0, now],
+    )?;
+    transaction.execute(
+        "UPDATE inventory_objects SET archived_on = ?2, updated_at = ?2 \
+         WHERE ems_id = ?1 AND archived_on IS NULL",
+        params![ems_id.0, now],
+    )?;
+    Ok(())
 }
 
 /// Whether this manager never had an object.

@@ -126,7 +126,7 @@ impl Vmdb {
             let gone = Gone::new(connection, ems_id, scope, collected)?;
             Ok((gone, inventory_gone::has_none(connection, ems_id)?))
         })?;
-        let mut changing = Changing::new(self, refresh);
+        let mut changing = Changing::new(self, ems_id, refresh);
         // In the order of their index: what is near in it shares pages, each of which is then written once.
         let of_collection = |(association, objects)| {
             let objects: &Vec<CollectedObject> = objects;

@@ -19,6 +19,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/0004.sql"),
     include_str!("schema/0005.sql"),
     include_str!("schema/0006.sql"),
+    include_str!("schema/0007.sql"),
 ];
 
 /// Applies the steps that are missing. A database with older contents is copied beside itself first.
@@ -180,5 +181,44 @@ mod tests {
                 assert_eq!(index.find(&connection, digest).unwrap(), [event], "{digest:x}");
             }
         }
+    }
+    #[test]
+    fn what_was_left_of_managers_that_were_removed_is_archived_with_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        let mut connection = older(&path, "ADD COLUMN kept_at");
+        connection
+            .execute_batch(
+                "INSERT INTO ext_management_systems (id, name, provider, enabled, created_at, removed_at) \
+                 VALUES (1, 'one', 'p', 0, 0, 7), (2, 'one', 'p', 1, 8, NULL);
+                 INSERT INTO inventory_objects \
+                 (id, ems_id, association, manager_ref, attributes, created_at, updated_at, archived_on) VALUES \
+                 (1, 1, 'vms', 'a', '{}', 1, 1, NULL), (2, 1, 'vms', 'b', '{}', 1, 3, 3), \
+                 (3, 2, 'vms', 'a', '{}', 9, 9, NULL);
+                 INSERT INTO cursors (ems_id, stream, position, saved_at) VALUES (2, 'poll', '5', 11);",
+            )
+            .unwrap();
+        migrate(&mut connection, &path, Timestamp::UNIX_EPOCH).unwrap();
+        let archived: String = connection
+            .query_row(
+                "SELECT group_concat(ifnull(archived_on, '-')) FROM inventory_objects",
+                [],
+                |row| row.get(0),
+            )
+            .unwrap();
+        assert_eq!(archived, "7,3,-");
+        let history: String = connection
+            .query_row(
+                "SELECT group_concat(object_id || ' ' || change || ' ' || changed_at || ' ' || before) \
+                 FROM inventory_history",
+                [],
+                |row| row.get(0),
+            )
+            .unwrap();
+        assert_eq!(history, "1 archived 7 {}");
+        let kept: i64 = connection
+            .query_row("SELECT kept_at FROM cursors", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(kept, 11);
     }
 }

@@ -174,9 +174,6 @@ impl PreparedPut {
     }
 
     fn write(&self, transaction: &mut Transaction<'_>) -> Result<Vec<PutOutcome>, VmdbError> {
-        if let Some(cursor) = &self.cursor {
-            cursors::save(transaction, cursor)?;
-        }
         if let Some(wanted) = &self.wanted {
             let mut merge = Merge::default();
             merge.add(transaction, None, wanted)?;
@@ -190,11 +187,17 @@ impl PreparedPut {
         }
         crash_point!("catch.filtered_counted", !self.filtered.is_empty());
         let messages = self.messages.iter();
-        let outcomes = messages.map(|message| insert(transaction, message)).collect();
+        let outcomes: Vec<_> = messages
+            .map(|message| insert(transaction, message))
+            .collect::<Result<_, _>>()?;
+        if let Some(cursor) = &self.cursor {
+            let is_new = |outcome: &PutOutcome| matches!(outcome, PutOutcome::Queued(_));
+            cursors::save(transaction, cursor, outcomes.iter().any(is_new))?;
+        }
         crash_point!("intake.put_before_commit", self.cursor.is_none());
         // The position of a file moves in the same way.
         crash_point!("poll.put_before_commit", self.cursor.is_some());
-        outcomes
+        Ok(outcomes)
     }
 }
 

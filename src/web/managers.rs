@@ -51,7 +51,9 @@ pub(crate) struct CatcherDocument {
     pub(crate) seen_at: Timestamp,
     pub(crate) position: Option<serde_json::Value>,
     pub(crate) position_saved_at: Option<Timestamp>,
-    /// How long ago its stream last brought something that was kept.
+    /// When its stream last brought something that was not kept before.
+    pub(crate) last_kept_at: Option<Timestamp>,
+    /// How long ago that was.
     pub(crate) lag_seconds: Option<i64>,
 }
 
@@ -61,6 +63,7 @@ impl CatcherDocument {
             record,
             seen_at,
             position,
+            kept_at,
         } = stored;
         let is_silent = Duration::try_from(now.duration_since(seen_at)).is_ok_and(|passed| SILENT < passed);
         let state = match record.state.as_str() {
@@ -69,7 +72,7 @@ impl CatcherDocument {
             _other => record.state,
         };
         let (position, position_saved_at) = position.unzip();
-        let lag = |saved_at: Timestamp| now.duration_since(saved_at).as_secs().max(0);
+        let lag = |kept_at: Timestamp| now.duration_since(kept_at).as_secs().max(0);
         Self {
             wanted: record.wanted,
             stream: record.stream,
@@ -81,7 +84,8 @@ impl CatcherDocument {
             seen_at,
             position,
             position_saved_at,
-            lag_seconds: position_saved_at.filter(|_| record.wanted).map(lag),
+            last_kept_at: kept_at,
+            lag_seconds: kept_at.filter(|_| record.wanted).map(lag),
         }
     }
 }

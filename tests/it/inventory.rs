@@ -306,3 +306,43 @@ fn an_object_that_was_saved_since_it_was_looked_up_is_not_saved_twice() {
     ];
     assert_eq!(changes, expected);
 }
+
+#[test]
+fn the_inventory_of_a_manager_ends_with_it_and_its_refresh_that_still_runs_brings_none_back() {
+    let database = Database::new();
+    let vmdb = &database.vmdb;
+    let (ems, other) = (add_ems(vmdb, "cloud"), add_ems(vmdb, "other"));
+    for ems in [&ems, &other] {
+        refresh(vmdb, ems, &RefreshScope::Full, &collected(EVERYTHING, &[]));
+    }
+    let request = RefreshRequest {
+        ems_id: ems.id,
+        targets: Vec::new(),
+        full: Some("a test".to_owned()),
+    };
+    vmdb.queue_refresh(&request).wait().unwrap();
+    let running = take_refresh(vmdb).unwrap();
+    let ids: Vec<i64> = vmdb
+        .with_inventory(|view| view.all(Some(ems.id), "vms"))
+        .unwrap()
+        .iter()
+        .map(|object| object.id)
+        .collect();
+    vmdb.ems_remove("cloud").wait().unwrap();
+    assert_eq!(present(vmdb, &ems), BTreeMap::new());
+    assert_eq!(present(vmdb, &other).len(), 3);
+    let history = vmdb.inventory_history(ids[0], None, 1).unwrap();
+    assert_eq!(history[0].change, "archived");
+    // Enough for several commits, and the rest that is written with the end.
+    let names: Vec<String> = (0..2_500).map(|number| format!("vm-{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let much = collected(&[("vms", &names), ("hosts", &["h"])], &[]);
+    vmdb.refresh_save(running.id, ems.id, &RefreshScope::Full, &much)
+        .unwrap();
+    assert_eq!(present(vmdb, &ems), BTreeMap::new());
+    // Added again, it has each object once.
+    let again = add_ems(vmdb, "cloud");
+    refresh(vmdb, &again, &RefreshScope::Full, &collected(EVERYTHING, &[]));
+    let vms = vmdb.with_inventory(|view| view.all(None, "vms")).unwrap();
+    assert_eq!(vms.len(), 6, "three of this one, three of the other");
+}

@@ -116,7 +116,7 @@ fn state(seen: &Seen, manager: &ManagerDocument) -> Markup {
 fn last_kept(seen: &Seen, catcher: Option<&CatcherDocument>) -> Markup {
     let wanted = catcher.filter(|catcher| catcher.wanted);
     html! {
-        @if let Some(at) = wanted.and_then(|catcher| catcher.position_saved_at) {
+        @if let Some(at) = wanted.and_then(|catcher| catcher.last_kept_at) {
             time datetime=(at) { (words::ago(at, seen.now)) }
         }
     }
