@@ -31,6 +31,9 @@ const MOST_KEYS: usize = 65_536;
 /// So often those that are within their rate again are forgotten, while there are too many.
 const SWEEP: SignedDuration = SignedDuration::from_secs(1);
 
+/// So many events at least are known again. Polls overlap, and what comes again is no more of a flood.
+const MOST_KNOWN: usize = 65_536;
+
 /// Attributes that are new with each event.
 const NEW_ATTRIBUTES: [&str; 3] = ["message", "chain_id", "cloud_event"];
 /// Places of native events that are new each time, besides times and the event's own names (C23 and its like).
@@ -63,6 +66,27 @@ struct Watched {
     buckets: HashMap<Key, Bucket>,
     /// When the full ones were taken out last.
     swept: Option<Timestamp>,
+    known: Known,
+}
+
+/// The events that were counted last, by the digests of their keys, and whether each was one too many.
+#[derive(Debug, Default)]
+struct Known {
+    /// At most [`MOST_KNOWN`].
+    latest: HashMap<u64, bool>,
+    /// Those before them.
+    before: HashMap<u64, bool>,
+}
+
+/// What there is to say of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// It is within the rate.
+    Passes,
+    /// It waits until then for its like.
+    Gathers(Timestamp),
+    /// It did before, and came again.
+    GathersStill(Timestamp),
 }
 
 /// A token for each event that may still pass; they come back evenly, so no slot of time lets a burst through (C22).
@@ -95,18 +119,33 @@ impl FloodMonitor {
             return;
         }
         let rate = u32::try_from(settings.flooding_events_per_minute).unwrap_or(u32::MAX);
-        if let Some(until) = self.over(key(ems.id, hash), f64::from(rate), now) {
-            let digest = digest(hash);
-            let digest = &digest;
-            Mark { until, digest }.put_on(hash);
-            *self.folded.lock().entry(ems.name.clone()).or_default() += 1;
-        }
+        let until = match self.verdict(key(ems.id, hash), own(ems.id, hash), f64::from(rate), now) {
+            Verdict::Passes => return,
+            Verdict::Gathers(until) => {
+                *self.folded.lock().entry(ems.name.clone()).or_default() += 1;
+                until
+            }
+            Verdict::GathersStill(until) => until,
+        };
+        let digest = digest(hash);
+        let digest = &digest;
+        Mark { until, digest }.put_on(hash);
     }
 
-    /// Until when an event has to wait that is over the rate.
-    fn over(&self, key: Key, rate: f64, now: Timestamp) -> Option<Timestamp> {
+    /// What there is to say of the event `own`, which is like all those with the same key.
+    fn verdict(&self, key: Key, own: u64, rate: f64, now: Timestamp) -> Verdict {
         let mut watched = self.watched.lock();
-        let Watched { buckets, swept } = &mut *watched;
+        let Watched {
+            buckets,
+            swept,
+            known,
+        } = &mut *watched;
+        if let Some(was_over) = known.get(own) {
+            // Its like may still gather, and it has to be found among them.
+            let until = buckets.get(&key).map(|bucket| bucket.gathers_until);
+            let until = until.filter(|until| was_over && now < *until && *until <= gathered_from(now));
+            return until.map_or(Verdict::Passes, Verdict::GathersStill);
+        }
         if MOST_KEYS <= buckets.len() && !buckets.contains_key(&key) {
             // Looking at all of them for each event of a storm would cost more than the storm.
             if swept.is_none_or(|swept| SWEEP <= now.duration_since(swept).abs()) {
@@ -114,7 +153,7 @@ impl FloodMonitor {
                 buckets.retain(|_, bucket| !bucket.is_full(rate, now));
             }
             if MOST_KEYS <= buckets.len() {
-                return None;
+                return Verdict::Passes;
             }
         }
         let bucket = buckets.entry(key).or_insert(Bucket {
@@ -124,16 +163,18 @@ impl FloodMonitor {
         });
         bucket.tokens = bucket.refilled(rate, now);
         bucket.at = now;
-        if 1.0 <= bucket.tokens {
+        let is_over = bucket.tokens < 1.0;
+        known.add(own, is_over);
+        if !is_over {
             bucket.tokens -= 1.0;
-            return None;
+            return Verdict::Passes;
         }
         // What they gather until may lie far off where the clock was set back.
-        let gathered = now.saturating_add(GATHER).unwrap_or(now);
+        let gathered = gathered_from(now);
         if !(now < bucket.gathers_until && bucket.gathers_until <= gathered) {
             bucket.gathers_until = gathered;
         }
-        Some(bucket.gathers_until)
+        Verdict::Gathers(bucket.gathers_until)
     }
 
     /// How many events were marked.
@@ -145,6 +186,26 @@ impl FloodMonitor {
         };
         folded.iter().map(sample).collect()
     }
+}
+
+impl Known {
+    /// Whether an event was one too many when it was counted; none where it was not, or too long ago.
+    fn get(&self, own: u64) -> Option<bool> {
+        self.latest.get(&own).or_else(|| self.before.get(&own)).copied()
+    }
+
+    fn add(&mut self, own: u64, is_over: bool) {
+        if MOST_KNOWN <= self.latest.len() {
+            std::mem::swap(&mut self.latest, &mut self.before);
+            self.latest.clear();
+        }
+        self.latest.insert(own, is_over);
+    }
+}
+
+/// Until when the like of an event that came now gather.
+fn gathered_from(now: Timestamp) -> Timestamp {
+    now.saturating_add(GATHER).unwrap_or(now)
 }
 
 impl Bucket {
@@ -167,6 +228,19 @@ fn key(ems_id: EmsId, hash: &EventHash) -> Key {
         value.to_string().hash(&mut hasher);
     }
     (ems_id, hasher.finish())
+}
+
+/// The digest of the key by which an event is known when it comes again.
+fn own(ems_id: EmsId, hash: &EventHash) -> u64 {
+    let given = hash
+        .event_key
+        .as_ref()
+        .map(|key| &*key.0)
+        .filter(|key| !key.is_empty());
+    let given = given.or_else(|| hash.ems_ref.as_deref().filter(|reference| !reference.is_empty()));
+    let mut hasher = AHasher::default();
+    (ems_id, given.unwrap_or(hash.full_data.text())).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What an event says of its objects.
@@ -217,7 +291,15 @@ mod tests {
         let monitor = FloodMonitor::new(ActiveSettings::new(Settings::default()));
         let begin: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
         let at = |seconds| begin.saturating_add(SignedDuration::from_secs(seconds)).unwrap();
-        let over = |seconds, key| monitor.over((EmsId(1), key), 30.0, at(seconds));
+        let mut own = 0;
+        let mut over = |seconds, key| {
+            own += 1;
+            match monitor.verdict((EmsId(1), key), own, 30.0, at(seconds)) {
+                Verdict::Passes => None,
+                Verdict::Gathers(until) => Some(until),
+                again @ Verdict::GathersStill(_) => panic!("{again:?}"),
+            }
+        };
         assert!((0..30).all(|_| over(0, 1).is_none()));
         assert_eq!([over(0, 1), over(0, 1)], [Some(at(1)), Some(at(1))]);
         // Another kind has a rate of its own.
@@ -232,5 +314,33 @@ mod tests {
         assert_eq!(over(3, 1), Some(at(4)));
         // S36: set back by an hour while events gather, they do not gather for an hour.
         assert_eq!(over(3 - 3600, 1), Some(at(4 - 3600)));
+    }
+    #[test]
+    fn what_comes_again_is_counted_once() {
+        let monitor = FloodMonitor::new(ActiveSettings::new(Settings::default()));
+        let begin: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
+        let at = |seconds| begin.saturating_add(SignedDuration::from_secs(seconds)).unwrap();
+        let verdict = |seconds, own| monitor.verdict((EmsId(1), 1), own, 30.0, at(seconds));
+        // Three events, read again for a minute and more, and then a new one.
+        for second in 0..90 {
+            assert!(
+                (0..3).all(|own| verdict(second, own) == Verdict::Passes),
+                "{second}"
+            );
+        }
+        assert_eq!(verdict(90, 3), Verdict::Passes);
+        // A flood is one, and while it gathers each of it stays in it, however often it comes.
+        assert!((4..33).all(|own| verdict(90, own) == Verdict::Passes));
+        assert_eq!(verdict(90, 33), Verdict::Gathers(at(91)));
+        assert_eq!(verdict(90, 33), Verdict::GathersStill(at(91)));
+        assert_eq!(verdict(90, 32), Verdict::Passes);
+        assert_eq!(verdict(91, 33), Verdict::Passes);
+        // Those that were forgotten are as good as new.
+        let after = 100 + 2 * MOST_KNOWN as u64;
+        for own in 100..after {
+            let _counted = verdict(95, own);
+        }
+        assert_eq!(verdict(95, 33), Verdict::Gathers(at(96)));
+        assert_eq!(verdict(95, after - 1), Verdict::GathersStill(at(96)));
     }
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use switchboard::catcher::CatcherState;
 use switchboard::catcher::StreamKind;
+use switchboard::handler::HandlerConfig;
 use switchboard::model::clock::SignedDuration;
+use switchboard::model::delivery::Delivery;
 use switchboard::vmdb::MessageKind;
 
 use crate::support::catching::Catching;
@@ -13,6 +15,8 @@ use crate::support::cloud::Cloud;
 use crate::support::cloud::Trick;
 use crate::support::cloud::event;
 use crate::support::process::ids;
+use crate::support::told_rules::start_with;
+use crate::support::told_rules::until_empty;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c01_one_catcher_for_each_manager_that_has_a_stream() {
@@ -354,5 +358,79 @@ async fn a_clock_that_jumps_ahead_and_back_again_stops_no_stream_and_ends_a_paus
     catching.until(cloud.requested_since(3)).await;
     assert!(broken.until.unwrap() < catching.clock().now());
     assert_eq!(catching.queued(), (ids(1, 3), vec![]));
+    catching.stop().await;
+}
+
+/// A cloud that brings the same three events with each answer: polls overlap.
+fn overlapping(cloud: &Cloud) {
+    let events: Vec<String> = ids(1, 3).iter().map(|id| event(id)).collect();
+    let page = format!(
+        r#"{{"events": [{}], "cursor": 3, "more": false}}"#,
+        events.join(",")
+    );
+    cloud.habit(Some(Trick::Body(page.into_bytes())));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_come_again_are_no_flood() {
+    let (cloud, catching) = (Cloud::start(), Catching::start());
+    overlapping(&cloud);
+    catching.add("cloud", &cloud.url(), None).await;
+    catching.until(cloud.requested(60)).await;
+    // The fourth of its kind, and no more.
+    cloud.habit(None);
+    cloud.happen(1, 4);
+    catching.until(cloud.requested_since(4)).await;
+    let waiting = catching.entries().into_iter().filter(|entry| entry.due.is_some());
+    assert_eq!(waiting.count(), 0);
+    let folded = (catching.catcher.samples())();
+    let folded = folded
+        .iter()
+        .find(|sample| sample.name == "switchboard_events_folded_total");
+    assert!(folded.is_none(), "{folded:?}");
+    catching.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_long_ago_something_new_came_is_told_while_nothing_new_comes() {
+    let (cloud, catching) = (Cloud::start(), Catching::start());
+    overlapping(&cloud);
+    let ems = catching.add("cloud", &cloud.url(), None).await;
+    catching.until(cloud.requested(1)).await;
+    let config = HandlerConfig::default();
+    let handler = start_with(&catching.database, config, Err("no parser".to_owned()), |_, _| {
+        Delivery::default()
+    });
+    let vmdb = catching.vmdb().clone();
+    let saved = tokio::task::spawn_blocking(move || until_empty(&vmdb));
+    saved.await.unwrap();
+    let stored = || catching.vmdb().catchers().unwrap().remove(&ems.id).unwrap();
+    // What was under way when they were saved may have been new.
+    let requests = cloud.requests().len();
+    catching.until(cloud.requested(requests + 2)).await;
+    let kept_at = stored().kept_at.unwrap();
+    let saved_at = stored().position.unwrap().1;
+    catching.until(cloud.requested(requests + 100)).await;
+    assert_eq!(stored().kept_at, Some(kept_at));
+    assert!(saved_at < stored().position.unwrap().1);
+    cloud.habit(None);
+    cloud.happen(1, 4);
+    catching.until(cloud.requested_since(4)).await;
+    assert!(kept_at < stored().kept_at.unwrap());
+    tokio::task::spawn_blocking(|| handler.stop()).await.unwrap();
+    catching.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_asks_below_its_url_for_what_is_not_compressed() {
+    let (cloud, catching) = (Cloud::start(), Catching::start());
+    cloud.happen(1, 1);
+    catching
+        .add("cloud", &format!("{}/tenant-a", cloud.url()), None)
+        .await;
+    catching.until(cloud.requested_since(1)).await;
+    let head = cloud.requests().remove(0).to_ascii_lowercase();
+    assert!(head.contains("\r\naccept-encoding: identity\r\n"), "{head}");
+    assert!(head.starts_with("get /tenant-a/events"), "{head}");
     catching.stop().await;
 }
