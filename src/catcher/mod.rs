@@ -45,6 +45,7 @@ pub use supervisor::Supervisor;
 pub use supervisor::SupervisorConfig;
 
 pub(crate) use push_stream::Broken;
+pub(crate) use stream::Batch;
 
 use crate::catcher::counts::Counts;
 use crate::catcher::filter::Filter;

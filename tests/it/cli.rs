@@ -490,7 +490,8 @@ fn messages_that_cannot_be_parsed_wait_with_the_reason() {
         "event add --ems box",
         "{\"name\": \"x\", \"id\": \"1\"}\n[{\"id\": \"2\"}, {\"name\": \"ping\"}]",
     );
-    told += &project.run_with_input("event add - --ems box --format json", "{\"name\": \"y\"} {");
+    project.write("cut.json", "{\"name\": \"y\"} {");
+    told += &project.run("event add cut.json --ems box --format json");
     told += &project.run_with_input("event add --ems bax", "{}");
     for line in [
         "event add nowhere.json --ems box",
@@ -512,7 +513,7 @@ fn messages_that_cannot_be_parsed_wait_with_the_reason() {
         $ switchboard event add --ems box
         accepted 2, filtered 1, unparsed 1
         ! [time]  WARN switchboard::catcher::parse: Kept a message that could not be parsed. ems=box reason="scripts/lab/event_parser.rhai: `event_to_hash`: it returned no `event_type`; a text was expected" untold=0
-        $ switchboard event add - --ems box --format json
+        $ switchboard event add cut.json --ems box --format json
         ! error: document 2: EOF while parsing an object at line 1 column 15
         !   help: nothing of it was taken
         exit Some(2)
@@ -631,4 +632,48 @@ fn settings_are_printed_without_secrets() {
         defaults.contains("# Every setting with its default."),
         "{defaults}"
     );
+}
+
+#[test]
+fn messages_are_added_as_they_come_and_what_is_no_json_among_them_costs_itself_alone() {
+    let project = Project::new(LAB);
+    project.run("ems add box --type lab");
+    let mut child = project
+        .command(&["event", "add", "-", "--ems", "box", "--format", "json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let until_queued = |count: usize| {
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        loop {
+            let told = project.run("queue list --format json");
+            if count <= told.lines().filter(|line| line.starts_with("{\"id\"")).count() {
+                return told;
+            }
+            assert!(std::time::Instant::now() < end, "{told}");
+        }
+    };
+    for (count, line) in [
+        (1, r#"{"name": "x", "id": "1"}"#),
+        (2, r#"{"name": "x", "id": "cut"#),
+        (4, r#"[{"name": "x", "id": "2"}, 7]"#),
+        (5, r#"{"name": "x", "id": "3"}"#),
+    ] {
+        writeln!(input, "{line}").unwrap();
+        // Each is there before the next one is written.
+        until_queued(count);
+    }
+    let told = project.run("queue show 2");
+    assert!(
+        told.contains("is no JSON") && told.contains(r#"{"name": "x", "id": "cut"#),
+        "{told}"
+    );
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    let counts = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(counts, "{\"accepted\":5,\"unparsed\":2}\n");
+    assert_eq!(output.status.code(), Some(0));
 }

@@ -6,14 +6,19 @@ use std::io::Read;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
 
 use serde_json::value::RawValue;
 use tokio::runtime;
 
+use crate::catcher::Batch;
 use crate::catcher::Catcher;
 use crate::catcher::Receipt;
 use crate::cli::database::manager;
 use crate::cli::error::CliError;
+use crate::cli::event::documents::Documents;
+use crate::cli::event::documents::Piece;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::format::Format;
 use crate::cli::options::GlobalOptions;
@@ -30,11 +35,13 @@ const BATCH: usize = 256;
 
 /// Puts messages in, as their provider would have sent them
 ///
-/// The file holds one JSON object, a list of them, or several behind each other, such as one a line.
+/// The file holds one JSON object, a list of them, or several behind each other, such as one a line. Of a file nothing
+/// is taken where it is no JSON. What comes through a pipe is taken as it comes: what is no JSON there is kept as
+/// unparsed, with the reason, and the next line is read.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   switchboard event add event.json --ems my_cloud
-  switchboard event add - --ems my_cloud < events.ndjson")]
+  tail -f events.ndjson | switchboard event add - --ems my_cloud")]
 pub(crate) struct Add {
     /// The file; - or nothing reads standard input
     file: Option<PathBuf>,
@@ -50,8 +57,7 @@ impl Add {
     pub(crate) fn run(&self, options: &GlobalOptions, out: &mut Output) -> Result<ExitCode, CliError> {
         let vmdb = options.existing_database()?;
         let ems = manager(&vmdb, &self.ems)?;
-        let text = self.text()?;
-        let natives = messages(&text)?;
+        let source = self.source()?;
         let (settings, _findings) = options.settings()?;
         let switchboard = Switchboard::load(&options.source_tree()?, None).switchboard;
         let rules = ActiveSwitchboard::new(switchboard);
@@ -61,7 +67,7 @@ impl Add {
         let catcher = Catcher::start(&vmdb, &rules, ActiveSettings::new(settings), 1)
             .map_err(|error| CliError::failed("cannot start", error))?;
         let receipt = runtime.block_on(async {
-            let receipt = put(&catcher, &vmdb, &ems, natives).await;
+            let receipt = put(&catcher, &vmdb, &ems, source).await;
             catcher.stop().await;
             receipt
         })?;
@@ -79,19 +85,30 @@ impl Add {
         Ok(ExitCode::Fine)
     }
 
-    fn text(&self) -> Result<String, CliError> {
-        let read = match &self.file {
-            Some(path) if path.as_os_str() != "-" => fs::read_to_string(path),
-            _ => {
-                let mut text = String::new();
-                io::stdin().lock().read_to_string(&mut text).map(|_length| text)
-            }
+    /// Where the messages come from: of a file that can be read whole nothing is taken before all of it is known to be
+    /// JSON, while what comes through a pipe is taken as it comes.
+    fn source(&self) -> Result<Source, CliError> {
+        let Some(path) = self.file.as_deref().filter(|path| path.as_os_str() != "-") else {
+            return Ok(Source::Pipe(Box::new(io::stdin())));
         };
-        read.map_err(|source| CliError::Unreadable {
-            path: self.file.clone().unwrap_or_else(|| PathBuf::from("-")),
+        let unreadable = |source| CliError::Unreadable {
+            path: path.to_owned(),
             source,
-        })
+        };
+        if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
+            return Ok(Source::Pipe(Box::new(fs::File::open(path).map_err(unreadable)?)));
+        }
+        let text = fs::read_to_string(path).map_err(unreadable)?;
+        Ok(Source::Whole(messages(&text)?))
     }
+}
+
+/// What is to be added.
+enum Source {
+    /// All of it.
+    Whole(Vec<NativeEvent>),
+    /// What comes, until its end.
+    Pipe(Box<dyn Read + Send>),
 }
 
 /// Every message of a text of JSON documents, or the fault that makes all of it unreadable.
@@ -106,14 +123,7 @@ fn messages(text: &str) -> Result<Vec<NativeEvent>, CliError> {
     let mut natives = Vec::new();
     for (position, document) in documents.enumerate() {
         let document = document.map_err(|error| unreadable(position + 1, error.to_string()))?;
-        let listed = document.get().starts_with('[');
-        let elements: Vec<&RawValue> = if listed {
-            serde_json::from_str(document.get())
-                .map_err(|error| unreadable(position + 1, error.to_string()))?
-        } else {
-            vec![document]
-        };
-        for element in elements {
+        for element in elements(document).map_err(|error| unreadable(position + 1, error.to_string()))? {
             if !element.get().starts_with('{') {
                 return Err(unreadable(
                     position + 1,
@@ -126,21 +136,79 @@ fn messages(text: &str) -> Result<Vec<NativeEvent>, CliError> {
     Ok(natives)
 }
 
-async fn put(
-    catcher: &Catcher,
-    vmdb: &Vmdb,
-    ems: &Arc<Ems>,
-    natives: Vec<NativeEvent>,
-) -> Result<Receipt, CliError> {
+/// The elements of a list, or the document itself.
+fn elements(document: &RawValue) -> serde_json::Result<Vec<&RawValue>> {
+    match document.get().starts_with('[') {
+        true => serde_json::from_str(document.get()),
+        false => Ok(vec![document]),
+    }
+}
+
+/// What is put together, and why nothing follows it, where that is no good end.
+#[derive(Default)]
+struct Next {
+    batch: Batch,
+    fault: Option<io::Error>,
+}
+
+/// All that is to be added, in portions.
+fn portions(source: Source) -> Box<dyn Iterator<Item = Next>> {
+    match source {
+        Source::Whole(natives) => {
+            let mut natives = natives.into_iter().peekable();
+            Box::new(std::iter::from_fn(move || {
+                natives.peek()?;
+                let mut next = Next::default();
+                next.batch.messages.extend(natives.by_ref().take(BATCH));
+                Some(next)
+            }))
+        }
+        Source::Pipe(pipe) => {
+            let (sender, receiver) = mpsc::sync_channel(BATCH);
+            // It is read on while what was read is put.
+            thread::spawn(move || {
+                let mut documents = Documents::new(pipe);
+                while documents.next().is_some_and(|piece| sender.send(piece).is_ok()) {}
+            });
+            Box::new(std::iter::from_fn(move || {
+                let first = receiver.recv().ok()?;
+                let mut next = Next::default();
+                next.add(first);
+                receiver
+                    .try_iter()
+                    .take(BATCH - 1)
+                    .for_each(|piece| next.add(piece));
+                Some(next)
+            }))
+        }
+    }
+}
+
+impl Next {
+    fn add(&mut self, piece: io::Result<Piece>) {
+        match piece {
+            Ok(Piece::Document(document)) => {
+                let natives = elements(&document).unwrap_or_else(|_no_list| vec![&document]);
+                let natives = natives.into_iter().map(|native| NativeEvent::new(native.get()));
+                self.batch.messages.extend(natives);
+            }
+            Ok(Piece::Broken(broken)) => self.batch.broken.push(broken),
+            Err(error) => self.fault = Some(error),
+        }
+    }
+}
+
+async fn put(catcher: &Catcher, vmdb: &Vmdb, ems: &Arc<Ems>, source: Source) -> Result<Receipt, CliError> {
     let push = catcher.push_stream();
     let mut sum = Receipt::default();
-    let mut natives = natives.into_iter().peekable();
-    while natives.peek().is_some() {
-        let batch: Vec<NativeEvent> = natives.by_ref().take(BATCH).collect();
-        let receipt = push
-            .push(ems.clone(), batch, vmdb.clock().now(), push.room())
-            .await;
-        sum.add(receipt.map_err(|error| CliError::failed("cannot put the messages", error))?);
+    for next in portions(source) {
+        let kept = push.keep(ems.clone(), next.batch, None, vmdb.clock().now()).await;
+        let kept = kept.map_err(|error| CliError::failed("cannot put the messages", error))?;
+        sum.add(kept.receipt());
+        if let Some(source) = next.fault {
+            let path = PathBuf::from("-");
+            return Err(CliError::Unreadable { path, source });
+        }
     }
     Ok(sum)
 }

@@ -1,6 +1,8 @@
 //! `switchboard event`: put events in, look them up, follow them.
 
 mod add;
+mod documents;
+mod laid_out;
 mod tail;
 
 use std::io::Write;
@@ -15,6 +17,7 @@ use crate::cli::document::Document;
 use crate::cli::document::heading;
 use crate::cli::document::print_event;
 use crate::cli::error::CliError;
+use crate::cli::event::laid_out::laid_out;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::format::Format;
 use crate::cli::options::GlobalOptions;
@@ -165,6 +168,14 @@ fn row(stored: &StoredEvent) -> Vec<String> {
     ]
 }
 
+/// The event as its provider sent it, all of it.
+fn print_full_data(text: &str, out: &mut Output) -> std::io::Result<()> {
+    heading("full_data", "", out)?;
+    laid_out(text)
+        .lines()
+        .try_for_each(|line| writeln!(out, "        {}", visible(line)))
+}
+
 /// What became of the outside effects.
 fn print_outbox(effects: &[StoredEffect], out: &mut Output) -> std::io::Result<()> {
     if !effects.is_empty() {
@@ -206,6 +217,7 @@ fn show(
         Format::Json => out.json_line(&shown)?,
         Format::Text => {
             print_event(&listed(&event.stored), out)?;
+            print_full_data(event.stored.event.hash.full_data.text(), out)?;
             let decision = Value::Object(shown.decision());
             let document: Document = serde_json::from_value(decision).map_err(std::io::Error::from)?;
             document.print_decision(out)?;

@@ -75,6 +75,11 @@ fn c59_events_of_a_removed_manager_stay_readable_under_its_name() {
     }
     let told = project.run("event show 1");
     assert!(told.contains("my_cloud"), "{told}");
+    // With its full data, as the help says.
+    assert!(
+        told.contains("\nfull_data\n        {\n          \"id\": \"e-1\",\n"),
+        "{told}"
+    );
     // Another one of that name is another one: the same event of it is new.
     let told = project.run("ems add my_cloud --type awesome_cloud");
     assert!(told.contains("added"), "{told}");
