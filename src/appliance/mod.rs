@@ -41,7 +41,6 @@ use crate::refresh::RefresherConfig;
 use crate::reload;
 use crate::reload::Reloader;
 use crate::reload::SettingsFile;
-use crate::reload::WatchError;
 use crate::reload::Watcher;
 use crate::script;
 use crate::settings::ActiveSettings;
@@ -99,9 +98,6 @@ pub enum ApplianceError {
     /// Something is wrong in them, and it was told to be strict.
     #[error("something is wrong in the rules, the scripts or the settings, and --strict was asked for")]
     Findings(Vec<Diagnostic>),
-    /// The folders cannot be watched.
-    #[error(transparent)]
-    Watch(#[from] WatchError),
     /// The database cannot be used.
     #[error("cannot serve the database")]
     Vmdb(#[from] VmdbError),
@@ -120,6 +116,7 @@ pub struct Appliance {
     vmdb: Vmdb,
     rules: ActiveSwitchboard,
     figures: Figures,
+    reloader: Arc<Mutex<Reloader>>,
     outbox: Outbox,
     refresher: Refresher,
     handler: Handler,
@@ -148,7 +145,7 @@ impl Appliance {
         let (settings, in_settings) = Settings::load(settings_path, &config.environment);
         let vmdb = open(&config, &settings.database).await?;
         // Watched before they are read, so that no change between the two is missed.
-        let watcher = Watcher::new(&config.roots, Some(&config.settings), settings.reload.gather)?;
+        let watcher = Watcher::new(&config.roots, Some(&config.settings), settings.reload.gather);
         let tree = SourceTree::from_disk(&config.roots).map_err(ApplianceError::Source)?;
         let limits = script::Limits::from(&settings.script);
         let loaded = Switchboard::load_within(&tree, None, &limits);
@@ -244,6 +241,7 @@ impl Appliance {
             vmdb,
             rules,
             figures: web.figures(),
+            reloader: reloader.clone(),
             outbox,
             refresher,
             handler,
@@ -279,6 +277,13 @@ impl Appliance {
     /// How all stages fare, as `/metrics` shows it.
     pub fn figures(&self) -> Figures {
         self.figures.clone()
+    }
+
+    /// Has rules, scripts and settings read again, whether a change was seen or not. Returns immediately; the log tells
+    /// what became of it.
+    pub fn reload_soon(&self) {
+        let reloader = self.reloader.clone();
+        drop(tokio::task::spawn_blocking(move || reloader.lock().reload_now()));
     }
 
     /// Ends every stage in order: what was acknowledged is on the disk, what waits there goes on next time.

@@ -8,6 +8,7 @@ mod points;
 mod report;
 mod run;
 mod settings_file;
+mod stamps;
 mod state;
 mod watcher;
 mod watches;
@@ -20,7 +21,6 @@ pub use settings_file::SettingsFile;
 pub use state::Refusal;
 pub use state::ReloadState;
 pub use watcher::Changed;
-pub use watcher::WatchError;
 pub use watcher::Watcher;
 
 use std::collections::BTreeSet;

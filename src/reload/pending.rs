@@ -83,9 +83,12 @@ impl Pending {
         !gathered.paths.is_empty() || gathered.way_to_root || gathered.lost || gathered.rescan
     }
 
-    /// Sets why changes may go unseen; none where they are seen.
-    pub(crate) fn set_problem(&self, problem: Option<String>) {
-        *self.problem.lock() = problem;
+    /// Sets why changes are seen late; none where they are seen at once. Says whether it is new.
+    pub(crate) fn set_problem(&self, problem: Option<String>) -> bool {
+        let mut known = self.problem.lock();
+        let is_new = *known != problem;
+        *known = problem;
+        is_new
     }
 
     pub(crate) fn problem(&self) -> Option<String> {

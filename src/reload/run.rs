@@ -42,6 +42,9 @@ pub async fn run_shared(
             () = &mut shutdown => return,
             changed = watcher.changed() => changed,
         };
+        if changed == Changed::default() {
+            continue;
+        }
         let reloader = reloader.clone();
         let (restless, outdated) = (restless.clone(), outdated.clone());
         let work = move || {

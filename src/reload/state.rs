@@ -25,7 +25,7 @@ pub struct ReloadState {
     pub refused: Option<Refusal>,
     /// The same of the settings file.
     pub settings_refused: Option<Refusal>,
-    /// Why some changes may go unseen, if so.
+    /// Why some changes are seen late, if so.
     pub problem: Option<Arc<str>>,
     /// How long the last load took, from the first file read to the rules in force.
     pub took: Duration,

@@ -1,6 +1,7 @@
 //! Sets the watches of the system, and tells which of its events matter.
 
 use std::collections::HashSet;
+use std::fs::File;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,16 +15,19 @@ use notify::Watcher;
 use notify::event::AccessKind;
 use notify::event::AccessMode;
 use parking_lot::Mutex;
+use rustix::io::Errno;
+use tracing::info;
 use tracing::warn;
 
 use crate::reload::pending::Change;
 use crate::reload::pending::Pending;
 use crate::reload::points;
+use crate::source::Root;
 
 /// What is watched, as the user named it.
 #[derive(Debug)]
 pub(crate) struct Watched {
-    pub(crate) roots: Vec<PathBuf>,
+    pub(crate) roots: Vec<Root>,
     pub(crate) settings: Option<PathBuf>,
 }
 
@@ -35,44 +39,61 @@ struct Interest {
     on_way_to_settings: HashSet<PathBuf>,
 }
 
-/// Watches every folder on the way to a root or to the settings, and the roots with all below them.
-pub(crate) fn arm(watched: &Watched, pending: &Arc<Pending>) -> notify::Result<RecommendedWatcher> {
-    pending.set_problem(None);
+/// Watches every folder on the way to a root or to the settings, and the roots with all below them. None where the
+/// system grants no watcher; whatever it does not grant is a problem.
+pub(crate) fn arm(watched: &Watched, pending: &Arc<Pending>) -> Option<RecommendedWatcher> {
     let interest = Arc::new(Mutex::new(Interest::default()));
     let handler = {
         let (interest, pending) = (interest.clone(), pending.clone());
         move |event| hear(event, &interest, &pending)
     };
     // Links are followed by us: those below a root lead to what is watched anyway, or nowhere.
-    let mut watcher = RecommendedWatcher::new(handler, Config::default().with_follow_symlinks(false))?;
-    let mut folders = HashSet::new();
-    let mut watch_folder = |folder: &Path| {
-        if folders.insert(folder.to_owned()) {
-            // One that may not be read, such as the folder of all homes, is not going to be swapped either.
-            drop(watcher.watch(folder, RecursiveMode::NonRecursive));
+    let mut watcher = match RecommendedWatcher::new(handler, Config::default().with_follow_symlinks(false)) {
+        Ok(watcher) => watcher,
+        Err(error) => {
+            fail(pending, &error);
+            return None;
         }
     };
+    let mut problem = None;
+    let mut folders = HashSet::new();
+    let mut watch_folder = |folder: &Path| {
+        if !folders.insert(folder.to_owned()) {
+            return;
+        }
+        // One that may not be read, such as the folder of all homes, is not going to be swapped either.
+        let error = watcher.watch(folder, RecursiveMode::NonRecursive).err();
+        problem = problem.take().or(error.filter(is_limit));
+    };
     for root in &watched.roots {
-        let real = points::walk(root, |folder, point| {
+        let real = points::walk(&root.folder, |folder, point| {
             interest.lock().on_way_to_root.insert(point.to_owned());
             watch_folder(folder);
         });
-        interest.lock().roots.extend(real?);
+        interest.lock().roots.extend(real.ok().flatten());
     }
     if let Some(settings) = &watched.settings {
-        points::walk(settings, |folder, point| {
+        // One without a path cannot be read either, and whoever reads it says so.
+        let _read_later = points::walk(settings, |folder, point| {
             interest.lock().on_way_to_settings.insert(point.to_owned());
             watch_folder(folder);
-        })?;
+        });
     }
     // Last, because a watch of the folder alone would take its place.
     let roots = interest.lock().roots.clone();
     for root in roots {
-        if let Err(error) = watcher.watch(&root, RecursiveMode::Recursive) {
-            fail(pending, &error);
+        let error = watcher.watch(&root, RecursiveMode::Recursive).err();
+        problem = problem.or(error);
+    }
+    match problem {
+        Some(error) => fail(pending, &error),
+        None => {
+            if pending.set_problem(None) {
+                info!("Changes are seen at once again.");
+            }
         }
     }
-    Ok(watcher)
+    Some(watcher)
 }
 
 /// Takes an event of the system.
@@ -117,13 +138,26 @@ fn is_only_read(kind: EventKind) -> bool {
     }
 }
 
+/// Whether the system allows no more watches.
+fn is_limit(error: &notify::Error) -> bool {
+    matches!(error.kind, notify::ErrorKind::MaxFilesWatch)
+}
+
 fn fail(pending: &Pending, error: &notify::Error) {
-    let problem = match &error.kind {
+    let why = match &error.kind {
         notify::ErrorKind::MaxFilesWatch => {
             "the system allows no more watches; raise `fs.inotify.max_user_watches`".to_owned()
         }
+        // The same code says that this process has too many open files: then it could open no other one either.
+        notify::ErrorKind::Io(error)
+            if error.raw_os_error() == Some(Errno::MFILE.raw_os_error()) && File::open("/").is_ok() =>
+        {
+            "the system allows no more inotify instances; raise `fs.inotify.max_user_instances`".to_owned()
+        }
         _other => format!("a folder cannot be watched: {error}"),
     };
-    warn!(problem, "Some changes may go unseen.");
-    pending.set_problem(Some(problem));
+    let problem = format!("{why}; until then files are compared every few seconds");
+    if pending.set_problem(Some(problem.clone())) {
+        warn!(problem, "Some changes are seen late.");
+    }
 }

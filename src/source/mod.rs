@@ -13,5 +13,6 @@ pub mod tree;
 
 pub use changes::TreeChanges;
 pub use diagnostic::{Diagnostic, Severity};
+pub(crate) use file::is_skipped;
 pub use file::{Root, RootKind, SourceFile};
 pub use tree::SourceTree;

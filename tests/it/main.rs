@@ -61,6 +61,7 @@ mod rules_page;
 mod sandbox;
 mod script_calls;
 mod serve;
+mod serve_watching;
 mod settings;
 mod sign_in;
 mod source_tree;

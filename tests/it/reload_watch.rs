@@ -54,7 +54,7 @@ fn write(path: &Path, text: impl AsRef<[u8]>) {
 }
 
 fn start(roots: &[Root], settings: Option<&Path>) -> (Watcher, Reloader) {
-    let watcher = Watcher::new(roots, settings, Duration::from_millis(30)).unwrap();
+    let watcher = Watcher::new(roots, settings, Duration::from_millis(30));
     let tree = SourceTree::from_disk(roots).unwrap();
     let loaded = Switchboard::load(&tree, None);
     let active = ActiveSwitchboard::new(loaded.switchboard);
@@ -246,6 +246,19 @@ async fn a_swapped_link_on_the_way_to_the_roots_is_seen() {
     watched
         .becomes(&[("automate/a.yaml", "a folder above was swapped")])
         .await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_written_through_its_other_name_is_seen() {
+    let mut watched = Watched::new(|folder| {
+        write(&folder.join("elsewhere/a.yaml"), "a");
+        fs::create_dir_all(folder.join("automate/D")).unwrap();
+        fs::hard_link(folder.join("elsewhere/a.yaml"), folder.join("automate/D/a.yaml")).unwrap();
+    });
+    for text in ["written elsewhere", "and once more"] {
+        write(&watched.path("elsewhere/a.yaml"), text);
+        watched.becomes(&[("automate/D/a.yaml", text)]).await;
+    }
 }
 
 #[tokio::test]

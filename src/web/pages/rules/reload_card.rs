@@ -37,7 +37,7 @@ pub(crate) fn draw(shell: &Shell, seen: &Seen) -> Markup {
             @if let Some(problem) = &reload.problem {
                 div.body { div."note warn-note" {
                     (icon("g-missing", ""))
-                    div { p { strong { "Some changes may go unseen." } } p { (words::foreign(problem)) } }
+                    div { p { strong { "Some changes are seen late." } } p { (words::foreign(problem)) } }
                 } }
             }
         }
