@@ -27,9 +27,10 @@ use crate::cli::exit_code::ExitCode;
 use crate::cli::options::GlobalOptions;
 use crate::cli::options::SETTINGS;
 use crate::cli::output::Output;
-use crate::cli::serve::Signals;
 use crate::cli::serve::serve;
 use crate::cli::serve::start_runtime;
+use crate::cli::signals::Hangup;
+use crate::cli::signals::Signals;
 use crate::model::clock::Clock;
 use crate::settings::Environment;
 use crate::vmdb::DatabaseUrl;
@@ -99,8 +100,8 @@ impl Demo {
             ));
         }
         let runtime = start_runtime()?;
-        // From here on Ctrl-C leaves nothing behind.
-        let signals = runtime.block_on(async { Signals::listen() })?;
+        // From here on neither Ctrl-C nor a terminal that is closed leaves anything behind.
+        let signals = runtime.block_on(async { Signals::listen(Hangup::Ends) })?;
         let folder = tempfile::Builder::new().prefix("switchboard-demo.").tempdir();
         let folder =
             folder.map_err(|error| CliError::failed("cannot make a folder for the database", error))?;

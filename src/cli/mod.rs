@@ -26,6 +26,7 @@ mod refresh;
 mod secret;
 mod serve;
 mod settings;
+mod signals;
 mod simulate;
 #[cfg(feature = "opentelemetry")]
 mod trace_export;

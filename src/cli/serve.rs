@@ -8,9 +8,6 @@ use std::path::PathBuf;
 
 use tokio::runtime;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::Signal;
-use tokio::signal::unix::SignalKind;
-use tokio::signal::unix::signal;
 use tracing::info;
 
 use crate::appliance::Appliance;
@@ -23,13 +20,17 @@ use crate::cli::logging::LogFormat;
 use crate::cli::metric_export::MetricExport;
 use crate::cli::options::GlobalOptions;
 use crate::cli::options::SETTINGS;
+use crate::cli::signals::Asked;
+use crate::cli::signals::Hangup;
+use crate::cli::signals::Signals;
 use crate::model::clock::Clock;
 use crate::settings::Environment;
 use crate::switchboard::THREAD_STACK;
 
 /// Everything in one process: catchers, event handler, refresh, hot reload, web
 ///
-/// Ctrl-C or SIGTERM ends it in order, a second one at once; neither loses what was acknowledged.
+/// Ctrl-C or SIGTERM ends it in order, a second one at once; neither loses what was acknowledged. SIGHUP has it read
+/// rules, scripts and settings again.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   switchboard serve
@@ -62,7 +63,7 @@ impl Serve {
         };
         let runtime = start_runtime()?;
         let ended = runtime.block_on(async {
-            let signals = Signals::listen()?;
+            let signals = Signals::listen(Hangup::Reloads)?;
             serve(config, options.log_format, signals, |_address| Ok(())).await
         });
         // After a second signal nobody waits for what is still under way.
@@ -113,7 +114,15 @@ pub(crate) async fn serve(
             return Err(error);
         }
     };
-    let signal = signals.next().await;
+    let signal = loop {
+        match signals.next().await {
+            Asked::End(signal) => break signal,
+            Asked::Reload => {
+                info!(signal = "SIGHUP", "Reading rules, scripts and settings again.");
+                appliance.reload_soon();
+            }
+        }
+    };
     info!(signal, "Stopping.");
     let mut stopping = Box::pin(async move {
         // The figures a last time, which blocks, while there are any.
@@ -123,7 +132,7 @@ pub(crate) async fn serve(
     });
     tokio::select! {
         () = &mut stopping => Ok(ExitCode::Fine),
-        _second = signals.next() => {
+        _second = signals.end() => {
             // Dropping the stages would wait for what they have in hand.
             mem::forget(stopping);
             info!("Stopped at once; what was acknowledged is kept, and goes on next time.");
@@ -139,35 +148,4 @@ fn announce(url: &str, log_format: LogFormat) {
         LogFormat::Json => serde_json::json!({"listening": url}).to_string(),
     };
     let _closed = writeln!(io::stderr(), "{line}");
-}
-
-/// The signals that ask a process to end.
-#[derive(Debug)]
-pub(crate) struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    /// A file grew to the limit of its size. Without anybody who listens it would end the process; so the write
-    /// fails, and is treated like a full disk.
-    _file_size: Signal,
-}
-
-impl Signals {
-    /// From now on they end nothing by themselves. On an async runtime.
-    pub(crate) fn listen() -> Result<Self, CliError> {
-        let listen =
-            |kind| signal(kind).map_err(|error| CliError::failed("cannot listen for signals", error));
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-            _file_size: listen(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
-        })
-    }
-
-    /// Waits for one and names it.
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _any = self.interrupt.recv() => "SIGINT",
-            _any = self.terminate.recv() => "SIGTERM",
-        }
-    }
 }

@@ -19,15 +19,62 @@ use crate::support::project::Project;
 use crate::support::serving::Serving;
 
 #[test]
-fn either_signal_ends_it_in_order() {
+fn every_signal_that_would_end_it_at_once_ends_it_in_order() {
     let project = Project::shipped();
-    for signal in ["TERM", "INT"] {
+    // 35 is a real-time signal, which anything may stand for.
+    let signals = "TERM INT QUIT USR1 USR2 ALRM VTALRM PROF XCPU IO PWR 35";
+    for signal in signals.split(' ') {
         let serving = Serving::start(&project, &[]);
         serving.signal(signal);
         let (code, log) = serving.end();
-        assert_eq!(code, Some(0), "{log}");
-        assert!(log.contains("Stopped in order."), "{log}");
+        assert_eq!(code, Some(0), "{signal}: {log}");
+        assert!(log.contains("Stopped in order."), "{signal}: {log}");
     }
+}
+
+#[test]
+fn a_hangup_has_it_read_rules_and_settings_again() {
+    const BODY: &str = r#"{"id":"e-1","event_name":"com.awesomecloud.vm.create"}"#;
+    const SIGNED: &str =
+        "X-Hub-Signature-256: sha256=218d5205faa46ff3defd0113814acf9791eaff46446fea98194d85ea97578341";
+    let project = Project::shipped();
+    project.write("secret", "old");
+    project.write(
+        "config/settings.yml",
+        "web:\n  webhook_secrets:\n    my_cloud: ['file:secret']\n",
+    );
+    let told = project.run("ems add my_cloud --type awesome_cloud");
+    assert!(told.contains("added manager my_cloud"), "{told}");
+    let mut serving = Serving::start(&project, &[]);
+    let status = |serving: &Serving| serving.send("POST /events/my_cloud", &[SIGNED], BODY).status;
+    assert_eq!(status(&serving), 401);
+    // Nobody watches what the settings refer to.
+    project.write("secret", "hush");
+    serving.signal("HUP");
+    serving.until_told("Read the settings again.");
+    assert_eq!(status(&serving), 202);
+
+    // What is broken then leaves in force what is, and says so.
+    project.write("config/settings.yml", "web:\n\t");
+    serving.signal("HUP");
+    serving.until_told("Kept the old settings, the file is wrong.");
+    assert_eq!(status(&serving), 202, "the signature is right still");
+    let unsigned = serving.send("POST /events/my_cloud", &[], BODY).status;
+    assert_eq!(unsigned, 401, "and needed still");
+    let ready = serving.ask("GET /readyz", "").json();
+    let wrong = &ready["rules"]["settings_refused"]["errors"][0];
+    assert_eq!(
+        (&wrong["code"], &wrong["line"]),
+        (&"YamlSyntax".into(), &2.into()),
+        "{ready}"
+    );
+
+    // It is no second signal for one that ends in order.
+    serving.signal("TERM");
+    serving.signal("HUP");
+    let (code, log) = serving.end();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("Stopped in order."), "{log}");
 }
 
 #[test]

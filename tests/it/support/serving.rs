@@ -96,11 +96,17 @@ impl Serving {
 
     /// One request.
     pub(crate) fn ask(&self, line: &str, body: &str) -> Answer {
+        self.send(line, &[], body)
+    }
+
+    /// One request with more headers.
+    pub(crate) fn send(&self, line: &str, headers: &[&str], body: &str) -> Answer {
         let mut stream = self.connect();
         let length = body.len();
+        let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
         let head = format!(
             "{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
-             Content-Length: {length}\r\n\r\n"
+             Content-Length: {length}\r\n{headers}\r\n"
         );
         // Who refuses a body need not read it to its end.
         let _refused = stream.write_all(format!("{head}{body}").as_bytes());
