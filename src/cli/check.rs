@@ -10,7 +10,8 @@ use crate::cli::exit_code::ExitCode;
 use crate::cli::format::Format;
 use crate::cli::options::GlobalOptions;
 use crate::cli::output::Output;
-use crate::cli::output::visible;
+use crate::cli::width;
+use crate::cli::width::excerpt;
 use crate::source::Diagnostic;
 use crate::source::Severity;
 use crate::switchboard::Switchboard;
@@ -92,7 +93,7 @@ fn print(out: &mut Output, finding: &Diagnostic, line: Option<&str>) -> io::Resu
         Severity::Warning => (palette.warning, "warning"),
     };
     let (strong, dim) = (palette.strong, palette.dim);
-    let message = visible(&finding.message);
+    let message = width::line(&finding.message);
     writeln!(
         out,
         "{style}{severity}[{}]{style:#}: {strong}{message}{strong:#}",
@@ -103,26 +104,19 @@ fn print(out: &mut Output, finding: &Diagnostic, line: Option<&str>) -> io::Resu
     writeln!(
         out,
         "{margin}{dim}-->{dim:#} {}:{}:{}",
-        visible(&finding.file),
+        width::line(&finding.file),
         finding.line,
         finding.column
     )?;
     if let Some(line) = line {
-        let before = line
-            .chars()
-            .take(usize::try_from(finding.column).unwrap_or(1).saturating_sub(1));
-        let indent: String = before.map(|c| if c == '\t' { c } else { ' ' }).collect();
+        let (shown, indent) = excerpt(line, finding.column);
+        let indent = " ".repeat(indent);
         writeln!(out, "{margin} {dim}|{dim:#}")?;
-        let line = line.replace('\t', "\u{1}");
-        writeln!(
-            out,
-            "{dim}{number} |{dim:#} {}",
-            visible(&line).replace("\\u{1}", "\t")
-        )?;
+        writeln!(out, "{dim}{number} |{dim:#} {shown}")?;
         writeln!(out, "{margin} {dim}|{dim:#} {indent}{style}^{style:#}")?;
     }
     if !finding.help.is_empty() {
-        writeln!(out, "{margin} {dim}={dim:#} help: {}", visible(&finding.help))?;
+        writeln!(out, "{margin} {dim}={dim:#} help: {}", width::line(&finding.help))?;
     }
     writeln!(out)
 }

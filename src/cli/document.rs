@@ -1,5 +1,6 @@
 //! The text form of a decision, simulated or stored: a tree for people, from the contract's document.
 
+use std::borrow::Cow;
 use std::io;
 use std::io::Write;
 
@@ -9,14 +10,19 @@ use serde_json::Map;
 use serde_json::Value;
 
 use crate::cli::output::Output;
-use crate::cli::output::visible;
 use crate::cli::palette::Palette;
+use crate::cli::width;
+use crate::cli::width::fitted;
 use crate::model::delivery::DeliveryError;
 use crate::model::delivery::Outcome;
 use crate::model::delivery::StepKind;
 
-/// Longer values are cut here; the JSON form has them whole.
+/// The most columns of a value; the JSON form has it whole.
 const LONGEST_VALUE: usize = 160;
+/// The most columns of a name, and of a reason.
+const LONGEST_NAME: usize = 240;
+/// What is nested deeper stands no further to the right.
+const DEEPEST: usize = 40;
 
 /// What is shown of a document.
 #[derive(Debug, Default, Deserialize)]
@@ -138,7 +144,7 @@ impl Document {
                 pairs(&target.manager_ref),
                 ems.collect::<String>()
             );
-            writeln!(out, "  {}", visible(&line))?;
+            writeln!(out, "  {}", width::line(&line))?;
         }
         if let Some(root) = &self.root {
             heading("root", &root.object, out)?;
@@ -163,7 +169,7 @@ impl Document {
 /// A line that begins with a name for what follows.
 pub(crate) fn heading(name: &str, text: &str, out: &mut Output) -> io::Result<()> {
     let strong = out.palette.strong;
-    let line = format!("{strong}{name:<7}{strong:#} {}", visible(text));
+    let line = format!("{strong}{name:<7}{strong:#} {}", width::line(text));
     writeln!(out, "{}", line.trim_end())
 }
 
@@ -189,8 +195,8 @@ pub(crate) fn print_event(event: &Map<String, Value>, out: &mut Output) -> io::R
             writeln!(
                 out,
                 "        {dim}{}{dim:#} {}",
-                visible(key),
-                visible(&shortened(&value))
+                width::line(key),
+                fitted(&value, LONGEST_VALUE)
             )?;
         }
     }
@@ -201,26 +207,23 @@ fn print_step(step: &Step, out: &mut Output) -> io::Result<()> {
     let Palette { strong, dim, .. } = out.palette;
     let (style, mark) = mark(step.outcome, &out.palette);
     // A field stands one step to the right of the object that it belongs to.
-    let indent = "  ".repeat(step.depth + usize::from(step.kind != StepKind::Instance) + 1);
+    let indent = indent(step.depth + usize::from(step.kind != StepKind::Instance) + 1);
     let name = step.field.as_deref().unwrap_or(&step.path);
-    let mut line = format!(
-        "{indent}{style}{mark}{style:#} {strong}{}{strong:#}",
-        visible(name)
-    );
+    let mut line = format!("{indent}{style}{mark}{style:#} {strong}{}{strong:#}", short(name));
     if let Some(written) = &step.written {
-        line.push_str(&format!("  {}", visible(&shortened(written))));
+        line.push_str(&format!("  {}", fitted(written, LONGEST_VALUE)));
     }
     let value = step.value.as_ref().map(text);
     if let Some(value) = value.filter(|value| step.written.as_ref() != Some(value)) {
         let arrow = if step.written.is_some() { " ->" } else { "  =" };
-        line.push_str(&format!("{arrow} {}", visible(&shortened(&value))));
+        line.push_str(&format!("{arrow} {}", fitted(&value, LONGEST_VALUE)));
     }
     if let Some(why) = &step.why {
-        line.push_str(&format!("  {style}({}){style:#}", visible(why)));
+        line.push_str(&format!("  {style}({}){style:#}", short(why)));
     }
     if let Some(file) = &step.file {
         let at = step.line.map(|line| format!(":{line}")).unwrap_or_default();
-        line.push_str(&format!("  {dim}{}{at}{dim:#}", visible(file)));
+        line.push_str(&format!("  {dim}{}{at}{dim:#}", short(file)));
     }
     writeln!(out, "{line}")
 }
@@ -244,11 +247,11 @@ fn print_action(action: &Action, out: &mut Output) -> io::Result<()> {
     };
     let line = format!(
         "  {}  {style}{}{style:#}  {}, called by {}  {}",
-        visible(&action.method),
-        visible(&action.result),
-        visible(&action.location),
-        visible(&action.object),
-        visible(&shortened(&pairs(&action.inputs)))
+        short(&action.method),
+        short(&action.result),
+        short(&action.location),
+        short(&action.object),
+        fitted(&pairs(&action.inputs), LONGEST_VALUE)
     );
     writeln!(out, "{}", line.trim_end())
 }
@@ -260,7 +263,7 @@ fn print_object(object: &Object, depth: usize, out: &mut Output) -> io::Result<(
     } else {
         String::new()
     };
-    writeln!(out, "{}{}{deleted}", "  ".repeat(depth), visible(&object.object))?;
+    writeln!(out, "{}{}{deleted}", indent(depth), short(&object.object))?;
     print_attributes(object, depth + 1, out)?;
     for child in &object.children {
         print_object(child, depth + 1, out)?;
@@ -271,13 +274,13 @@ fn print_object(object: &Object, depth: usize, out: &mut Output) -> io::Result<(
 fn print_attributes(object: &Object, depth: usize, out: &mut Output) -> io::Result<()> {
     let dim = out.palette.dim;
     for (key, value) in &object.attributes {
-        let value = shortened(&text(value));
+        let value = text(value);
         writeln!(
             out,
             "{}{dim}{}{dim:#} {}",
-            "  ".repeat(depth),
-            visible(key),
-            visible(&value)
+            indent(depth),
+            short(key),
+            fitted(&value, LONGEST_VALUE)
         )?;
     }
     Ok(())
@@ -293,10 +296,20 @@ fn print_error(error: &DeliveryError, out: &mut Output) -> io::Result<()> {
     let path = if error.path.is_empty() {
         String::new()
     } else {
-        format!("{}: ", visible(&error.path))
+        format!("{}: ", width::line(&error.path))
     };
-    let (kind, message) = (visible(&error.kind), visible(&error.message));
+    let (kind, message) = (width::line(&error.kind), width::line(&error.message));
     writeln!(out, "{style}{severity}[{kind}]{style:#} {path}{message}")
+}
+
+/// A name or a reason that shares its line with others.
+fn short(text: &str) -> Cow<'_, str> {
+    fitted(text, LONGEST_NAME)
+}
+
+/// The space before something that is nested so deep.
+fn indent(depth: usize) -> String {
+    "  ".repeat(depth.min(DEEPEST))
 }
 
 fn pairs(map: &Map<String, Value>) -> String {
@@ -313,12 +326,4 @@ fn text(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
-}
-
-fn shortened(text: &str) -> String {
-    let mut short: String = text.chars().take(LONGEST_VALUE).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    short
 }

@@ -10,7 +10,9 @@ use crate::cli::exit_code::ExitCode;
 use crate::cli::format::Format;
 use crate::cli::options::GlobalOptions;
 use crate::cli::output::Output;
+use crate::cli::width::line;
 use crate::model::ems::Ems;
+use crate::model::unseen::is_unseen;
 use crate::source::suggest;
 use crate::vmdb::NewEms;
 use crate::vmdb::VmdbError;
@@ -78,17 +80,17 @@ impl EmsCommand {
             Self::Add(add) => add.run(options, out),
             Self::Enable { name } => {
                 let ems = found(options.existing_database()?.ems_enable(name, true).wait())?;
-                writeln!(out, "enabled manager {}", ems.name)?;
+                writeln!(out, "enabled manager {}", line(&ems.name))?;
                 Ok(ExitCode::Fine)
             }
             Self::Disable { name } => {
                 let ems = found(options.existing_database()?.ems_enable(name, false).wait())?;
-                writeln!(out, "disabled manager {}", ems.name)?;
+                writeln!(out, "disabled manager {}", line(&ems.name))?;
                 Ok(ExitCode::Fine)
             }
             Self::Remove { name } => {
                 let ems = found(options.existing_database()?.ems_remove(name).wait())?;
-                writeln!(out, "removed manager {}", ems.name)?;
+                writeln!(out, "removed manager {}", line(&ems.name))?;
                 Ok(ExitCode::Fine)
             }
         }
@@ -106,10 +108,10 @@ fn found(ems: Result<Ems, VmdbError>) -> Result<Ems, CliError> {
 
 impl Add {
     fn run(&self, options: &GlobalOptions, out: &mut Output) -> Result<ExitCode, CliError> {
-        if self.name.trim().is_empty() || self.name.chars().any(char::is_control) {
+        if self.name.trim().is_empty() || self.name.contains(is_unseen) {
             return Err(CliError::usage(
-                "a manager needs a name",
-                "it is part of /events/NAME",
+                format!("`{}` cannot be the name of a manager", self.name),
+                "it is part of /events/NAME, and every character of it has to be seen",
             ));
         }
         let known = options.provider_folders();
@@ -137,7 +139,12 @@ impl Add {
             }
             Err(error) => return Err(error.into()),
         };
-        writeln!(out, "added manager {} of type {}", ems.name, ems.provider)?;
+        writeln!(
+            out,
+            "added manager {} of type {}",
+            line(&ems.name),
+            line(&ems.provider)
+        )?;
         Ok(ExitCode::Fine)
     }
 }

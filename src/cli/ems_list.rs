@@ -6,11 +6,24 @@ use crate::cli::exit_code::ExitCode;
 use crate::cli::format::Format;
 use crate::cli::options::GlobalOptions;
 use crate::cli::output::Output;
-use crate::cli::output::table;
+use crate::cli::table::Column;
+use crate::cli::table::column;
+use crate::cli::table::table;
 use crate::vmdb::ManagerRefreshes;
 use crate::web::managers::CatcherDocument;
 use crate::web::managers::ManagerDocument;
 use crate::web::managers::managers;
+
+const COLUMNS: [Column; 8] = [
+    column("NAME", 40),
+    column("TYPE", 40),
+    column("ENABLED", 8),
+    column("LAG", 16),
+    column("URL", 80),
+    column("CREDENTIALS", 40),
+    column("CATCHER", 120),
+    column("REFRESHED", 240),
+];
 
 /// In a few words: why the last refresh failed, or when one ended well.
 fn refreshed(refreshes: &ManagerRefreshes) -> Option<String> {
@@ -63,17 +76,7 @@ pub(crate) fn list(format: Format, options: &GlobalOptions, out: &mut Output) ->
                 },
             );
             let rows: Vec<_> = rows.collect();
-            let head = [
-                "NAME",
-                "TYPE",
-                "ENABLED",
-                "LAG",
-                "URL",
-                "CREDENTIALS",
-                "CATCHER",
-                "REFRESHED",
-            ];
-            table(out, &head, &rows)?;
+            table(out, &COLUMNS, &rows)?;
         }
     }
     Ok(ExitCode::Fine)

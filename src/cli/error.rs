@@ -5,6 +5,8 @@ use std::io;
 use std::io::Write;
 use std::path::PathBuf;
 
+use crate::cli::width::line;
+
 /// Why a command could not do its work; each is an exit status of 2.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
@@ -56,16 +58,16 @@ impl CliError {
 
     /// Prints it, its causes and its help; a reader that is gone is no error.
     pub(crate) fn report(&self, to: &mut impl Write) {
-        let mut text = format!("error: {self}\n");
+        let mut text = format!("error: {}\n", line(&self.to_string()));
         let mut cause = self.source();
         while let Some(error) = cause {
-            text.push_str(&format!("  because: {error}\n"));
+            text.push_str(&format!("  because: {}\n", line(&error.to_string())));
             cause = error.source();
         }
         if let Self::Usage { help, .. } = self
             && !help.is_empty()
         {
-            text.push_str(&format!("  help: {help}\n"));
+            text.push_str(&format!("  help: {}\n", line(help)));
         }
         let _gone = to.write_all(text.as_bytes());
     }

@@ -12,6 +12,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::error::CliError;
+use crate::cli::log_lines::OneLine;
 use crate::cli::palette::wants_color;
 #[cfg(feature = "opentelemetry")]
 use crate::cli::trace_export::TraceExport;
@@ -41,7 +42,10 @@ pub(crate) struct Logging {
 pub(crate) fn start(format: LogFormat, usual: &str, handles_events: bool) -> Result<Logging, CliError> {
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
-        LogFormat::Text => lines.with_ansi(wants_color(io::stderr().is_terminal())).boxed(),
+        LogFormat::Text => lines
+            .fmt_fields(OneLine::default())
+            .with_ansi(wants_color(io::stderr().is_terminal()))
+            .boxed(),
         LogFormat::Json => lines.json().boxed(),
     };
     let lines = lines.with_filter(filter(format, usual));

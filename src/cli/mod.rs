@@ -13,6 +13,7 @@ mod error;
 mod event;
 mod exit_code;
 mod format;
+mod log_lines;
 mod logging;
 #[cfg(feature = "opentelemetry")]
 mod metric_export;
@@ -28,9 +29,11 @@ mod serve;
 mod settings;
 mod signals;
 mod simulate;
+mod table;
 #[cfg(feature = "opentelemetry")]
 mod trace_export;
 mod verify;
+mod width;
 
 use std::ffi::OsString;
 use std::io;

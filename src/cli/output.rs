@@ -1,8 +1,8 @@
-//! Standard output: buffered, JSON lines, tables, and nothing that a terminal would obey.
+//! Standard output: buffered, results as JSON lines, and nothing that a terminal would obey.
 
-use std::borrow::Cow;
 use std::io;
 use std::io::BufWriter;
+use std::io::IsTerminal;
 use std::io::StdoutLock;
 use std::io::Write;
 
@@ -10,11 +10,13 @@ use serde::Serialize;
 
 use crate::cli::palette::Palette;
 use crate::model::clock::Timestamp;
+use crate::model::unseen::is_unseen;
 
 /// Where results go.
 #[derive(Debug)]
 pub(crate) struct Output {
     writer: BufWriter<StdoutLock<'static>>,
+    is_terminal: bool,
     /// How they are coloured.
     pub(crate) palette: Palette,
 }
@@ -24,13 +26,19 @@ impl Output {
     pub(crate) fn stdout() -> Self {
         Self {
             writer: BufWriter::with_capacity(1 << 16, io::stdout().lock()),
+            is_terminal: io::stdout().is_terminal(),
             palette: Palette::for_stdout(),
         }
     }
 
-    /// One document on a line of its own.
+    /// One document on a line of its own; to the byte, unless a terminal is to show it.
     pub(crate) fn json_line(&mut self, document: &impl Serialize) -> io::Result<()> {
-        serde_json::to_writer(&mut self.writer, document)?;
+        match self.is_terminal {
+            true => self
+                .writer
+                .write_all(harmless(&serde_json::to_string(document)?).as_bytes())?,
+            false => serde_json::to_writer(&mut self.writer, document)?,
+        }
         self.writer.write_all(b"\n")
     }
 }
@@ -45,64 +53,45 @@ impl Write for Output {
     }
 }
 
-/// The text with control characters spelled out, so that no event can steer the reader's terminal.
-pub(crate) fn visible(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(char::is_control) {
-        return Cow::Borrowed(text);
-    }
-    let spelled = text.chars().flat_map(|c| {
-        let escape = c.is_control().then(|| c.escape_debug());
-        let plain = (!c.is_control()).then_some(c);
-        escape.into_iter().flatten().chain(plain)
-    });
-    Cow::Owned(spelled.collect())
-}
-
 /// A time as tables show it: to the millisecond, always as wide.
 pub(crate) fn cell(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
-/// Lines of cells as columns; the last column is as wide as it is.
-pub(crate) fn table(out: &mut Output, heads: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
-    let width = |index: usize| {
-        let cells = rows
-            .iter()
-            .filter_map(|row| row.get(index))
-            .map(|cell| cell.chars().count());
-        cells
-            .chain(heads.get(index).map(|head| head.chars().count()))
-            .max()
-            .unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..heads.len()).map(width).collect();
-    let line = |cells: &mut dyn Iterator<Item = &str>| {
-        let padded: Vec<String> = cells
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell:width$}"))
-            .collect();
-        padded.join("  ").trim_end().to_owned()
-    };
-    let strong = out.palette.strong;
-    writeln!(out, "{strong}{}{strong:#}", line(&mut heads.iter().copied()))?;
-    for row in rows {
-        writeln!(out, "{}", visible(&line(&mut row.iter().map(String::as_str))))?;
+/// A document as a terminal may have it: what nobody sees, and what a terminal obeys, as the escapes of JSON, which
+/// mean the same.
+fn harmless(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    let mut units = [0; 2];
+    for c in json.chars() {
+        match is_unseen(c) {
+            true => text.extend(
+                c.encode_utf16(&mut units)
+                    .iter()
+                    .map(|unit| format!("\\u{unit:04x}")),
+            ),
+            false => text.push(c),
+        }
     }
-    Ok(())
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn control_characters_are_spelled_out() {
-        for (text, expected) in [
-            ("plain ü", "plain ü"),
-            ("a\nb\u{1b}[31m", "a\\nb\\u{1b}[31m"),
-            ("\u{9b}2J", "\\u{9b}2J"),
-        ] {
-            assert_eq!(visible(text), expected);
+    use proptest::prelude::*;
+    use serde_json::Value;
+    use serde_json::json;
+
+    proptest! {
+        #[test]
+        fn a_document_on_a_terminal_means_the_same_and_steers_nothing(text: String) {
+            let document = json!({ "text": format!("\u{9b}\u{202e}{text}\u{e0041}"), "number": 1.10 }).to_string();
+            let shown = harmless(&document);
+            prop_assert!(!shown.contains(is_unseen));
+            let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+            prop_assert_eq!(read(&shown), read(&document));
         }
     }
 }

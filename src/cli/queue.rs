@@ -13,8 +13,10 @@ use crate::cli::format::Format;
 use crate::cli::options::GlobalOptions;
 use crate::cli::output::Output;
 use crate::cli::output::cell;
-use crate::cli::output::table;
-use crate::cli::output::visible;
+use crate::cli::table::Column;
+use crate::cli::table::column;
+use crate::cli::table::table;
+use crate::model::unseen::visible;
 use crate::vmdb::MessageId;
 use crate::vmdb::MessageKind;
 use crate::vmdb::MessageState;
@@ -119,22 +121,23 @@ impl List {
             }
             Format::Text => {
                 let rows: Vec<_> = entries.iter().map(row).collect();
-                let heads = [
-                    "ID",
-                    "KIND",
-                    "STATE",
-                    "EMS",
-                    "EVENT TYPE",
-                    "ATTEMPTS",
-                    "RECEIVED",
-                    "ERROR",
-                ];
-                table(out, &heads, &rows)?;
+                table(out, &COLUMNS, &rows)?;
             }
         }
         Ok(ExitCode::Fine)
     }
 }
+
+const COLUMNS: [Column; 8] = [
+    column("ID", 20),
+    column("KIND", 12),
+    column("STATE", 12),
+    column("EMS", 40),
+    column("EVENT TYPE", 80),
+    column("ATTEMPTS", 10),
+    column("RECEIVED", 24),
+    column("ERROR", 240),
+];
 
 fn row(entry: &QueueEntry) -> Vec<String> {
     vec![

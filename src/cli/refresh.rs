@@ -13,8 +13,10 @@ use crate::cli::format::Format;
 use crate::cli::options::GlobalOptions;
 use crate::cli::output::Output;
 use crate::cli::output::cell;
-use crate::cli::output::table;
-use crate::cli::output::visible;
+use crate::cli::table::Column;
+use crate::cli::table::column;
+use crate::cli::table::table;
+use crate::cli::width::line;
 use crate::model::target::Target;
 use crate::vmdb::Refresh;
 use crate::vmdb::RefreshFilter;
@@ -96,7 +98,7 @@ impl Run {
                 .then(|| "asked for on the command line".to_owned()),
         };
         let id = vmdb.queue_refresh(&request).wait()?;
-        writeln!(out, "queued refresh {id} of {}", ems.name)?;
+        writeln!(out, "queued refresh {id} of {}", line(&ems.name))?;
         Ok(ExitCode::Fine)
     }
 }
@@ -120,13 +122,22 @@ impl List {
             }
             Format::Text => {
                 let rows: Vec<_> = refreshes.iter().map(row).collect();
-                let heads = ["ID", "EMS", "STATE", "WHAT", "EVENTS", "REQUESTED", "ERROR"];
-                table(out, &heads, &rows)?;
+                table(out, &COLUMNS, &rows)?;
             }
         }
         Ok(ExitCode::Fine)
     }
 }
+
+const COLUMNS: [Column; 7] = [
+    column("ID", 20),
+    column("EMS", 40),
+    column("STATE", 12),
+    column("WHAT", 120),
+    column("EVENTS", 12),
+    column("REQUESTED", 24),
+    column("ERROR", 240),
+];
 
 fn row(refresh: &Refresh) -> Vec<String> {
     let what = match &refresh.full {
@@ -179,12 +190,12 @@ fn show(
     for requested in &shown.requested {
         let keys = requested.target.manager_ref.0.iter();
         let keys: Vec<String> = keys.map(|(key, value)| format!("{key}={value}")).collect();
-        let line = format!("{}  {}", requested.target.association, keys.join(" "));
+        let target = format!("{}  {}", requested.target.association, keys.join(" "));
         let times = match requested.requests {
             1 => "once".to_owned(),
             many => format!("{many} times"),
         };
-        writeln!(out, "  {}  asked for {times}", visible(&line))?;
+        writeln!(out, "  {}  asked for {times}", line(&target))?;
     }
     let events: Vec<String> = shown.event_ids.iter().map(|id| id.0.to_string()).collect();
     heading("events", &events.join(" "), out)?;

@@ -24,4 +24,5 @@ pub mod origin;
 pub mod relation;
 pub mod rule_tree;
 pub mod target;
+pub mod unseen;
 pub mod value;

@@ -39,6 +39,7 @@ mod opentelemetry;
 mod outbound;
 mod outbox;
 mod outbox_kinds;
+mod output;
 mod overload;
 mod pages;
 mod pages_event;

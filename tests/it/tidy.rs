@@ -13,6 +13,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("similar", &["source"]),
     ("rusqlite", &["vmdb"]),
     ("clap", &["cli"]),
+    ("unicode_width", &["cli"]),
     ("axum", &["web"]),
     ("hyper", &["web"]),
     ("hyper_util", &["web"]),

@@ -23,10 +23,13 @@ use crate::cli::format::Format;
 use crate::cli::options::GlobalOptions;
 use crate::cli::output::Output;
 use crate::cli::output::cell;
-use crate::cli::output::table;
-use crate::cli::output::visible;
+use crate::cli::table::Column;
+use crate::cli::table::column;
+use crate::cli::table::table;
+use crate::cli::width::line;
 use crate::model::clock::Timestamp;
 use crate::model::event::EventId;
+use crate::model::unseen::visible;
 use crate::outbound::Outside;
 use crate::vmdb::EventFilter;
 use crate::vmdb::StoredEffect;
@@ -132,16 +135,23 @@ impl List {
             }
             Format::Text => {
                 let rows: Vec<_> = events.iter().map(row).collect();
-                table(
-                    out,
-                    &["ID", "TIME", "EMS", "EVENT TYPE", "GROUP", "LEVEL", "RESOURCE"],
-                    &rows,
-                )?;
+                table(out, &COLUMNS, &rows)?;
             }
         }
         Ok(ExitCode::Fine)
     }
 }
+
+/// What is told of a listed event.
+const COLUMNS: [Column; 7] = [
+    column("ID", 20),
+    column("TIME", 24),
+    column("EMS", 40),
+    column("EVENT TYPE", 80),
+    column("GROUP", 24),
+    column("LEVEL", 12),
+    column("RESOURCE", 120),
+];
 
 /// The cells of a listed event.
 fn row(stored: &StoredEvent) -> Vec<String> {
@@ -196,7 +206,7 @@ fn print_outbox(effects: &[StoredEffect], out: &mut Output) -> std::io::Result<(
             effect.state,
             when.unwrap_or_default(),
             if tries == 1 { "try" } else { "tries" },
-            visible(&told.unwrap_or_default()),
+            line(&told.unwrap_or_default()),
         )?;
     }
     Ok(())

@@ -7,13 +7,14 @@ use std::time::Duration;
 use tokio::runtime;
 
 use crate::cli::error::CliError;
+use crate::cli::event::COLUMNS;
 use crate::cli::event::Which;
 use crate::cli::event::row;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::format::Format;
 use crate::cli::options::GlobalOptions;
 use crate::cli::output::Output;
-use crate::cli::output::visible;
+use crate::cli::table::unaligned;
 use crate::model::event::EventId;
 use crate::vmdb::EventFilter;
 use crate::vmdb::StoredEvent;
@@ -83,7 +84,7 @@ impl Tail {
     fn tell(&self, stored: &StoredEvent, out: &mut Output) -> Result<(), CliError> {
         match self.format {
             Format::Json => out.json_line(&listed(stored))?,
-            Format::Text => writeln!(out, "{}", visible(&row(stored).join("  ")))?,
+            Format::Text => writeln!(out, "{}", unaligned(&COLUMNS, &row(stored)))?,
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::format::Format;
 use crate::cli::output::Output;
-use crate::cli::output::visible;
+use crate::cli::width::line;
 use crate::source::Severity;
 use crate::vmdb::Finding;
 
@@ -61,9 +61,9 @@ impl<'a> Findings<'a> {
             self.out,
             "{style}{severity}[{}]{style:#}: {strong}{}{strong:#}: {}{dim}; help: {}{dim:#}",
             finding.code,
-            visible(&finding.place),
-            visible(&finding.message),
-            visible(&finding.help),
+            line(&finding.place),
+            line(&finding.message),
+            line(&finding.help),
         )
     }
 

@@ -9,6 +9,7 @@ use crate::cli::options::GlobalOptions;
 use crate::cli::output::Output;
 use crate::cli::verify::Verify;
 use crate::cli::verify::findings::Findings;
+use crate::cli::width::line;
 use crate::model::clock::Clock;
 use crate::verify::live;
 use crate::verify::live::LiveConfig;
@@ -87,7 +88,11 @@ fn add_manager(name: &str, options: &GlobalOptions) -> Result<(), CliError> {
     match options.existing_database()?.ems_add(new).wait() {
         Ok(ems) => {
             // Whoever closed the place for progress wants none.
-            let _closed = writeln!(std::io::stderr(), "added manager {} of type {PROVIDER}", ems.name);
+            let _closed = writeln!(
+                std::io::stderr(),
+                "added manager {} of type {PROVIDER}",
+                line(&ems.name)
+            );
             Ok(())
         }
         Err(VmdbError::NameTaken { .. }) => Ok(()),

@@ -24,6 +24,7 @@ use crate::handler::outbox::http;
 use crate::handler::outbox::verdict;
 use crate::handler::outbox::verdict::Trouble;
 use crate::model::clock::SignedDuration;
+use crate::model::unseen::visible;
 use crate::outbound::Authorities;
 use crate::outbound::Client;
 use crate::outbound::ClientConfig;
@@ -266,20 +267,12 @@ fn pause(settings: &OutboxSettings, before: u32) -> Duration {
 
 /// A line of the log, in which no text can pass for a line of its own.
 fn log_line(line: &LogLine, entry: &OutboxEntry) {
-    let message: String = line.message.chars().flat_map(harmless).collect();
+    let message = visible(&line.message);
     let event = entry.event_id.0;
     match line.level {
         LogLevel::Debug => debug!(event, "{message}"),
         LogLevel::Info => info!(event, "{message}"),
         LogLevel::Warn => warn!(event, "{message}"),
         LogLevel::Error => error!(event, "{message}"),
-    }
-}
-
-fn harmless(c: char) -> Vec<char> {
-    if c.is_control() {
-        c.escape_default().collect()
-    } else {
-        vec![c]
     }
 }

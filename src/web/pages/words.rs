@@ -8,6 +8,7 @@ use maud::html;
 
 use crate::model::clock::SignedDuration;
 use crate::model::clock::Timestamp;
+use crate::model::unseen;
 
 /// Characters of a foreign text that are shown, unless a page has room for more.
 const SHOWN: usize = 300;
@@ -280,10 +281,7 @@ fn unseen_name(c: char) -> String {
 }
 
 fn is_unseen(c: char) -> bool {
-    let is_white = matches!(c, '\n' | '\t');
-    (c.is_control() && !is_white)
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+    unseen::is_unseen(c) && !matches!(c, '\n' | '\t')
 }
 
 #[cfg(test)]
