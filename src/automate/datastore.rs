@@ -27,6 +27,8 @@ pub(crate) struct Domain {
     /// Larger wins; `ManageIQ` is always 0.
     pub(crate) priority: i64,
     pub(crate) enabled: bool,
+    /// The path of its file.
+    pub(crate) file: Arc<str>,
 }
 
 /// A class: schema, instances and methods of one domain.

@@ -257,6 +257,7 @@ fn read_domain(file: &Arc<SourceFile>) -> Result<Domain, Diagnostic> {
             name: Arc::from(name),
             priority: 0,
             enabled: true,
+            file: file.path.clone(),
         });
     }
     let priority = match text("priority").filter(|text| !text.is_empty()) {
@@ -275,5 +276,6 @@ fn read_domain(file: &Arc<SourceFile>) -> Result<Domain, Diagnostic> {
         name: Arc::from(name),
         priority,
         enabled,
+        file: file.path.clone(),
     })
 }

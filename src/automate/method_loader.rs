@@ -297,6 +297,7 @@ pub(crate) fn action_classes(actions: &BTreeMap<Arc<str>, Arc<Method>>) -> BTree
                 name: Arc::from("$"),
                 priority: 0,
                 enabled: true,
+                file: file.path.clone(),
             }),
             namespace: Arc::from("$/System"),
             name: Arc::from("event_handlers"),

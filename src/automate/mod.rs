@@ -21,7 +21,7 @@ mod embedded;
 mod error;
 mod evm;
 mod expression;
-mod field;
+pub(crate) mod field;
 mod field_loader;
 mod field_text_loader;
 mod fields;

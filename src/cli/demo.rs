@@ -29,6 +29,7 @@ use crate::cli::options::SETTINGS;
 use crate::cli::output::Output;
 use crate::cli::serve::serve;
 use crate::cli::serve::start_runtime;
+use crate::cli::shell::quoted;
 use crate::cli::signals::Hangup;
 use crate::cli::signals::Signals;
 use crate::model::clock::Clock;
@@ -197,24 +198,17 @@ fn program() -> String {
     let here = env::current_dir().unwrap_or_default();
     // With a dot in front, or the function that is to be defined would call itself.
     let within = program.strip_prefix(&here).map(|path| Path::new(".").join(path));
-    quoted(&within.unwrap_or(program))
+    quoted(&within.unwrap_or(program).display().to_string())
 }
 
 /// Where rules and scripts are read from.
 fn folders(options: &GlobalOptions) -> String {
     let roots = options.roots();
-    let folders: Vec<String> = roots.iter().map(|root| quoted(&root.folder)).collect();
+    let folders: Vec<String> = roots
+        .iter()
+        .map(|root| quoted(&root.folder.display().to_string()))
+        .collect();
     folders.join(", ")
-}
-
-/// A path as one word of a shell.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
-    if text.chars().all(is_plain) {
-        return text;
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// What is printed once all runs.

@@ -17,6 +17,7 @@ mod log_lines;
 mod logging;
 #[cfg(feature = "opentelemetry")]
 mod metric_export;
+mod new;
 mod options;
 #[cfg(feature = "opentelemetry")]
 mod otlp;
@@ -27,6 +28,7 @@ mod refresh;
 mod secret;
 mod serve;
 mod settings;
+mod shell;
 mod signals;
 mod simulate;
 mod table;
@@ -83,6 +85,8 @@ enum Command {
     Refresh(refresh::RefreshCommand),
     #[command(subcommand)]
     Queue(queue::QueueCommand),
+    #[command(subcommand)]
+    New(new::NewCommand),
     Verify(verify::Verify),
     Backup(backup::Backup),
     Settings(settings::PrintSettings),
@@ -135,6 +139,7 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<ExitCode, CliError> {
         Command::Event(command) => command.run(options, output),
         Command::Refresh(command) => command.run(options, output),
         Command::Queue(command) => command.run(options, output),
+        Command::New(command) => command.run(options, output),
         Command::Verify(command) => command.run(options, output),
         Command::Backup(command) => command.run(options, output),
         Command::Settings(command) => command.run(options, output),

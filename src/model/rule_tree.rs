@@ -24,6 +24,9 @@ pub struct RuleDomain {
     pub enabled: bool,
     /// How many instances it has.
     pub instances: usize,
+    /// The file that makes it a domain.
+    #[serde(skip)]
+    pub file: Arc<str>,
 }
 
 /// One instance.

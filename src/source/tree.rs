@@ -11,6 +11,7 @@ use crate::source::disk::Scanner;
 use crate::source::file::Root;
 use crate::source::file::RootKind;
 use crate::source::file::SourceFile;
+use crate::source::file::join;
 use crate::source::origin::Origin;
 
 /// How often a tree is read again because the way to a root changed meanwhile; then it is taken as it is, and the
@@ -101,6 +102,37 @@ impl SourceTree {
     #[must_use]
     pub fn reread(&self) -> Self {
         self.updated(&self.folders())
+    }
+
+    /// The tree as it would be with these files added; one that is below no root is left out.
+    #[must_use]
+    pub fn with(&self, added: &[(PathBuf, String)]) -> Self {
+        let mut tree = Self::default();
+        for (origin, files) in self.parts() {
+            let root = &origin.root;
+            let below = added.iter().filter_map(|(path, text)| {
+                let relative = path.strip_prefix(&root.folder).ok()?.to_str()?;
+                let path = join(&root.name(), relative);
+                Some(Arc::new(SourceFile::new(
+                    root.kind,
+                    path,
+                    relative,
+                    text.as_str(),
+                )))
+            });
+            let mut files: Vec<_> = files.iter().cloned().chain(below).collect();
+            files.sort_by(|a, b| a.relative.cmp(&b.relative));
+            tree.push(origin.clone(), files);
+        }
+        tree
+    }
+
+    /// Where a file of this tree is on the disk, by its path for people.
+    pub fn on_disk(&self, path: &str) -> Option<PathBuf> {
+        self.parts().find_map(|(origin, files)| {
+            let file = files.iter().find(|file| *file.path == *path)?;
+            Some(origin.root.folder.join(&*file.relative))
+        })
     }
 
     /// A tree from one text, for tests: `//- automate/Dom/__domain__.yaml` begins a file; the first folder is the root.

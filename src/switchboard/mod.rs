@@ -5,11 +5,14 @@ mod collect;
 mod poll;
 mod rule_tree;
 pub mod simulation;
+mod source_class;
 
 pub use active::ActiveSwitchboard;
 pub use simulation::SimulatedEvent;
 pub use simulation::Simulation;
 pub use simulation::SimulationRequest;
+pub use source_class::EVENT_SOURCES;
+pub use source_class::SourceClass;
 
 pub use crate::automate::records::Records;
 pub use crate::automate::records::RefreshProgress;

@@ -52,6 +52,7 @@ impl Switchboard {
             priority: domain.priority,
             enabled: domain.enabled,
             instances: counts.get(&*domain.name).copied().unwrap_or(0),
+            file: domain.file.clone(),
         });
         RuleTree {
             domains: domains.collect(),

@@ -33,6 +33,7 @@ mod inventory;
 mod lanes;
 mod live;
 mod loss_points;
+mod new;
 mod openapi;
 #[cfg(feature = "opentelemetry")]
 mod opentelemetry;

@@ -225,6 +225,7 @@ mod tests {
             priority: 10,
             enabled: true,
             instances: instances.len(),
+            file: "automate/Site/__domain__.yaml".into(),
         };
         Seen {
             since: 0,
