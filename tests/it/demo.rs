@@ -33,9 +33,13 @@ pub(crate) struct Demo {
 }
 
 impl Demo {
-    /// Starts it and reads what it prints.
+    /// Starts it on what is shipped.
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let project = Project::shipped();
+        Self::of(Project::shipped(), arguments)
+    }
+
+    /// Starts it in a project and reads what it prints.
+    pub(crate) fn of(project: Project, arguments: &[&str]) -> Self {
         let settings = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/settings.yml");
         project.write("config/settings.yml", &std::fs::read_to_string(settings).unwrap());
         let mut command = project.command(&[&["demo"], arguments].concat());
@@ -62,14 +66,19 @@ impl Demo {
         line.and_then(|line| line.split_whitespace().next()).unwrap()
     }
 
+    /// Where it runs.
+    pub(crate) fn project(&self) -> &Project {
+        &self.project
+    }
+
     /// The commands to try that begin so.
-    fn commands(&self, beginning: &str) -> Vec<&str> {
+    pub(crate) fn commands(&self, beginning: &str) -> Vec<&str> {
         let commands = self.guide.lines().filter_map(|line| line.strip_prefix("  "));
         commands.filter(|line| line.starts_with(beginning)).collect()
     }
 
     /// What a shell prints for a command of the program, as the guide says to define it.
-    fn shell(&self, line: &str) -> String {
+    pub(crate) fn shell(&self, line: &str) -> String {
         let script = format!("{}\n{line}", self.commands("switchboard()")[0]);
         let mut shell = Command::new("sh");
         let output = shell
@@ -102,8 +111,14 @@ impl Demo {
         )
     }
 
+    /// What its server answers.
+    pub(crate) fn get(&self, path: &str) -> String {
+        let host = self.place("Switchboard").trim_start_matches("http://");
+        request(host, "GET", path, "X-None: 0", "").body
+    }
+
     /// Looks again and again until something is there.
-    fn until<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    pub(crate) fn until<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         let end = Instant::now() + PATIENCE;
         loop {
             if let Some(found) = look() {

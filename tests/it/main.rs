@@ -50,6 +50,7 @@ mod purge;
 mod put;
 mod queue_model;
 mod reference;
+mod readme;
 mod refresh;
 mod refresh_bad_input;
 mod refresh_queue;

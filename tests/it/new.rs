@@ -7,6 +7,7 @@ use expect_test::expect;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::demo::Demo;
 use crate::support::project::Project;
 
 const CLEAN: &str = "0 errors, 0 warnings";
@@ -496,6 +497,42 @@ fn a_provider_begins_with_scripts_that_work() {
         json!([{ "association": "vms", "manager_ref": { "ems_ref": "vm-1" } }]),
         "{decision}"
     );
+}
+
+/// It is polled, its events are kept, and what they are about is read.
+#[test]
+fn a_provider_works_with_the_cloud_beside_the_demo() {
+    let demo = Demo::of(
+        Project::copied(),
+        &["--rate", "0", "--listen", "127.0.0.1:0", "--cloud", "127.0.0.1:0"],
+    );
+    let cloud = demo.place("the cloud");
+    demo.shell("switchboard new provider my_cloud");
+    demo.shell("switchboard new handler com.awesomecloud.vm.create --source MY_CLOUD");
+    demo.until("the provider is in use", || {
+        let rules = demo.get("/api/automate");
+        rules
+            .contains("/Local/System/Event/EmsEvent/MY_CLOUD/com.awesomecloud.vm.create")
+            .then_some(())
+    });
+    demo.shell(&format!("switchboard ems add mine --type my_cloud --url {cloud}"));
+    demo.until("everything is read", || {
+        let refreshes = demo.shell("switchboard refresh list --ems mine --state done --format json");
+        refreshes
+            .contains("\"full\":\"nothing of this manager was ever read\"")
+            .then_some(())
+    });
+    demo.shell(&format!(
+        "curl -s {cloud}/commands -H 'Content-Type: application/json' -d '{{\"do\": \"create\", \"name\": \"mine-1\"}}'"
+    ));
+    demo.until("its event is there", || {
+        let events = demo.shell("switchboard event list --ems mine --format json");
+        events.contains("\"vm_name\":\"mine-1\"").then_some(())
+    });
+    demo.until("it is read", || {
+        let vms = demo.get("/api/inventory/vms?ems=mine&limit=1000");
+        vms.contains("\"name\":\"mine-1\"").then_some(())
+    });
 }
 
 #[test]
