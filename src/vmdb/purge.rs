@@ -4,9 +4,10 @@
 //! refreshes. What waits stays, whatever its age: messages on the queue, events whose state machines go on later,
 //! effects that are not sent, refreshes that are not done. The books count what was purged.
 //!
-//! Ages are counted by `timestamp`, where there is none by the time of receipt (C57, C58), up to a time of the
-//! database's own, which follows the clock, but by at most a day from one purge to the next: a clock that jumps by
-//! ten years costs a day of the oldest events until somebody notices, not all of them.
+//! An event is as old as the later of its `timestamp` and its receipt, so that one which came late, or whose time
+//! means "unknown", stays as long as any other. Ages are counted up to a time of the database's own, which follows the
+//! clock, but by at most a day from one purge to the next: a clock that jumps by ten years costs a day of the oldest
+//! events until somebody notices, not all of them.
 //!
 //! The key of an event stays known until its receipt is as old as events may become, also where the event itself was
 //! purged before. So a repeat within that time is never taken for something new.
@@ -178,7 +179,9 @@ impl Purge {
         let which = "WHERE ifnull(timestamp, received_at) BETWEEN ?1 AND ?3 AND (ifnull(timestamp, received_at), id) > (?1, ?2) \
                      ORDER BY ifnull(timestamp, received_at), id LIMIT ?4";
         let found = candidates(transaction, which, params![age, id, self.cutoff, self.window])?;
-        self.remove(transaction, &found)?;
+        let cutoff = self.cutoff;
+        let old = found.iter().filter(|candidate| candidate.received_at <= cutoff);
+        self.remove(transaction, old)?;
         Ok(match found.last().filter(|_| self.is_full(found.len())) {
             Some(last) => Phase::Old {
                 age: last.age,
@@ -192,7 +195,7 @@ impl Purge {
         let excess = self.excess.saturating_sub(self.purged.events);
         let most = self.window.min(i64::try_from(excess).unwrap_or(i64::MAX));
         let which = "WHERE id > ?1 ORDER BY id LIMIT ?2";
-        let found = candidates(transaction, which, params![id, most])?;
+        let found = candidates(transaction, which, params![id, most, i64::MAX])?;
         self.remove(transaction, &found)?;
         Ok(match found.last() {
             Some(last) => Phase::TooMany { id: last.id },
@@ -250,7 +253,11 @@ impl Purge {
         i64::try_from(found).unwrap_or(i64::MAX) >= self.window
     }
 
-    fn remove(&mut self, transaction: &mut Transaction<'_>, found: &[Candidate]) -> Result<(), VmdbError> {
+    fn remove<'a>(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        found: impl IntoIterator<Item = &'a Candidate>,
+    ) -> Result<(), VmdbError> {
         for candidate in found {
             if candidate.is_held {
                 self.purged.held += 1;
@@ -286,6 +293,7 @@ impl Purge {
     }
 }
 
+/// Events that may go, by conditions of which `?3` is the latest time of receipt that is looked into.
 fn candidates(
     transaction: &Transaction<'_>,
     which: &str,
@@ -294,9 +302,9 @@ fn candidates(
     // Without its plus the column would have its affinity, which the index has not.
     let mut query = transaction.prepare(&format!(
         "SELECT id, ems_id, event_key, ifnull(timestamp, received_at), received_at, \
-         EXISTS (SELECT 1 FROM outbox WHERE event_id = e.id AND state <> 3) \
+         iif(received_at > ?3, 0, EXISTS (SELECT 1 FROM outbox WHERE event_id = e.id AND state <> 3) \
          OR EXISTS (SELECT 1 FROM miq_queue \
-         WHERE kind = 2 AND iif(json_valid(payload), payload ->> '$.event', NULL) = +e.id) \
+         WHERE kind = 2 AND iif(json_valid(payload), payload ->> '$.event', NULL) = +e.id)) \
          FROM event_streams e {which}"
     ))?;
     let rows = query.query_map(params, |row| {

@@ -126,7 +126,7 @@ fn assert_balance(database: &Database) {
 }
 
 #[test]
-fn statement_c57_c58_events_go_by_timestamp_and_those_without_by_receipt() {
+fn an_event_goes_when_both_its_timestamp_and_its_receipt_are_old() {
     let (database, ems) = Database::with_ems("cloud");
     let messages = vec![
         at(&ems, "old", 11),
@@ -134,6 +134,9 @@ fn statement_c57_c58_events_go_by_timestamp_and_those_without_by_receipt() {
         at(&ems, "edge", 10),
         at(&ems, "young", 9),
         received(&ems, event("late", "vm-1"), 1, Some(11)),
+        // Times that mean "unknown".
+        received(&ems, event("of year 1", "vm-1"), 1, Some(739_000)),
+        received(&ems, event("of 1970, and old", "vm-1"), 10, Some(20_454)),
         received(&ems, event("timeless and old", "vm-1"), 11, None),
         received(&ems, event("timeless and young", "vm-1"), 9, None),
         received(&ems, event("from the future", "vm-1"), 11, Some(-1)),
@@ -142,11 +145,11 @@ fn statement_c57_c58_events_go_by_timestamp_and_those_without_by_receipt() {
     let purge = purge(&database.vmdb, &keep(10));
     assert_eq!(purge.cutoff(), noon() - days(10));
     assert_eq!(purge.purged.events, 4);
-    assert_eq!(ids(&database.vmdb), [3, 6, 7]);
+    assert_eq!(ids(&database.vmdb), [3, 4, 5, 8, 9]);
     for table in ["native_events", "deliveries"] {
         assert_eq!(
             query(&database, &format!("SELECT count(*) FROM {table}")),
-            3,
+            5,
             "{table}"
         );
     }
