@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use crate::automate::error::Ae;
 use crate::automate::error::AeError;
 use crate::automate::records::Records;
 use crate::automate::secret;
 use crate::model::value::Value;
+use crate::model::written_time;
 
 /// A datatype, parsed once at load.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,10 +140,7 @@ fn time(value: Value) -> Ae<Value> {
         return Ok(value);
     }
     let text = value.to_string();
-    let parsed = text.trim().parse::<Timestamp>().ok().or_else(|| {
-        let local: jiff::civil::DateTime = text.trim().parse().ok()?;
-        jiff::tz::TimeZone::UTC.to_timestamp(local).ok()
-    });
+    let parsed = written_time::dated(&text);
     parsed.map(Value::Time).ok_or_else(|| {
         AeError::engine(
             "InvalidTime",

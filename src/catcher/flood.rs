@@ -20,6 +20,7 @@ use crate::model::event::EventHash;
 use crate::model::flood::Mark;
 use crate::model::metric::Sample;
 use crate::model::value::Value;
+use crate::model::written_time;
 use crate::settings::ActiveSettings;
 
 /// So long marked events gather before they are decided.
@@ -271,7 +272,7 @@ fn digest(hash: &EventHash) -> String {
 fn forget(value: &mut serde_json::Value, names: &[Option<&str>]) {
     match value {
         serde_json::Value::String(text)
-            if names.contains(&Some(text)) || text.parse::<Timestamp>().is_ok() =>
+            if names.contains(&Some(text)) || written_time::dated(text).is_some() =>
         {
             *value = serde_json::Value::Null;
         }

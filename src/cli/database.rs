@@ -8,6 +8,7 @@ use crate::handler::InventoryRecords;
 use crate::model::clock::Clock;
 use crate::model::clock::Timestamp;
 use crate::model::ems::Ems;
+use crate::model::written_time;
 use crate::source::suggest;
 use crate::switchboard::Records;
 use crate::vmdb::DatabaseUrl;
@@ -99,8 +100,8 @@ pub(crate) fn manager(vmdb: &Vmdb, name: &str) -> Result<Arc<Ems>, CliError> {
 
 /// A moment of the command line.
 pub(crate) fn moment(text: &str) -> Result<Timestamp, String> {
-    text.parse()
-        .map_err(|_error| "a time as in RFC 3339 is expected, such as 2026-01-31T12:00:00Z".to_owned())
+    let expected = || "a time as in RFC 3339 is expected, such as 2026-01-31T12:00:00Z".to_owned();
+    written_time::rfc3339(text).ok_or_else(expected)
 }
 
 /// The most rows of a list; 0 stands for all.

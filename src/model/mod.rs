@@ -7,6 +7,7 @@
 pub mod ae_path;
 pub mod api_call;
 pub mod clock;
+pub mod counted_time;
 pub mod delivery;
 pub mod ems;
 pub mod envelope;
@@ -26,3 +27,4 @@ pub mod rule_tree;
 pub mod target;
 pub mod unseen;
 pub mod value;
+pub mod written_time;

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use crate::model::event::EventHash;
 use crate::model::event::EventKey;
 use crate::model::event::FullData;
 use crate::model::value::Value;
+use crate::model::written_time;
 use crate::script::Returned;
 use crate::script::ScriptError;
 
@@ -37,7 +36,7 @@ pub(crate) fn read(
             "source" => hash.source = text(key, &value)?.unwrap_or_default(),
             "event_key" => hash.event_key = text(key, &value)?.map(EventKey),
             "ems_ref" => hash.ems_ref = text(key, &value)?,
-            "timestamp" => hash.timestamp = timestamp(&value)?,
+            "timestamp" => hash.timestamp = written_time::of_event(&value)?,
             "full_data" => (),
             reference if is_reference(reference) => {
                 if let Some(text) = text(key, &value)? {
@@ -74,31 +73,4 @@ fn text(key: &str, value: &Value) -> Result<Option<Arc<str>>, String> {
         Value::Int(_) | Value::Float(_) => Ok(Some(Arc::from(value.to_string()))),
         other => Err(format!("`{key}` has to be a text, it returned `{other}`")),
     }
-}
-
-/// RFC 3339, or seconds since the epoch; cut to microseconds (C45).
-fn timestamp(value: &Value) -> Result<Option<Timestamp>, String> {
-    let expected = "a time like `2026-01-31T12:00:00Z` or seconds since 1970 was expected";
-    let time = match value {
-        Value::Null => return Ok(None),
-        Value::Text(text) if text.trim().is_empty() => return Ok(None),
-        Value::Text(text) => text
-            .parse::<Timestamp>()
-            .or_else(|error| without_zone(text).ok_or(error)),
-        Value::Int(seconds) => Timestamp::from_second(*seconds),
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a float that does not fit saturates, and is out of range"
-        )]
-        Value::Float(seconds) => Timestamp::from_microsecond((seconds * 1e6) as i64),
-        other => return Err(format!("`timestamp` is `{other}`; {expected}")),
-    };
-    let time = time.map_err(|_| format!("`timestamp` is `{value}`; {expected}"))?;
-    Ok(Timestamp::from_microsecond(time.as_microsecond()).ok())
-}
-
-/// A time without a zone is taken as UTC (3.10).
-fn without_zone(text: &str) -> Option<Timestamp> {
-    let time: jiff::civil::DateTime = text.parse().ok()?;
-    jiff::tz::TimeZone::UTC.to_timestamp(time).ok()
 }

@@ -23,6 +23,7 @@ use crate::script::inventory;
 use crate::script::limits;
 use crate::script::limits::Limits;
 use crate::script::targets;
+use crate::script::times;
 
 def_package! {
     /// All of rhai's standard package but its clock.
@@ -57,6 +58,7 @@ pub(crate) fn new(limits: &Limits) -> Engine {
     // One module for all of them: a call looks through every module until it finds its function.
     let mut functions = Module::new();
     api::register(&mut functions);
+    times::register(&mut functions);
     evm::register(&mut engine, &mut functions);
     targets::register(&mut engine, &mut functions);
     http::register(&mut engine, &mut functions);

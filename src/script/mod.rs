@@ -19,6 +19,7 @@ pub(crate) mod limits;
 mod places;
 mod returned;
 mod targets;
+mod times;
 
 pub(crate) use document::Document;
 pub(crate) use explain::ScriptError;

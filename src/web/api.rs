@@ -22,6 +22,7 @@ use crate::model::ems::EmsId;
 use crate::model::event::EventId;
 use crate::model::event_group::EventLevel;
 use crate::model::event_outcome::EventOutcome;
+use crate::model::written_time;
 use crate::vmdb::EventCursor;
 use crate::vmdb::EventFilter;
 use crate::vmdb::Vmdb;
@@ -221,7 +222,7 @@ pub(crate) fn searched_for(text: Option<&str>) -> Result<(), Problem> {
 
 pub(crate) fn moment(text: Option<&str>) -> Result<Option<Timestamp>, Problem> {
     let problem = |text| Problem::unreadable(format!("`{text}` is no time as in RFC 3339"));
-    text.map(|text| text.parse().map_err(|_error| problem(text)))
+    text.map(|text| written_time::rfc3339(text).ok_or_else(|| problem(text)))
         .transpose()
 }
 

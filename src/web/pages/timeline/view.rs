@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::model::clock::SignedDuration;
 use crate::model::clock::Timestamp;
 use crate::model::event_outcome::EventOutcome;
+use crate::model::written_time;
 use crate::vmdb::EventFilter;
 use crate::vmdb::LanesBy;
 use crate::vmdb::Vmdb;
@@ -285,7 +286,7 @@ fn moment(key: &str, text: &str, zone: &Zone) -> Result<Timestamp, Problem> {
             .ok()
             .and_then(|time| zone.moment_of(time))
     };
-    text.parse().ok().or_else(local).ok_or_else(|| {
+    written_time::rfc3339(text).or_else(local).ok_or_else(|| {
         Problem::unreadable(format!(
             "`{key}` is no time; one such as 2026-03-14T15:00:00Z or 2026-03-14T15:00 is expected"
         ))
