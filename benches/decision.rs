@@ -30,10 +30,11 @@ use switchboard::model::event::EventClass;
 use switchboard::model::event::EventHash;
 use switchboard::model::event::FullData;
 use switchboard::model::event::NativeEvent;
+use switchboard::settings::Blacklist;
 use switchboard::source::Root;
 use switchboard::source::RootKind;
 use switchboard::source::SourceTree;
-use switchboard::switchboard::Parsed;
+use switchboard::switchboard::Admission;
 use switchboard::switchboard::Switchboard;
 
 use crate::floor::Floor;
@@ -80,13 +81,13 @@ fn decide(switchboard: &Switchboard, ems: &Arc<Ems>, body: &Arc<str>) -> usize {
         body: body.clone(),
         envelope: None,
     };
-    match switchboard.parse(ems, &native).unwrap() {
-        Parsed::Event(hash) => {
+    match switchboard.admit(ems, &native, &Blacklist::default()).unwrap() {
+        Admission::Event(hash) => {
             let delivery = switchboard.deliver(&event(Some(ems), hash));
             assert!(delivery.errors.is_empty(), "{:?}", delivery.errors);
             delivery.targets().targets().len()
         }
-        Parsed::Ignored(why) => panic!("ignored: {why}"),
+        refused => panic!("{refused:?}"),
     }
 }
 
@@ -115,9 +116,10 @@ fn decisions() {
         body: body.clone(),
         envelope: None,
     };
+    let nothing = Blacklist::default();
     let [whole, to_event, bare, json] = measure::in_turns([
         &mut || _ = black_box(decide(&switchboard, &ems, &body)),
-        &mut || drop(black_box(switchboard.parse(&ems, &native))),
+        &mut || drop(black_box(switchboard.admit(&ems, &native, &nothing))),
         &mut || _ = black_box(floor.decide(&body)),
         &mut || drop(black_box(floor::json(&body))),
     ]);

@@ -19,7 +19,7 @@
 //! Modules stand in reading order: first the words, then the rules, then the database, then the stages in the order of
 //! an event's life, then what starts them. Each may import only those above it.
 //!
-//! Rules are pure: [`Switchboard::load`] makes a set of them from a [`SourceTree`], [`Switchboard::parse`] and
+//! Rules are pure: [`Switchboard::load`] makes a set of them from a [`SourceTree`], [`Switchboard::admit`] and
 //! [`Switchboard::deliver`] look at nothing else, and [`Switchboard::simulate`] is the same decision, shown.
 //!
 //! [`Appliance`]: appliance::Appliance
@@ -32,9 +32,9 @@
 //! [`Outbox`]: handler::Outbox
 //! [`SourceTree`]: source::SourceTree
 //! [`Switchboard`]: switchboard::Switchboard
+//! [`Switchboard::admit`]: switchboard::Switchboard::admit
 //! [`Switchboard::deliver`]: switchboard::Switchboard::deliver
 //! [`Switchboard::load`]: switchboard::Switchboard::load
-//! [`Switchboard::parse`]: switchboard::Switchboard::parse
 //! [`Switchboard::simulate`]: switchboard::Switchboard::simulate
 //! [`TargetCollection`]: model::target::TargetCollection
 //! [`Vmdb`]: vmdb::Vmdb
@@ -43,6 +43,7 @@ pub mod model;
 pub mod source;
 pub mod settings;
 pub mod outbound;
+mod transport;
 mod script;
 mod provider;
 mod automate;

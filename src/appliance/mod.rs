@@ -380,6 +380,7 @@ fn handler_config(settings: &Settings) -> Arc<HandlerConfig> {
         groups: settings.event_groups().clone(),
         task_final_events: settings.task_final_events().clone(),
         streaming: Arc::new(streaming(settings)),
+        blacklists: settings.blacklists().clone(),
         ..HandlerConfig::default()
     })
 }

@@ -2,9 +2,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::value::RawValue;
 
 use crate::catcher::Broken;
 use crate::model::event::NativeEvent;
+use crate::transport;
 
 /// The longest line that is taken as a message, in bytes; as long as the longest event that can be pushed.
 pub(crate) const LONGEST_LINE: usize = 1 << 20;
@@ -62,7 +64,7 @@ impl Split {
             line
         };
         match (too_long, str::from_utf8(kept)) {
-            (false, Ok(text)) => self.messages.push(NativeEvent::new(text)),
+            (false, Ok(text)) => self.take_text(transport::without_mark(text).trim()),
             (true, _) => {
                 let reason =
                     format!("the line is longer than {LONGEST_LINE} bytes; its first {KEPT} are kept");
@@ -76,6 +78,29 @@ impl Split {
                 native: NativeEvent::new(format!("data:;base64,{}", STANDARD.encode(kept))),
                 reason: format!("the line is no UTF-8: {error}; its bytes are kept as base64"),
             }),
+        }
+    }
+
+    /// A message, or a list of them; of a list, what is none is kept by itself.
+    fn take_text(&mut self, text: &str) {
+        let elements = match text.starts_with('[') {
+            true => serde_json::from_str::<Vec<&RawValue>>(text).ok(),
+            false => None,
+        };
+        let Some(elements) = elements else {
+            // Behind a byte order mark there may be nothing.
+            let message = Some(NativeEvent::new(text)).filter(|_| !text.is_empty());
+            return self.messages.extend(message);
+        };
+        for element in elements {
+            let native = NativeEvent::new(element.get());
+            match element.get().starts_with('{') {
+                true => self.messages.push(native),
+                false => self.broken.push(Broken {
+                    native,
+                    reason: "a list of the file holds what is no JSON object".to_owned(),
+                }),
+            }
         }
     }
 }
@@ -102,6 +127,15 @@ mod tests {
         let bad = split(b"{\"a\":1}\n\xff\xfe\n{\"b\":2}\n", false, false);
         assert_eq!(texts(&bad), ["{\"a\":1}", "{\"b\":2}"]);
         assert_eq!(&*bad.broken[0].native.body, "data:;base64,//4=");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over_and_a_list_is_its_messages() {
+        let lines = "\u{feff}{\"a\":1}\n[{\"b\":2}, 7, {}]\n[]\n[{\"c\"\n\u{feff}\n";
+        let split = split(lines.as_bytes(), false, false);
+        assert_eq!(texts(&split), ["{\"a\":1}", "{\"b\":2}", "{}", "[{\"c\""]);
+        let broken: Vec<&str> = split.broken.iter().map(|broken| &*broken.native.body).collect();
+        assert_eq!(broken, ["7"]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod back_off;
 mod counts;
 mod ems_catcher;
 mod file_stream;
-mod filter;
+mod filtered;
 mod flood;
 mod lines;
 mod nudge;
@@ -48,7 +48,7 @@ pub(crate) use push_stream::Broken;
 pub(crate) use stream::Batch;
 
 use crate::catcher::counts::Counts;
-use crate::catcher::filter::Filter;
+use crate::catcher::filtered::Filtered;
 use crate::catcher::flood::FloodMonitor;
 use crate::catcher::parse::Parser;
 use crate::catcher::push_stream::Work;
@@ -69,7 +69,7 @@ pub struct Catcher {
     sender: mpsc::Sender<Work>,
     push: PushStream,
     counts: Arc<Counts>,
-    filter: Arc<Filter>,
+    filtered: Arc<Filtered>,
     flood: Arc<FloodMonitor>,
     living: Arc<Living>,
     threads: Vec<JoinHandle<()>>,
@@ -108,11 +108,12 @@ impl Catcher {
         let (sender, receiver) = mpsc::channel(WAITING_REQUESTS);
         let receiver = Arc::new(Mutex::new(receiver));
         let counts = Arc::new(Counts::default());
-        let filter = Arc::new(Filter::new(settings.clone()));
-        let flood = Arc::new(FloodMonitor::new(settings));
+        let filtered: Arc<Filtered> = Arc::default();
+        let flood = Arc::new(FloodMonitor::new(settings.clone()));
         let parser = Arc::new(Parser::new(
             rules.clone(),
-            filter.clone(),
+            settings,
+            filtered.clone(),
             flood.clone(),
             counts.clone(),
         ));
@@ -133,7 +134,7 @@ impl Catcher {
             push: PushStream::new(sender.clone(), counts.clone()),
             sender,
             counts,
-            filter,
+            filtered,
             flood,
             living,
             threads,
@@ -153,9 +154,9 @@ impl Catcher {
 
     /// What came in and what became of it, for whoever shows it; outlives the borrow.
     pub fn samples(&self) -> impl Fn() -> Vec<Sample> + Send + Sync + 'static {
-        let (counts, filter, flood) = (self.counts.clone(), self.filter.clone(), self.flood.clone());
+        let (counts, filtered, flood) = (self.counts.clone(), self.filtered.clone(), self.flood.clone());
         move || {
-            let samples = counts.samples().into_iter().chain(filter.samples());
+            let samples = counts.samples().into_iter().chain(filtered.samples());
             samples.chain(flood.samples()).collect()
         }
     }

@@ -14,14 +14,15 @@ use tracing::warn;
 
 use crate::catcher::counts::Counts;
 use crate::catcher::counts::Fate;
-use crate::catcher::filter::Filter;
+use crate::catcher::filtered::Filtered;
 use crate::catcher::flood::FloodMonitor;
 use crate::catcher::push_stream::Broken;
 use crate::crash_point::crash_point;
 use crate::model::ems::Ems;
 use crate::model::event::NativeEvent;
+use crate::settings::ActiveSettings;
 use crate::switchboard::ActiveSwitchboard;
-use crate::switchboard::Parsed;
+use crate::switchboard::Admission;
 use crate::switchboard::Switchboard;
 use crate::vmdb::NewMessage;
 
@@ -32,7 +33,8 @@ const QUIET: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Parser {
     rules: ActiveSwitchboard,
-    filter: Arc<Filter>,
+    settings: ActiveSettings,
+    filtered: Arc<Filtered>,
     flood: Arc<FloodMonitor>,
     counts: Arc<Counts>,
     /// When a failure of a manager was logged last, and how many were not since.
@@ -48,13 +50,15 @@ struct Told {
 impl Parser {
     pub(crate) fn new(
         rules: ActiveSwitchboard,
-        filter: Arc<Filter>,
+        settings: ActiveSettings,
+        filtered: Arc<Filtered>,
         flood: Arc<FloodMonitor>,
         counts: Arc<Counts>,
     ) -> Self {
         Self {
             rules,
-            filter,
+            settings,
+            filtered,
             flood,
             counts,
             told: Mutex::default(),
@@ -79,25 +83,24 @@ impl Parser {
         native: NativeEvent,
         received_at: Timestamp,
     ) -> Option<NewMessage> {
+        let settings = self.settings.take();
         // A panic is a defect of the engine; the message is kept all the same, and its neighbours too (C12, L4).
         let parsed = catch_unwind(AssertUnwindSafe(|| {
             crash_point!("parse.script_running");
-            rules.parse(ems, &native)
+            rules.admit(ems, &native, settings.blacklist(&ems.provider))
         }));
         let Ok(parsed) = parsed else {
             let reason = "the engine broke on this message; this is a defect, please report it".to_owned();
             return Some(self.broken(rules, ems, Broken { native, reason }, received_at));
         };
         match parsed {
-            Ok(Parsed::Event(mut hash)) => {
-                if self.filter.drops(&ems.provider, &hash.event_type) {
-                    debug!(ems = %ems.name, event_type = %hash.event_type, "Dropped a blacklisted event.");
-                    self.counts.add(&ems.name, Fate::Blacklisted, 1);
-                    return None;
-                }
-                if let Some(envelope) = &native.envelope {
-                    envelope.fill_in(&mut hash);
-                }
+            Ok(Admission::Filtered { event_type, entry }) => {
+                debug!(ems = %ems.name, %event_type, entry, "Dropped a blacklisted event.");
+                self.filtered.count(&ems.provider, entry);
+                self.counts.add(&ems.name, Fate::Blacklisted, 1);
+                None
+            }
+            Ok(Admission::Event(mut hash)) => {
                 self.flood.watch(ems, &mut hash, received_at);
                 Some(NewMessage::Add {
                     ems_id: ems.id,
@@ -105,7 +108,7 @@ impl Parser {
                     received_at,
                 })
             }
-            Ok(Parsed::Ignored(reason)) => {
+            Ok(Admission::Ignored(reason)) => {
                 debug!(ems = %ems.name, %reason, "The parser ignored a message.");
                 self.counts.add(&ems.name, Fate::Ignored, 1);
                 None

@@ -39,6 +39,7 @@ pub(crate) struct Document {
     deliveries: Option<Vec<Document>>,
     errors: Vec<DeliveryError>,
     ignored: Option<String>,
+    filtered: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -108,11 +109,11 @@ impl Document {
             Some(event) => print_event(event, out)?,
             None if uri.is_empty() && self.errors.is_empty() => {
                 let why = self.ignored.as_deref().unwrap_or("no reason given");
-                heading(
-                    "event",
-                    &format!("none: the provider ignores this message ({why})"),
-                    out,
-                )?;
+                let told = match &self.filtered {
+                    Some(filtered) => format!("none: the settings do not want it ({filtered})"),
+                    None => format!("none: the provider ignores this message ({why})"),
+                };
+                heading("event", &told, out)?;
             }
             None => (),
         }

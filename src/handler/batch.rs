@@ -8,6 +8,7 @@ use std::time::Instant;
 use std::vec;
 
 use tracing::Span;
+use tracing::debug;
 use tracing::error;
 use tracing::warn;
 
@@ -33,10 +34,12 @@ use crate::model::event::EmsEvent;
 use crate::model::event::EventClass;
 use crate::model::event::EventHash;
 use crate::model::event::EventId;
+use crate::model::event::NativeEvent;
 use crate::model::event_span;
 use crate::model::flood::FLOOD;
+use crate::switchboard::Admission;
 use crate::switchboard::Context;
-use crate::switchboard::Parsed;
+use crate::switchboard::ParseError;
 use crate::vmdb;
 use crate::vmdb::Handled;
 use crate::vmdb::Message;
@@ -175,18 +178,18 @@ impl One<'_> {
                     self.save_decided(hash, links, |_event| fold::delivery(leader))
                 }
             },
-            Work::Unparsed(native) => match self.rules.parse(self.ems, &native) {
-                Ok(Parsed::Event(mut hash)) => {
-                    if let Some(envelope) = &native.envelope {
-                        envelope.fill_in(&mut hash);
-                    }
-                    vmdb::settle_key(&mut hash);
+            Work::Unparsed(native) => match self.admit(&native) {
+                Ok(Admission::Event(mut hash)) => {
                     let related = self
                         .vmdb
                         .with_inventory(|inventory| relate::relate(inventory, self.ems.id, &mut hash));
                     self.save(hash, related.map_err(|error| error.to_string())?)
                 }
-                Ok(Parsed::Ignored(_)) => Ok(Handled::Ignored),
+                Ok(Admission::Ignored(_)) => Ok(Handled::Ignored),
+                Ok(Admission::Filtered { event_type, entry }) => {
+                    debug!(ems = %self.ems.name, %event_type, entry, "Dropped a blacklisted event.");
+                    Ok(Handled::Filtered)
+                }
                 // Asked for by somebody, and still broken: it waits until it is asked for again.
                 Err(error) => Ok(self.given_up(error.to_string())),
             },
@@ -200,6 +203,11 @@ impl One<'_> {
             }
             Work::Unreadable(reason) => Ok(self.given_up(reason)),
         }
+    }
+
+    fn admit(&self, native: &NativeEvent) -> Result<Admission, ParseError> {
+        let blacklist = self.config.blacklists.of(&self.ems.provider);
+        self.rules.admit(self.ems, native, blacklist)
     }
 
     fn save(&self, hash: EventHash, links: Links) -> Result<Handled, String> {

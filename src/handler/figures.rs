@@ -23,6 +23,7 @@ enum Fate {
     Retry,
     Duplicate,
     Ignored,
+    Blacklisted,
     TriedAgain,
     GivenUp,
     Discarded,
@@ -36,6 +37,7 @@ impl Fate {
             Self::Retry => "retry",
             Self::Duplicate => "duplicate",
             Self::Ignored => "ignored",
+            Self::Blacklisted => "blacklisted",
             Self::TriedAgain => "tried_again",
             Self::GivenUp => "given_up",
             Self::Discarded => "discarded",
@@ -61,13 +63,18 @@ impl Note {
         let (arrived, delivery) = match handled {
             Handled::New { decided, .. } => (Some(received_at), Some(&decided.delivery)),
             Handled::Again { decided, .. } => (None, Some(&decided.delivery)),
-            Handled::Ignored | Handled::Failed { .. } => (None, None),
+            Handled::Ignored | Handled::Filtered | Handled::Failed { .. } => (None, None),
+        };
+        let decided = match handled {
+            Handled::Ignored => Fate::Ignored,
+            Handled::Filtered => Fate::Blacklisted,
+            _decided => delivery.map_or(Fate::Delivered, fate),
         };
         let errors = delivery.into_iter().flat_map(|delivery| &delivery.errors);
         Self {
             ems,
             arrived,
-            decided: delivery.map_or(Fate::Delivered, fate),
+            decided,
             errors: errors.map(|error| error.path.clone()).collect(),
             spans: (handle, Span::none()),
         }
@@ -101,9 +108,8 @@ impl Figures {
         let mut fates = self.fates.lock();
         for (note, committed) in notes.into_iter().zip(committed) {
             let fate = match committed {
-                Committed::Saved(_) => note.decided,
+                Committed::Saved(_) | Committed::Ignored => note.decided,
                 Committed::Duplicate(_) => Fate::Duplicate,
-                Committed::Ignored => Fate::Ignored,
                 Committed::Waiting => Fate::TriedAgain,
                 Committed::GivenUp => Fate::GivenUp,
                 Committed::Lost => Fate::Discarded,

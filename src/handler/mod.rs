@@ -48,6 +48,7 @@ use crate::model::clock::SignedDuration;
 use crate::model::event_group::EventGroups;
 use crate::model::metric::Sample;
 use crate::precedence::Precedence;
+use crate::settings::Blacklists;
 use crate::switchboard::THREAD_STACK;
 use crate::vmdb::Committed;
 use crate::vmdb::Pending;
@@ -87,6 +88,8 @@ pub struct HandlerConfig {
     pub task_final_events: BTreeMap<String, Vec<String>>,
     /// Whose inventory needs no refresh.
     pub streaming: Arc<Streaming>,
+    /// Which events are not wanted of whom.
+    pub blacklists: Arc<Blacklists>,
 }
 
 impl Default for HandlerConfig {
@@ -100,6 +103,7 @@ impl Default for HandlerConfig {
             groups: EventGroups::default(),
             task_final_events: BTreeMap::new(),
             streaming: Arc::default(),
+            blacklists: Arc::default(),
         }
     }
 }

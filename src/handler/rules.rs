@@ -1,4 +1,4 @@
-//! What the handler needs of the rules: parse, deliver, go on.
+//! What the handler needs of the rules: admit, deliver, go on.
 
 use std::sync::Arc;
 
@@ -7,9 +7,10 @@ use crate::model::delivery::RulesId;
 use crate::model::ems::Ems;
 use crate::model::event::EmsEvent;
 use crate::model::event::NativeEvent;
+use crate::settings::Blacklist;
+use crate::switchboard::Admission;
 use crate::switchboard::Context;
 use crate::switchboard::ParseError;
-use crate::switchboard::Parsed;
 use crate::switchboard::Switchboard;
 
 /// One set of rules, whole and immutable.
@@ -17,11 +18,11 @@ pub trait Rules: Send + Sync {
     /// Which set it is.
     fn id(&self) -> RulesId;
 
-    /// Parses a native event again.
+    /// Parses a native event again, and says whether `blacklist` lets it in.
     ///
     /// # Errors
     /// When it still cannot be parsed.
-    fn parse(&self, ems: &Ems, native: &NativeEvent) -> Result<Parsed, ParseError>;
+    fn admit(&self, ems: &Ems, native: &NativeEvent, blacklist: &Blacklist) -> Result<Admission, ParseError>;
 
     /// Decides about an event; `context` tells the time, the records, and where an earlier run had got to.
     fn deliver(&self, event: &Arc<EmsEvent>, context: &Context) -> Delivery;
@@ -32,8 +33,8 @@ impl Rules for Switchboard {
         self.id()
     }
 
-    fn parse(&self, ems: &Ems, native: &NativeEvent) -> Result<Parsed, ParseError> {
-        self.parse(ems, native)
+    fn admit(&self, ems: &Ems, native: &NativeEvent, blacklist: &Blacklist) -> Result<Admission, ParseError> {
+        self.admit(ems, native, blacklist)
     }
 
     fn deliver(&self, event: &Arc<EmsEvent>, context: &Context) -> Delivery {

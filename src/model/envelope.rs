@@ -1,4 +1,4 @@
-//! Envelope: what stood around a message on its way, the attributes of a CloudEvent for example.
+//! Envelope: what its transport carried around a message, the attributes of a CloudEvent for example.
 
 use std::sync::Arc;
 
@@ -26,6 +26,11 @@ pub struct Envelope {
 }
 
 impl Envelope {
+    /// What scripts see of it: `{"cloud_event": {…}}`.
+    pub fn for_scripts(&self) -> String {
+        serde_json::json!({CLOUD_EVENT: self.attributes}).to_string()
+    }
+
     /// Adds to an event hash what its parser left open. The parser's word counts first.
     pub fn fill_in(&self, hash: &mut EventHash) {
         hash.event_key.get_or_insert_with(|| self.event_key.clone());

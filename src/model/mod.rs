@@ -13,6 +13,7 @@ pub mod ems;
 pub mod envelope;
 pub mod event;
 pub mod event_group;
+mod event_key;
 pub mod event_outcome;
 pub mod event_span;
 pub mod fired;

@@ -2,39 +2,28 @@
 //!
 //! Knows nothing of rules.
 
+mod admit;
 mod collect;
 mod event_hash;
+mod parse;
 mod poll;
 
+pub use admit::Admission;
 pub use collect::Collects;
 pub use poll::PollAnswer;
 pub use poll::PollRequest;
 pub use poll::PollResponse;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::ems::EmsId;
-use crate::model::event::EventHash;
-use crate::model::event::FullData;
 use crate::model::target::RefreshWanted;
-use crate::script::Document;
 use crate::script::Script;
 use crate::script::ScriptError;
 use crate::script::ScriptHost;
 use crate::script::evm::EventView;
 use crate::source::Diagnostic;
 use crate::source::SourceFile;
-
-/// What a parser made of a message.
-#[derive(Debug)]
-pub enum Parsed {
-    /// An event.
-    Event(EventHash),
-    /// Not an event, and why.
-    Ignored(Cow<'static, str>),
-}
 
 /// Why a message could not be parsed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,17 +76,24 @@ pub(crate) struct Provider {
 /// The file without which a folder is no provider.
 const EVENT_PARSER: &str = "event_parser";
 
-/// The files that make a provider, each with the functions it may define: name and number of parameters.
-const SCRIPTS: [(&str, &[(&str, usize)]); 4] = [
+/// A function that a script may define: its name, and the numbers of parameters that it may have.
+type Function = (&'static str, &'static [usize]);
+
+/// The files that make a provider, each with the functions it may define.
+const SCRIPTS: [(&str, &[Function]); 4] = [
     (
         "stream",
-        &[("native_event", 1), ("poll_request", 2), ("events", 1)],
+        &[
+            (parse::NATIVE_EVENT, &[1, 2]),
+            ("poll_request", &[2]),
+            ("events", &[1]),
+        ],
     ),
-    (EVENT_PARSER, &[("event_to_hash", 2)]),
-    ("event_target_parser", &[("parse", 1)]),
+    (EVENT_PARSER, &[(parse::EVENT_TO_HASH, &[2, 3])]),
+    ("event_target_parser", &[("parse", &[1])]),
     (
         "inventory_collector",
-        &[("collect", 2), ("collect_all", 1), ("associations", 0)],
+        &[("collect", &[2]), ("collect_all", &[1]), ("associations", &[0])],
     ),
 ];
 
@@ -129,10 +125,10 @@ impl Provider {
             match host.compile(file) {
                 Ok(script) => {
                     diagnostics.extend(host.check_calls(&script));
-                    if !functions
-                        .iter()
-                        .any(|(function, parameters)| script.defines(function, *parameters))
-                    {
+                    let is_defined = |(function, parameters): &Function| {
+                        parameters.iter().any(|count| script.defines(function, *count))
+                    };
+                    if !functions.iter().any(is_defined) {
                         diagnostics.push(defines_nothing(file, functions));
                     }
                     scripts.entry(folder).or_default().insert(name, script);
@@ -161,55 +157,6 @@ impl Provider {
         scripts.into_iter().filter_map(provider).collect()
     }
 
-    /// Turns a message into an event hash.
-    ///
-    /// # Errors
-    /// When the message is no JSON, or a script fails or returns a wrong shape.
-    pub(crate) fn parse(
-        &self,
-        host: &ScriptHost,
-        ems_id: EmsId,
-        message: &Arc<str>,
-    ) -> Result<Parsed, ParseError> {
-        let native_event = self.stream.as_ref();
-        let native_event = native_event.filter(|stream| stream.defines("native_event", 1));
-        let first = native_event.map_or((&self.event_parser, "event_to_hash", 2), |stream| {
-            (stream, "native_event", 1)
-        });
-        let mut document = parse_json(message, first)?;
-        let mut text = message.clone();
-        if let Some(stream) = native_event {
-            let native = host.call_with_document(stream, "native_event", &document, None)?;
-            if native.is_nothing() {
-                return Ok(Parsed::Ignored("native_event returned nothing".into()));
-            }
-            if let Some(reason) = native.ignored() {
-                return Ok(Parsed::Ignored(reason.into()));
-            }
-            if native.is_true() {
-                // The message is the event, as it came.
-            } else if let Some(native_text) = native.text() {
-                let next = (&self.event_parser, "event_to_hash", 2);
-                (document, text) = (parse_json(&native_text, next)?, native_text);
-            } else {
-                document = native.into_document()?;
-                text = Arc::from(document.to_json());
-            }
-        }
-        let returned =
-            host.call_with_document(&self.event_parser, "event_to_hash", &document, Some(ems_id.0))?;
-        if returned.is_nothing() {
-            return Ok(Parsed::Ignored("event_to_hash returned nothing".into()));
-        }
-        if let Some(reason) = returned.ignored() {
-            return Ok(Parsed::Ignored(reason.into()));
-        }
-        let full_data = FullData::new(text);
-        // The parsed document goes along, so that conditions and the target parser need not parse again.
-        full_data.view(|_| document);
-        Ok(Parsed::Event(event_hash::read(&returned, &self.name, full_data)?))
-    }
-
     /// The targets of an event; none where the provider has no target parser.
     ///
     /// # Errors
@@ -228,18 +175,6 @@ impl Provider {
     }
 }
 
-/// A document for a function of a script, which is called with it first.
-fn parse_json(
-    text: &Arc<str>,
-    (script, function, parameters): (&Script, &str, usize),
-) -> Result<Document, ParseError> {
-    let parsed = match script.looks_at_places(function, parameters) {
-        true => Document::parse_for_places(text),
-        false => Document::parse(text),
-    };
-    parsed.map_err(|error| ParseError::Json(error.to_string()))
-}
-
 fn no_parser(folder: &str, file: &SourceFile) -> Diagnostic {
     let message = format!("`{folder}` is no provider: there is no {EVENT_PARSER}.rhai beside this script");
     Diagnostic::warning("EventParserMissing", &file.path, message).help(format!(
@@ -247,8 +182,11 @@ fn no_parser(folder: &str, file: &SourceFile) -> Diagnostic {
     ))
 }
 
-fn defines_nothing(file: &SourceFile, functions: &[(&str, usize)]) -> Diagnostic {
-    let shape = |(name, parameters): &(&str, usize)| format!("`{name}` with {parameters} parameters");
+fn defines_nothing(file: &SourceFile, functions: &[Function]) -> Diagnostic {
+    let shape = |(name, parameters): &Function| {
+        let counts: Vec<String> = parameters.iter().map(usize::to_string).collect();
+        format!("`{name}` with {} parameters", counts.join(" or "))
+    };
     let expected: Vec<String> = functions.iter().map(shape).collect();
     Diagnostic::error(
         "ScriptFunction",

@@ -76,6 +76,24 @@ impl Document {
     }
 }
 
+/// What a function is called with besides its first argument.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Argument<'a> {
+    /// A whole number.
+    Number(i64),
+    /// A document, which the function cannot change.
+    Document(&'a Document),
+}
+
+impl Argument<'_> {
+    pub(crate) fn into_dynamic(self) -> Dynamic {
+        match self {
+            Self::Number(number) => number.into(),
+            Self::Document(document) => document.whole(),
+        }
+    }
+}
+
 /// A value that a script made.
 impl From<Dynamic> for Document {
     fn from(value: Dynamic) -> Self {

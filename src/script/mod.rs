@@ -21,6 +21,7 @@ mod returned;
 mod targets;
 mod times;
 
+pub(crate) use document::Argument;
 pub(crate) use document::Document;
 pub(crate) use explain::ScriptError;
 pub use functions::ScriptFunction;
@@ -289,7 +290,7 @@ impl ScriptHost {
         })
     }
 
-    /// Calls `function(document, number)`, the shape of `event_to_hash`.
+    /// Calls `function(document, …)` with what else there is, the shape of `event_to_hash` and `native_event`.
     ///
     /// # Errors
     /// When the script fails or is stopped.
@@ -298,15 +299,19 @@ impl ScriptHost {
         script: &Script,
         function: &'static str,
         document: &Document,
-        number: Option<i64>,
+        more: [Option<Argument<'_>>; 2],
     ) -> Result<Returned, ScriptError> {
-        let document = match script.looks_at_places(function, 1 + usize::from(number.is_some())) {
+        let mut more = more.into_iter().flatten().map(Argument::into_dynamic);
+        let (second, third) = (more.next(), more.next());
+        let parameters = 1 + usize::from(second.is_some()) + usize::from(third.is_some());
+        let document = match script.looks_at_places(function, parameters) {
             true => document.places(),
             false => document.whole(),
         };
-        let value = match number {
-            Some(number) => self.call(script, function, (document, number)),
-            None => self.call(script, function, (document,)),
+        let value = match (second, third) {
+            (Some(second), Some(third)) => self.call(script, function, (document, second, third)),
+            (Some(second), None) => self.call(script, function, (document, second)),
+            (None, _) => self.call(script, function, (document,)),
         };
         Ok(Returned::new(value?, script, function))
     }

@@ -21,6 +21,7 @@ pub use database::DatabaseSettings;
 pub use effective::effective_text;
 pub use environment::Environment;
 pub use name_pattern::Blacklist;
+pub use name_pattern::Blacklists;
 pub use outbox::CommandSettings;
 pub use outbox::EmailSettings;
 pub use outbox::OutboxSettings;
@@ -59,7 +60,7 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 /// All settings. What is told for one kind of manager is asked for by its type, for example `awesome_cloud`.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    blacklists: BTreeMap<String, Blacklist>,
+    blacklists: Arc<Blacklists>,
     event_groups: EventGroups,
     task_final_events: BTreeMap<String, Vec<String>>,
     catcher: CatcherSettings,
@@ -134,8 +135,12 @@ impl Settings {
 
     /// What the catcher of this type of manager drops.
     pub fn blacklist(&self, ems_type: &str) -> &Blacklist {
-        static NOTHING: std::sync::LazyLock<Blacklist> = std::sync::LazyLock::new(Blacklist::default);
-        self.blacklists.get(ems_type).unwrap_or(&NOTHING)
+        self.blacklists.of(ems_type)
+    }
+
+    /// What the catcher of each type of manager drops.
+    pub fn blacklists(&self) -> &Arc<Blacklists> {
+        &self.blacklists
     }
 
     /// The groups and levels of the timeline, all providers' lists joined in.
@@ -200,7 +205,7 @@ impl Settings {
 
         let (refresh_gather, refresh, refreshes) = sections::read_refreshes(root.section("ems_refresh"));
         let settings = Self {
-            blacklists,
+            blacklists: Arc::new(Blacklists(blacklists)),
             event_groups,
             task_final_events,
             catcher,

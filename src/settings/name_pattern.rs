@@ -1,5 +1,8 @@
 //! Names and patterns of event types, as settings list them.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use regex::Regex;
 use regex::RegexBuilder;
 use serde_yaml::Value;
@@ -26,6 +29,18 @@ enum NamePattern {
 pub struct Blacklist {
     names: ahash::HashSet<String>,
     patterns: Vec<(String, NamePattern)>,
+}
+
+/// The blacklist of each type of manager that has one.
+#[derive(Clone, Debug, Default)]
+pub struct Blacklists(pub(crate) BTreeMap<String, Blacklist>);
+
+impl Blacklists {
+    /// What the catcher of this type of manager drops.
+    pub fn of(&self, ems_type: &str) -> &Blacklist {
+        static NOTHING: LazyLock<Blacklist> = LazyLock::new(Blacklist::default);
+        self.0.get(ems_type).unwrap_or(&NOTHING)
+    }
 }
 
 impl Blacklist {

@@ -1,4 +1,4 @@
-//! One immutable set of rules: parse a message, deliver an event. Pure: no files, no clock, no database.
+//! One immutable set of rules: admit a message, deliver an event. Pure: no files, no clock, no database.
 
 pub mod active;
 mod collect;
@@ -16,9 +16,9 @@ pub use source_class::SourceClass;
 
 pub use crate::automate::records::Records;
 pub use crate::automate::records::RefreshProgress;
+pub use crate::provider::Admission;
 pub use crate::provider::Collects;
 pub use crate::provider::ParseError;
-pub use crate::provider::Parsed;
 pub use crate::provider::PollAnswer;
 pub use crate::provider::PollRequest;
 pub use crate::provider::PollResponse;
@@ -51,6 +51,7 @@ use crate::model::event::NativeEvent;
 use crate::provider::Provider;
 use crate::script::ScriptHost;
 use crate::script::evm::EventView;
+use crate::settings::Blacklist;
 use crate::source::Diagnostic;
 use crate::source::RootKind;
 use crate::source::SourceTree;
@@ -173,13 +174,18 @@ impl Switchboard {
         })
     }
 
-    /// Parses a message as `ems`'s provider does.
+    /// Parses a message as `ems`'s provider does, and says whether `blacklist` lets it in.
     ///
     /// # Errors
     /// When the provider is unknown, the message is no JSON, or the script fails or returns a wrong shape.
-    pub fn parse(&self, ems: &Ems, native: &NativeEvent) -> Result<Parsed, ParseError> {
+    pub fn admit(
+        &self,
+        ems: &Ems,
+        native: &NativeEvent,
+        blacklist: &Blacklist,
+    ) -> Result<Admission, ParseError> {
         self.provider(&ems.provider)?
-            .parse(&self.host, ems.id, &native.body)
+            .admit(&self.host, ems.id, native, blacklist)
     }
 
     /// Decides what to do about an event, without records. Pure, and never fails.

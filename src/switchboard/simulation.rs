@@ -21,10 +21,13 @@ use crate::model::event::EventClass;
 use crate::model::event::EventHash;
 use crate::model::event::EventKey;
 use crate::model::event::FullData;
+use crate::model::event::NativeEvent;
 use crate::model::target::TargetCollection;
 use crate::model::value::Value;
-use crate::provider::Parsed;
+use crate::model::written_time;
+use crate::provider::Admission;
 use crate::script::evm::EventView;
+use crate::settings::Blacklists;
 use crate::switchboard::Context;
 use crate::switchboard::Switchboard;
 
@@ -44,12 +47,14 @@ pub struct SimulationRequest {
 /// What a simulation begins with.
 #[derive(Clone, Debug)]
 pub enum SimulatedEvent {
-    /// A message as the provider sends it.
+    /// A message as its transport carried it.
     Message {
         /// The provider's folder under `scripts/`.
         provider: String,
-        /// The JSON text, as it came.
-        body: String,
+        /// The message.
+        native: NativeEvent,
+        /// What is not wanted of each provider.
+        blacklists: Arc<Blacklists>,
     },
     /// An event by its source and type.
     Event {
@@ -91,6 +96,9 @@ pub struct Simulation {
     /// Why the provider ignores the message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ignored: Option<String>,
+    /// Which setting drops the event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filtered: Option<String>,
 }
 
 impl Simulation {
@@ -105,6 +113,28 @@ impl Simulation {
         Self {
             errors: vec![error],
             ..Self::default()
+        }
+    }
+
+    /// The document of a text that holds no message.
+    pub fn of_nothing(why: impl Into<String>) -> Self {
+        Self {
+            ignored: Some(why.into()),
+            ..Self::default()
+        }
+    }
+
+    /// The document of a message that becomes no event.
+    fn of_refused(refused: Admission) -> Self {
+        match refused {
+            Admission::Ignored(why) => Self::of_nothing(why),
+            Admission::Filtered { event_type, entry } => Self {
+                filtered: Some(format!(
+                    "`{event_type}` is dropped by `{entry}` of `blacklisted_event_names`"
+                )),
+                ..Self::default()
+            },
+            Admission::Event(_) => Self::default(),
         }
     }
 }
@@ -140,18 +170,17 @@ impl Switchboard {
                 Ok(hash) => (hash, *class),
                 Err(why) => return Simulation::of_error("InvalidInput", why),
             },
-            SimulatedEvent::Message { provider, body } => {
-                let parsed = self
+            SimulatedEvent::Message {
+                provider,
+                native,
+                blacklists,
+            } => {
+                let admitted = self
                     .provider(provider)
-                    .and_then(|found| found.parse(&self.host, EmsId(0), &Arc::from(body.as_str())));
-                match parsed {
-                    Ok(Parsed::Event(hash)) => (hash, EventClass::EmsEvent),
-                    Ok(Parsed::Ignored(why)) => {
-                        return Simulation {
-                            ignored: Some(why.into_owned()),
-                            ..Simulation::default()
-                        };
-                    }
+                    .and_then(|found| found.admit(&self.host, EmsId(0), native, blacklists.of(provider)));
+                match admitted {
+                    Ok(Admission::Event(hash)) => (hash, EventClass::EmsEvent),
+                    Ok(refused) => return Simulation::of_refused(refused),
                     Err(error) => return Simulation::of_error("ParseError", error.to_string()),
                 }
             }
@@ -216,6 +245,7 @@ impl Switchboard {
                 deliveries: Vec::new(),
                 errors: delivery.errors,
                 ignored: None,
+                filtered: None,
             };
             runs.push(run);
             let is_last = u32::try_from(runs.len()).unwrap_or(u32::MAX) >= request.deliveries.max(1);
@@ -250,12 +280,8 @@ fn event_hash(
             .filter(|value| !value.is_null())
             .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
     };
-    let timestamp = match text("timestamp") {
-        Some(text) => Some(text.parse::<Timestamp>().map_err(|_| {
-            format!("`timestamp` is `{text}`; a time like 2026-01-31T12:00:00Z was expected")
-        })?),
-        None => None,
-    };
+    let timestamp = attributes.get("timestamp").map(Value::from_json);
+    let timestamp = written_time::of_event(&timestamp.unwrap_or_default())?;
     let own = [
         "full_data",
         "timestamp",

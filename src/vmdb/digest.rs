@@ -34,8 +34,3 @@ fn of_parts(parts: &[&[u8]]) -> [u8; 32] {
     }
     digest.finalize().into()
 }
-
-/// Bytes as text.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}

@@ -3,7 +3,6 @@
 use rusqlite::params;
 
 use crate::model::ems::EmsId;
-use crate::model::event::EventHash;
 use crate::model::event::EventId;
 use crate::model::event::EventKey;
 use crate::vmdb::VmdbError;
@@ -16,22 +15,6 @@ pub(crate) const TABLES: Tables = Tables {
     recent: "event_keys",
     sealed: "event_key_pages",
 };
-
-/// The key of an event: what its parser gave, else the provider's number for it, else the digest of what came.
-pub(crate) fn key_of(hash: &EventHash) -> EventKey {
-    let given = hash.event_key.as_ref().map(|key| key.0.clone());
-    let given = given.filter(|key| !key.is_empty());
-    let own = given.or_else(|| hash.ems_ref.clone().filter(|reference| !reference.is_empty()));
-    EventKey(own.unwrap_or_else(|| {
-        let digest = digest::whole(hash.full_data.text());
-        format!("sha256:{}", digest::hex(&digest)).into()
-    }))
-}
-
-/// Gives an event the key that it would get on the queue.
-pub fn settle_key(hash: &mut EventHash) {
-    hash.event_key = Some(key_of(hash));
-}
 
 /// The digest of a key, which leads to the event, whose whole key is compared.
 pub(crate) fn digest_of(ems_id: EmsId, key: &EventKey) -> u64 {

@@ -22,7 +22,6 @@ use crate::vmdb::StoredEvent;
 use crate::vmdb::VmdbError;
 use crate::vmdb::codec;
 use crate::vmdb::ems_names::Managers;
-use crate::vmdb::event_keys;
 use crate::vmdb::transaction::Transaction;
 
 /// The columns that link an event to inventory (the reference's 3.4).
@@ -73,7 +72,7 @@ impl EventRow {
         outcome: EventOutcome,
     ) -> Result<Self, VmdbError> {
         Ok(Self {
-            key: event_keys::key_of(&event.hash),
+            key: event.hash.key(),
             attributes: codec::write_attributes(&event.hash.attributes)?,
             event,
             group,

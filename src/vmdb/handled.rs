@@ -57,6 +57,8 @@ pub enum Handled {
     },
     /// The parser does not want it any more.
     Ignored,
+    /// The settings do not want it.
+    Filtered,
     /// It failed.
     Failed {
         /// Why.

@@ -85,7 +85,7 @@ impl Row {
                 event,
                 decided: DecidedRows::new(*decided, known)?,
             },
-            Handled::Ignored => Self::Ignored,
+            Handled::Ignored | Handled::Filtered => Self::Ignored,
             Handled::Failed {
                 error,
                 rules_id,

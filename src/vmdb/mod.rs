@@ -116,7 +116,6 @@ pub use event_done::RefreshDone;
 pub use event_feed::FeedPosition;
 pub use event_filter::EventCursor;
 pub use event_filter::EventFilter;
-pub use event_keys::settle_key;
 pub use event_list::ShownEvent;
 pub use event_list::StoredEvent;
 pub use event_refreshes::EventRefresh;

@@ -239,7 +239,7 @@ impl Prepared {
                 mut hash,
                 received_at,
             } => {
-                event_keys::settle_key(&mut hash);
+                hash.settle_key();
                 let key = hash.event_key.clone();
                 // One of a flood waits for its like, and what comes after it in its lane waits with it.
                 let due = Mark::of(&hash).map(|mark| mark.until);

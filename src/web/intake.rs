@@ -18,11 +18,11 @@ use crate::crash_point::crash_point;
 use crate::model::ems::Ems;
 use crate::model::event::NativeEvent;
 use crate::source::suggest;
+use crate::transport;
+use crate::transport::Form;
+use crate::transport::Malformed;
 use crate::web::Shared;
 use crate::web::body;
-use crate::web::cloud_events;
-use crate::web::cloud_events::Malformed;
-use crate::web::cloud_events::Mode;
 use crate::web::limits::Limits;
 use crate::web::problem::Problem;
 use crate::web::signature::Secrets;
@@ -43,17 +43,18 @@ pub(crate) async fn post(
         return Err(Problem::busy());
     }
     let (parts, body) = request.into_parts();
-    let mode = cloud_events::mode(&parts.headers)?;
-    let longest = match mode {
-        Mode::Batch | Mode::Plain => shared.limits.batch_bytes,
-        Mode::Structured | Mode::Binary => shared.limits.event_bytes,
+    let form =
+        Form::of(&parts.headers).map_err(|unsupported| Problem::unsupported(unsupported.to_string()))?;
+    let longest = match form.is_single() {
+        true => shared.limits.event_bytes,
+        false => shared.limits.batch_bytes,
     };
     let mut room = services.push.room();
     let body = body::read(&parts.headers, body, longest, &shared.limits, &mut room).await?;
     crash_point!("intake.received");
     // Over the bytes as they came, before anything looks into them.
     secrets.check(&ems.name, &parts.headers, &body, services.clock.now())?;
-    let messages = messages(mode, &parts.headers, &body, &shared.limits)?;
+    let messages = messages(form, &parts.headers, &body, &shared.limits)?;
     crash_point!("intake.parsed");
     let receipt = services
         .push
@@ -104,20 +105,12 @@ fn manager(shared: &Shared, name: &str) -> Result<Arc<Ems>, Problem> {
 }
 
 fn messages(
-    mode: Mode,
+    form: Form,
     headers: &HeaderMap,
     body: &[u8],
     limits: &Limits,
 ) -> Result<Vec<NativeEvent>, Problem> {
-    let text = || {
-        str::from_utf8(body).map_err(|error| Problem::unreadable(format!("the body is no UTF-8: {error}")))
-    };
-    let read = match mode {
-        Mode::Binary => cloud_events::binary(headers, body).map(|event| vec![event]),
-        Mode::Structured => cloud_events::structured(text()?).map(|event| vec![event]),
-        Mode::Batch => cloud_events::batch(text()?, limits.batch_events),
-        Mode::Plain => cloud_events::plain(text()?, limits.batch_events),
-    };
+    let read = transport::messages(form, headers, body, limits.batch_events);
     let messages = read.map_err(|malformed| match malformed {
         Malformed::TooMany { .. } => {
             Problem::too_large(malformed.to_string()).help("send them in several requests")

@@ -8,7 +8,6 @@ mod api;
 mod assets;
 mod automate;
 mod body;
-mod cloud_events;
 pub(crate) mod event_document;
 mod event_story;
 #[cfg(feature = "crash-points")]

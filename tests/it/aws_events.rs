@@ -1,11 +1,13 @@
 //! Recorded events of a real cloud through the provider `amazon`: exactly the expected targets.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::conformance::run;
 use crate::corpus;
 use serde_json::Value as Json;
 use serde_json::json;
+use switchboard::model::event::NativeEvent;
 use switchboard::switchboard::SimulatedEvent;
 use switchboard::switchboard::SimulationRequest;
 use switchboard::switchboard::Switchboard;
@@ -24,7 +26,8 @@ fn every_recorded_event_gives_the_expected_targets() {
         let body = std::fs::read_to_string(folder.join(name)).unwrap();
         let event = SimulatedEvent::Message {
             provider: "amazon".to_owned(),
-            body,
+            native: NativeEvent::new(body),
+            blacklists: Arc::default(),
         };
         let document = run(
             &switchboard,

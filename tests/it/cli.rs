@@ -394,8 +394,8 @@ fn simulate_tells_what_a_provider_ignores() {
         .collect();
     expect![[r#"
         null "a heartbeat" null
-        {"event_type":"x","source":"LAB","ems_ref":"1","timestamp":null,"full_data":{"name":"x","id":"1"}} null "there is no class `/System/Process` in an enabled domain"
-        null null "scripts/lab/event_parser.rhai: `event_to_hash`: it returned no `event_type`; a text was expected""#]].assert_eq(&told.join("\n"));
+        {"event_type":"x","source":"LAB","ems_ref":"1","timestamp":null,"event_key":"1","full_data":{"name":"x","id":"1"}} null "there is no class `/System/Process` in an enabled domain"
+        null "there is no message in it" null"#]].assert_eq(&told.join("\n"));
 }
 
 #[test]

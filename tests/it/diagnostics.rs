@@ -332,7 +332,7 @@ fn scripts_of_providers() {
          //- scripts/lib/times.rhai\nfn broken( {\n\
          //- scripts/silent/stream.rhai\nfn native_event(message) { message }\n",
         &expect![[r#"
-            scripts/cloud/event_parser.rhai:1:1: error[ScriptFunction]: the script defines none of the functions it is called for: `event_to_hash` with 2 parameters
+            scripts/cloud/event_parser.rhai:1:1: error[ScriptFunction]: the script defines none of the functions it is called for: `event_to_hash` with 2 or 3 parameters
             scripts/lib/times.rhai:1:12: error[ScriptSyntax]: Expecting ')' to close the parameters list of function 'broken'
             scripts/silent/stream.rhai:1:1: warning[EventParserMissing]: `silent` is no provider: there is no event_parser.rhai beside this script
               help: add silent/event_parser.rhai with `fn event_to_hash(event, ems_id)`; until then its events are not parsed

@@ -25,9 +25,10 @@ use switchboard::model::delivery::RulesId;
 use switchboard::model::ems::Ems;
 use switchboard::model::event::EmsEvent;
 use switchboard::model::event::NativeEvent;
+use switchboard::settings::Blacklist;
+use switchboard::switchboard::Admission;
 use switchboard::switchboard::Context;
 use switchboard::switchboard::ParseError;
-use switchboard::switchboard::Parsed;
 
 use crate::support::Database;
 use crate::support::add_ems;
@@ -117,7 +118,7 @@ impl Rules for Watched {
         self.id
     }
 
-    fn parse(&self, _ems: &Ems, _native: &NativeEvent) -> Result<Parsed, ParseError> {
+    fn admit(&self, _ems: &Ems, _native: &NativeEvent, _: &Blacklist) -> Result<Admission, ParseError> {
         Err(ParseError::Json("nothing is parsed here".to_owned()))
     }
 

@@ -1,10 +1,12 @@
 //! Scripts that try to get out, and what becomes of them: each ends soon, its error says where and why, and the
 //! next event is served.
 
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
 use switchboard::model::clock::Timestamp;
+use switchboard::model::event::NativeEvent;
 use switchboard::source::SourceTree;
 use switchboard::switchboard::Limits;
 use switchboard::switchboard::Loaded;
@@ -433,7 +435,8 @@ fn no_script_changes_the_event() {
         let request = SimulationRequest {
             event: SimulatedEvent::Message {
                 provider: "cloud".to_owned(),
-                body: r#"{"vm":{"id":"vm-1"}}"#.to_owned(),
+                native: NativeEvent::new(r#"{"vm":{"id":"vm-1"}}"#),
+                blacklists: Arc::default(),
             },
             workspace: false,
             deliveries: 1,

@@ -280,11 +280,12 @@ fn a_thread_that_breaks_is_started_anew_and_what_it_had_is_not_lost() {
         fn id(&self) -> RulesId {
             RulesId(3)
         }
-        fn parse(
+        fn admit(
             &self,
             _ems: &switchboard::model::ems::Ems,
             _native: &switchboard::model::event::NativeEvent,
-        ) -> Result<switchboard::switchboard::Parsed, switchboard::switchboard::ParseError> {
+            _blacklist: &switchboard::settings::Blacklist,
+        ) -> Result<switchboard::switchboard::Admission, switchboard::switchboard::ParseError> {
             Err(switchboard::switchboard::ParseError::Json(
                 "nothing is parsed here".to_owned(),
             ))

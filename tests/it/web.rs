@@ -136,10 +136,10 @@ fn what_cannot_be_read_is_refused_with_the_reason_and_nothing_of_it_is_taken() {
         (vec![JSON], "[{}, 7]", 400, "event 2: a JSON object"),
         (vec![JSON], deep.as_str(), 400, "the body is no JSON"),
         (
-            vec!["Content-Type: text/plain"],
+            vec!["Content-Type: text/html"],
             "{}",
             415,
-            "`text/plain` is not understood",
+            "`text/html` is not understood",
         ),
         (
             vec!["Content-Type: multipart/form-data; boundary=x"],

@@ -1,12 +1,18 @@
 //! What a line of `simulate --ndjson` asks for.
 
+use std::sync::Arc;
+
+use http::HeaderMap;
 use serde_json::Map;
 use serde_json::Value;
 
 use crate::model::delivery::DeliveryError;
+use crate::settings::Blacklists;
 use crate::source::suggest;
 use crate::switchboard::simulation::SimulatedEvent;
 use crate::switchboard::simulation::SimulationRequest;
+use crate::transport;
+use crate::transport::Form;
 
 /// The keys that a line without a provider may have.
 const KEYS: [&str; 8] = [
@@ -20,11 +26,22 @@ const KEYS: [&str; 8] = [
     "workspace",
 ];
 
+/// Whose messages are read, and how they are carried.
+#[derive(Clone, Debug)]
+pub(crate) struct Sender {
+    /// A folder under scripts/.
+    pub(crate) provider: String,
+    /// What a sender says of its body.
+    pub(crate) headers: HeaderMap,
+    /// What is not wanted of each provider.
+    pub(crate) blacklists: Arc<Blacklists>,
+}
+
 /// What the command line says for all lines.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Defaults<'a> {
     /// Whose messages they are; without one each line is a pair or a path.
-    pub(crate) provider: Option<&'a str>,
+    pub(crate) sender: Option<&'a Sender>,
     /// Whether documents show the workspace.
     pub(crate) workspace: bool,
     /// How many runs a retry may take.
@@ -32,17 +49,26 @@ pub(crate) struct Defaults<'a> {
 }
 
 impl Defaults<'_> {
-    /// What one line asks for, or why it cannot be read.
-    pub(crate) fn request(&self, line: &[u8]) -> Result<SimulationRequest, DeliveryError> {
+    /// What one line asks for, a list of messages for several simulations, or why it cannot be read. Nothing for a
+    /// blank line of messages, as in every stream of them.
+    pub(crate) fn requests(&self, line: &[u8]) -> Option<Result<Vec<SimulationRequest>, DeliveryError>> {
+        let Some(sender) = self.sender else {
+            return Some(self.pair(line).map(|request| vec![request]));
+        };
+        if line.trim_ascii().is_empty() {
+            return None;
+        }
         let request = |event| SimulationRequest {
             event,
             workspace: self.workspace,
             deliveries: self.deliveries,
             records: None,
         };
-        if let Some(provider) = self.provider {
-            return message(provider, line).map(request);
-        }
+        let messages = sender.messages(Form::Plain, line);
+        Some(messages.map(|messages| messages.into_iter().map(request).collect()))
+    }
+
+    fn pair(&self, line: &[u8]) -> Result<SimulationRequest, DeliveryError> {
         let mut map: Map<String, Value> = serde_json::from_slice(line)
             .map_err(|error| unreadable(format!("the line is no JSON object: {error}")))?;
         refuse_misspelt(&map)?;
@@ -65,14 +91,26 @@ impl Defaults<'_> {
     }
 }
 
-/// One message of a provider.
-pub(crate) fn message(provider: &str, bytes: &[u8]) -> Result<SimulatedEvent, DeliveryError> {
-    let body = str::from_utf8(bytes)
-        .map_err(|error| unreadable(format!("the message is no UTF-8 text: {error}")))?;
-    Ok(SimulatedEvent::Message {
-        provider: provider.to_owned(),
-        body: body.to_owned(),
-    })
+impl Sender {
+    /// The messages of a body, as the front door reads it; in the form `unless_said` where no header says one.
+    pub(crate) fn messages(
+        &self,
+        unless_said: Form,
+        body: &[u8],
+    ) -> Result<Vec<SimulatedEvent>, DeliveryError> {
+        let form = match self.headers.is_empty() {
+            true => unless_said,
+            false => Form::of(&self.headers).map_err(|problem| unreadable(problem.to_string()))?,
+        };
+        let messages = transport::messages(form, &self.headers, body, usize::MAX);
+        let messages = messages.map_err(|problem| unreadable(problem.to_string()))?;
+        let event = |native| SimulatedEvent::Message {
+            provider: self.provider.clone(),
+            native,
+            blacklists: self.blacklists.clone(),
+        };
+        Ok(messages.into_iter().map(event).collect())
+    }
 }
 
 /// The error of something that cannot be read.
@@ -203,11 +241,11 @@ mod tests {
             ),
         ] {
             let defaults = Defaults {
-                provider: None,
+                sender: None,
                 workspace: false,
                 deliveries: 1,
             };
-            let error = defaults.request(line.as_bytes()).unwrap_err();
+            let error = defaults.pair(line.as_bytes()).unwrap_err();
             assert_eq!(error.message, expected, "{line}");
         }
     }
@@ -215,14 +253,14 @@ mod tests {
     #[test]
     fn a_line_overrides_what_the_command_line_says_for_all() {
         let defaults = Defaults {
-            provider: None,
+            sender: None,
             workspace: false,
             deliveries: 3,
         };
-        let request = defaults.request(br#"{"uri": "/A/B/c", "note": 1}"#).unwrap();
+        let request = defaults.pair(br#"{"uri": "/A/B/c", "note": 1}"#).unwrap();
         assert_eq!((request.deliveries, request.workspace), (3, false));
         let request = defaults
-            .request(br#"{"uri": "/A/B/c", "deliveries": 5, "workspace": true}"#)
+            .pair(br#"{"uri": "/A/B/c", "deliveries": 5, "workspace": true}"#)
             .unwrap();
         assert_eq!((request.deliveries, request.workspace), (5, true));
     }

@@ -11,6 +11,10 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use http::HeaderMap;
+use http::HeaderName;
+use http::HeaderValue;
+
 use crate::cli::document::Document;
 use crate::cli::error::CliError;
 use crate::cli::exit_code::ExitCode;
@@ -18,6 +22,7 @@ use crate::cli::format::Format;
 use crate::cli::options::GlobalOptions;
 use crate::cli::output::Output;
 use crate::cli::simulate::input::Defaults;
+use crate::cli::simulate::input::Sender;
 use crate::model::clock::Clock;
 use crate::model::delivery::DeliveryError;
 use crate::model::event::EventClass;
@@ -26,6 +31,7 @@ use crate::switchboard::Switchboard;
 use crate::switchboard::simulation::SimulatedEvent;
 use crate::switchboard::simulation::Simulation;
 use crate::switchboard::simulation::SimulationRequest;
+use crate::transport::Form;
 
 /// A line longer than this is answered with an error, so that endless input cannot fill the memory.
 const LONGEST_LINE: u64 = 64 << 20;
@@ -38,14 +44,19 @@ const LONGEST_LINE: u64 = 64 << 20;
   switchboard simulate event.json --provider amazon
   switchboard simulate --source AMAZON --event-type AWS_API_CALL_StopInstances --attribute vm_ems_ref=i-1
   switchboard simulate --provider amazon --ndjson < messages
+  switchboard simulate body --provider my_cloud --header 'Content-Type: text/plain' --header 'ce-specversion: 1.0' ...
   echo '{\"source\": \"AMAZON\", \"event_type\": \"AWS_API_CALL_StopInstances\"}' | switchboard simulate --ndjson
   switchboard simulate --uri '/Lab/Box/plain?color=green#create'")]
 pub(crate) struct Simulate {
-    /// A file with the message as the provider sends it; - reads standard input
+    /// A file with a message as the provider sends it, a list of them, or a CloudEvent; - reads standard input
     event: Option<PathBuf>,
     /// Whose message it is: a folder under scripts/
     #[arg(long, value_name = "NAME", conflicts_with_all = ["source", "uri"])]
     provider: Option<String>,
+    /// A header that the message is sent with, as for POST /events; may repeat. A content type of CloudEvents, or
+    /// the `ce-` headers of their binary mode, have it read as such
+    #[arg(long, value_name = "NAME: VALUE", value_parser = header, requires = "provider")]
+    header: Vec<(HeaderName, HeaderValue)>,
     /// The event's source, in place of a message
     #[arg(long, requires = "event_type", conflicts_with_all = ["event", "uri", "ndjson"])]
     source: Option<String>,
@@ -77,40 +88,61 @@ pub(crate) struct Simulate {
 
 impl Simulate {
     pub(crate) fn run(&self, options: &GlobalOptions, out: &mut Output) -> Result<ExitCode, CliError> {
-        let input = self.input()?;
+        let sender = self.sender(options)?;
+        let input = self.input(sender.as_ref())?;
         let tree = options.source_tree()?;
         let simulator = Simulator {
             switchboard: Switchboard::load(&tree, None).switchboard,
             records: options.records()?,
         };
         match input {
-            Input::Lines(reader) => self.lines(reader, &simulator, out)?,
-            Input::One(event) => {
-                let result = event.map(|event| simulator.simulate(&self.request(event)));
-                self.print(&result.unwrap_or_else(failed), out)?;
+            Input::Lines(reader) => self.lines(reader, sender.as_ref(), &simulator, out)?,
+            Input::Events(events) => {
+                let requests = events.map(|events| {
+                    let requests = events.into_iter().map(|event| self.request(event));
+                    requests.collect()
+                });
+                self.answer(requests, &simulator, out)?;
             }
         }
         Ok(ExitCode::Fine)
     }
 
+    /// Whose messages are simulated, where they are a provider's.
+    fn sender(&self, options: &GlobalOptions) -> Result<Option<Sender>, CliError> {
+        let Some(provider) = self.provider.clone() else {
+            return Ok(None);
+        };
+        let (settings, _findings) = options.settings()?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in &self.header {
+            headers.append(name, value.clone());
+        }
+        Ok(Some(Sender {
+            provider,
+            headers,
+            blacklists: settings.blacklists().clone(),
+        }))
+    }
+
     /// What is to be simulated, before anything is loaded.
-    fn input(&self) -> Result<Input, CliError> {
+    fn input(&self, sender: Option<&Sender>) -> Result<Input, CliError> {
         if self.ndjson {
             return Ok(Input::Lines(self.reader()?));
         }
         if let Some(uri) = &self.uri {
-            return Ok(Input::One(Ok(SimulatedEvent::Uri(uri.clone()))));
+            return Ok(Input::Events(Ok(vec![SimulatedEvent::Uri(uri.clone())])));
         }
         if let (Some(source), Some(event_type)) = (&self.source, &self.event_type) {
-            return Ok(Input::One(Ok(SimulatedEvent::Event {
+            return Ok(Input::Events(Ok(vec![SimulatedEvent::Event {
                 class: self.event_class,
                 source: source.clone(),
                 event_type: event_type.clone(),
                 attributes: self.attribute.iter().cloned().collect(),
-            })));
+            }])));
         }
-        match (&self.event, &self.provider) {
-            (Some(path), Some(provider)) => {
+        match (&self.event, sender) {
+            (Some(path), Some(sender)) => {
                 let mut bytes = Vec::new();
                 self.reader()?
                     .read_to_end(&mut bytes)
@@ -118,7 +150,7 @@ impl Simulate {
                         path: path.clone(),
                         source,
                     })?;
-                Ok(Input::One(input::message(provider, &bytes)))
+                Ok(Input::Events(sender.messages(Form::Lines, &bytes)))
             }
             (Some(_), None) => Err(CliError::usage(
                 "nobody said whose message this is",
@@ -149,11 +181,12 @@ impl Simulate {
     fn lines(
         &self,
         mut reader: Box<dyn BufRead>,
+        sender: Option<&Sender>,
         simulator: &Simulator,
         out: &mut Output,
     ) -> Result<(), CliError> {
         let defaults = Defaults {
-            provider: self.provider.as_deref(),
+            sender,
             workspace: self.workspace,
             deliveries: self.deliveries,
         };
@@ -176,10 +209,27 @@ impl Simulate {
                 }
                 _last_line => (),
             }
-            let result = defaults
-                .request(&line)
-                .map(|request| simulator.simulate(&request));
-            self.print(&result.unwrap_or_else(failed), out)?;
+            if let Some(requests) = defaults.requests(&line) {
+                self.answer(requests, simulator, out)?;
+            }
+        }
+    }
+
+    /// A document for each simulation, and one that says so where there is nothing to simulate.
+    fn answer(
+        &self,
+        requests: Result<Vec<SimulationRequest>, DeliveryError>,
+        simulator: &Simulator,
+        out: &mut Output,
+    ) -> io::Result<()> {
+        match requests {
+            Err(error) => self.print(&failed(error), out),
+            Ok(requests) if requests.is_empty() => {
+                self.print(&Simulation::of_nothing("there is no message in it"), out)
+            }
+            Ok(requests) => requests
+                .iter()
+                .try_for_each(|request| self.print(&simulator.simulate(request), out)),
         }
     }
 
@@ -222,9 +272,9 @@ impl Simulator {
 }
 
 enum Input {
-    /// One event, or why it could not be read.
-    One(Result<SimulatedEvent, DeliveryError>),
-    /// Many of them.
+    /// Events, or why they could not be read.
+    Events(Result<Vec<SimulatedEvent>, DeliveryError>),
+    /// One or more a line.
     Lines(Box<dyn BufRead>),
 }
 
@@ -245,6 +295,19 @@ fn key_and_value(text: &str) -> Result<(String, serde_json::Value), String> {
     let is_json = value.starts_with(['{', '[']);
     let json = is_json.then(|| serde_json::from_str(value).ok()).flatten();
     Ok((key.to_owned(), json.unwrap_or_else(|| value.into())))
+}
+
+fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = text.split_once(':').ok_or("NAME: VALUE is expected")?;
+    let name = name
+        .trim()
+        .parse()
+        .map_err(|_| format!("`{name}` is no name of a header"))?;
+    let value = value
+        .trim()
+        .parse()
+        .map_err(|_| format!("`{value}` is no value of a header"))?;
+    Ok((name, value))
 }
 
 fn event_class(name: &str) -> Result<EventClass, String> {

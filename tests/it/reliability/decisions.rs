@@ -27,12 +27,13 @@ use switchboard::model::ems::Ems;
 use switchboard::model::event::EmsEvent;
 use switchboard::model::event::EventId;
 use switchboard::model::event::NativeEvent;
+use switchboard::settings::Blacklist;
 use switchboard::source::Root;
 use switchboard::source::RootKind;
 use switchboard::source::SourceTree;
+use switchboard::switchboard::Admission;
 use switchboard::switchboard::Context;
 use switchboard::switchboard::ParseError;
-use switchboard::switchboard::Parsed;
 use switchboard::switchboard::Switchboard;
 use switchboard::vmdb::Put;
 use switchboard::vmdb::PutOutcome;
@@ -165,8 +166,8 @@ impl Rules for Defective {
         Rules::id(&self.0)
     }
 
-    fn parse(&self, ems: &Ems, native: &NativeEvent) -> Result<Parsed, ParseError> {
-        Rules::parse(&self.0, ems, native)
+    fn admit(&self, ems: &Ems, native: &NativeEvent, blacklist: &Blacklist) -> Result<Admission, ParseError> {
+        Rules::admit(&self.0, ems, native, blacklist)
     }
 
     fn deliver(&self, event: &Arc<EmsEvent>, context: &Context) -> Delivery {

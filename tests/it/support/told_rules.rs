@@ -20,9 +20,10 @@ use switchboard::model::event::NativeEvent;
 use switchboard::model::target::ManagerRef;
 use switchboard::model::target::Target;
 use switchboard::model::target::TargetCollection;
+use switchboard::settings::Blacklist;
+use switchboard::switchboard::Admission;
 use switchboard::switchboard::Context;
 use switchboard::switchboard::ParseError;
-use switchboard::switchboard::Parsed;
 use switchboard::vmdb::NewMessage;
 use switchboard::vmdb::QueueFilter;
 use switchboard::vmdb::Vmdb;
@@ -43,8 +44,22 @@ impl Rules for Told {
         RulesId(11)
     }
 
-    fn parse(&self, _ems: &Ems, _native: &NativeEvent) -> Result<Parsed, ParseError> {
-        self.parse.clone().map(Parsed::Event).map_err(ParseError::Json)
+    fn admit(
+        &self,
+        _ems: &Ems,
+        _native: &NativeEvent,
+        blacklist: &Blacklist,
+    ) -> Result<Admission, ParseError> {
+        let mut hash = self.parse.clone().map_err(ParseError::Json)?;
+        hash.settle_key();
+        let event_type = hash.event_type.clone();
+        Ok(match blacklist.matched(&event_type) {
+            None => Admission::Event(hash),
+            Some(entry) => Admission::Filtered {
+                event_type,
+                entry: entry.to_owned(),
+            },
+        })
     }
 
     fn deliver(&self, event: &Arc<EmsEvent>, context: &Context) -> Delivery {

@@ -17,10 +17,10 @@ use serde_json::value::RawValue;
 
 use crate::model::event::NativeEvent;
 use crate::model::value::Value;
-use crate::web::cloud_events::Malformed;
-use crate::web::cloud_events::attributes::Attributes;
-use crate::web::cloud_events::mode::MediaType;
-use crate::web::cloud_events::mode::is_json;
+use crate::transport::Malformed;
+use crate::transport::attributes::Attributes;
+use crate::transport::media_type::MediaType;
+use crate::transport::media_type::is_json;
 
 /// The most attributes of one event, extensions included.
 const MOST_MEMBERS: usize = 256;
@@ -89,6 +89,42 @@ pub(crate) fn plain(text: &str, longest: usize) -> Result<Vec<NativeEvent>, Malf
     }
     let whole: &RawValue = serde_json::from_str(text).map_err(|error| Malformed::json(&error))?;
     Ok(vec![message(whole)?])
+}
+
+/// JSON texts behind each other, such as one a line; blank lines are nothing. Each is a message, or a list of them.
+///
+/// # Errors
+/// When one of them is neither.
+pub(crate) fn documents(text: &str, longest: usize) -> Result<Vec<NativeEvent>, Malformed> {
+    let mut messages = Vec::new();
+    for document in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>() {
+        let document = document.map_err(|error| Malformed::json(&error))?;
+        // What is left of the number, so that a list too many is not read either.
+        let found = plain(document.get(), longest - messages.len()).map_err(|problem| match problem {
+            Malformed::TooMany { .. } => Malformed::TooMany { longest },
+            Malformed::Element { position, problem } => Malformed::Element {
+                position: messages.len() + position,
+                problem,
+            },
+            other => Malformed::Element {
+                position: messages.len() + 1,
+                problem: Box::new(other),
+            },
+        })?;
+        if longest < messages.len() + found.len() {
+            return Err(Malformed::TooMany { longest });
+        }
+        messages.extend(found);
+    }
+    Ok(messages)
+}
+
+/// The CloudEvent that a message is in its JSON form, whichever way it came: one that has all that a CloudEvent 1.0
+/// has to have.
+pub(crate) fn recognized(message: &str) -> Option<NativeEvent> {
+    // Nearly no message names it, and to look for it costs next to nothing.
+    let may_be = message.contains("\"specversion\"");
+    may_be.then(|| structured(message).ok())?
 }
 
 /// Whether a JSON text is an object.
@@ -331,5 +367,68 @@ mod tests {
                 .starts_with("the body is no JSON")
         );
         assert_eq!(plain(" [ {\"a\": 1} , {} ] ", 9).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn documents_behind_each_other_are_messages_and_blank_lines_are_nothing() {
+        let bodies = |text: &str| {
+            let messages = documents(text, 4)?;
+            Ok::<_, Malformed>(
+                messages
+                    .iter()
+                    .map(|message| message.body.to_string())
+                    .collect::<Vec<_>>(),
+            )
+        };
+        let found = bodies("\n{\"a\": 1}\r\n\n \n[{\"b\": 2}, {}]\n{\"c\":\n3}").unwrap();
+        assert_eq!(found, ["{\"a\": 1}", "{\"b\": 2}", "{}", "{\"c\":\n3}"]);
+        assert_eq!(bodies("").unwrap(), [""; 0]);
+        for (text, expected) in [
+            (
+                "{}\n7",
+                "event 2: a JSON object, or a list of objects, is expected",
+            ),
+            (
+                "{}\n[{}, 7]",
+                "event 3: a JSON object, or a list of objects, is expected",
+            ),
+            ("{} {} {} {} {}", "more than 4 events at once"),
+            ("{} {} [{}, {}, {}]", "more than 4 events at once"),
+            (
+                "{}\nnonsense",
+                "the body is no JSON: expected ident at line 2 column 2",
+            ),
+        ] {
+            assert_eq!(bodies(text).unwrap_err().to_string(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_what_has_all_of_a_cloud_event_is_recognized_as_one() {
+        for (message, expected) in [
+            (format!(r#"{{{GOOD}, "data": {{"a": 1}}}}"#), Some(r#"{"a": 1}"#)),
+            (format!(r#" {{{GOOD}}}"#), Some("")),
+            (
+                r#"{"specversion": "1.0", "id": "1", "source": "/x"}"#.to_owned(),
+                None,
+            ),
+            (
+                r#"{"specversion": "0.3", "id": "1", "source": "/x", "type": "t"}"#.to_owned(),
+                None,
+            ),
+            (format!(r#"{{"event": {{{GOOD}}}}}"#), None),
+            (format!(r#"{{{GOOD}, "Tags": ["a"]}}"#), None),
+            (r#"{"text": "\"specversion\""}"#.to_owned(), None),
+            ("{}".to_owned(), None),
+        ] {
+            let found = recognized(&message);
+            let body = found.as_ref().map(|native| &*native.body);
+            let expected = expected.map(|body| if body.is_empty() { &*message } else { body });
+            assert_eq!(body, expected, "{message}");
+            assert_eq!(
+                found.is_some_and(|native| native.envelope.is_some()),
+                expected.is_some()
+            );
+        }
     }
 }

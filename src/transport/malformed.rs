@@ -1,21 +1,6 @@
-//! CloudEvents 1.0 over HTTP: binary, structured and batched, and plain JSON beside them.
-//!
-//! The data of a CloudEvent is the provider's message where it is a JSON object; the attributes stay with the
-//! event as `cloud_event`. Any other data, and none, leaves the event in its JSON form as the message.
+//! What is wrong with a body that holds no messages.
 
-mod attributes;
-mod binary;
-mod json;
-mod mode;
-
-pub(crate) use binary::binary;
-pub(crate) use json::batch;
-pub(crate) use json::plain;
-pub(crate) use json::structured;
-pub(crate) use mode::Mode;
-pub(crate) use mode::mode;
-
-/// Why a request holds no events; nothing of it is taken.
+/// Why a body holds no messages; nothing of it is taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Malformed {
     /// Not JSON, or not the shape that is expected.

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use crate::model::envelope::Envelope;
 use crate::model::event::EventKey;
 use crate::model::value::Value;
 use crate::model::value::ValueMap;
-use crate::web::cloud_events::Malformed;
+use crate::model::written_time;
+use crate::transport::Malformed;
 
 /// Collects attributes and checks them together.
 #[derive(Debug, Default)]
@@ -88,7 +87,12 @@ impl Attributes {
         }
         let time = match self.text("time")? {
             None => None,
-            Some(text) => Some(time(text)?),
+            Some(text) => {
+                let problem = "is no time as in RFC 3339, such as 2026-01-31T12:00:00Z";
+                let time =
+                    written_time::rfc3339(text).ok_or_else(|| Malformed::attribute("time", problem))?;
+                Some(written_time::in_microseconds(time))
+            }
         };
         // A URI reference holds no white space, so no two pairs give the same key.
         let event_key = EventKey(Arc::from(format!("{source} {id}")));
@@ -103,12 +107,6 @@ impl Attributes {
         self.text(name)?
             .ok_or_else(|| Malformed::attribute(name, "is missing"))
     }
-}
-
-fn time(text: &str) -> Result<Timestamp, Malformed> {
-    let problem =
-        |_error| Malformed::attribute("time", "is no time as in RFC 3339, such as 2026-01-31T12:00:00Z");
-    text.parse().map_err(problem)
 }
 
 /// What RFC 3986 lets stand in a URI, and what RFC 3987 adds: others have to be percent-encoded.
