@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ahash::HashMap;
 use rusqlite::params;
 
 use crate::crash_point::crash_point;
@@ -105,8 +106,9 @@ pub enum PutOutcome {
 
 impl Vmdb {
     /// Puts messages, moves the cursor, asks for a refresh and counts what was filtered, in one transaction. The
-    /// answer has one outcome for each message, in their order. Of messages with one key that wait at the same time
-    /// the handler saves the first.
+    /// answer has one outcome for each message, in their order. Of messages with one key in one put, the first is put and
+    /// the others are duplicates of the event that it becomes; of those that wait at the same time otherwise, the handler
+    /// saves the first.
     pub fn put(&self, put: impl Into<Put>) -> Request<Vec<PutOutcome>> {
         self.put_and_tell(put, |_outcomes| ())
     }
@@ -155,6 +157,8 @@ impl Shared {
 /// What one transaction puts, in the form of its rows.
 struct PreparedPut {
     messages: Vec<Prepared>,
+    /// For each message, the earlier one of this put that has the same key.
+    repeats: Vec<Option<usize>>,
     cursor: Option<Cursor>,
     wanted: Option<Wanted>,
     filtered: Vec<Filtered>,
@@ -163,8 +167,9 @@ struct PreparedPut {
 impl PreparedPut {
     fn new(put: Put) -> Result<(Self, Vec<Option<InMemory>>), VmdbError> {
         let messages = put.messages.into_iter().map(Prepared::new);
-        let (messages, in_memory) = messages.collect::<Result<_, _>>()?;
+        let (messages, in_memory): (Vec<_>, _) = messages.collect::<Result<_, _>>()?;
         let prepared = Self {
+            repeats: repeats(&messages),
             messages,
             cursor: put.cursor,
             wanted: put.refresh.as_ref().map(Wanted::new).transpose()?,
@@ -186,10 +191,14 @@ impl PreparedPut {
             tally.refused += counted.refused;
         }
         crash_point!("catch.filtered_counted", !self.filtered.is_empty());
-        let messages = self.messages.iter();
-        let outcomes: Vec<_> = messages
-            .map(|message| insert(transaction, message))
-            .collect::<Result<_, _>>()?;
+        let mut outcomes: Vec<PutOutcome> = Vec::with_capacity(self.messages.len());
+        for (message, repeats) in self.messages.iter().zip(&self.repeats) {
+            let outcome = match repeats.and_then(|first| outcomes.get(first)) {
+                Some(first) => repeated(transaction, message, *first),
+                None => insert(transaction, message)?,
+            };
+            outcomes.push(outcome);
+        }
         if let Some(cursor) = &self.cursor {
             let is_new = |outcome: &PutOutcome| matches!(outcome, PutOutcome::Queued(_));
             cursors::save(transaction, cursor, outcomes.iter().any(is_new))?;
@@ -198,6 +207,35 @@ impl PreparedPut {
         // The position of a file moves in the same way.
         crash_point!("poll.put_before_commit", self.cursor.is_some());
         Ok(outcomes)
+    }
+}
+
+/// For each message, the earlier one that has the same key, where there is one.
+fn repeats(messages: &[Prepared]) -> Vec<Option<usize>> {
+    if messages.len() < 2 {
+        return vec![None; messages.len()];
+    }
+    let mut first_of: HashMap<u64, usize> =
+        HashMap::with_capacity_and_hasher(messages.len(), Default::default());
+    let repeats = messages.iter().enumerate().map(|(index, message)| {
+        let (digest, key) = message.key.as_ref()?;
+        let first = *first_of.entry(*digest).or_insert(index);
+        let known = messages.get(first).filter(|_| first < index)?;
+        let is_same =
+            known.ems_id == message.ems_id && known.key.as_ref().is_some_and(|(_, known)| known == key);
+        is_same.then_some(first)
+    });
+    repeats.collect()
+}
+
+/// What becomes of a message whose key an earlier one of the same put has.
+fn repeated(transaction: &mut Transaction<'_>, message: &Prepared, first: PutOutcome) -> PutOutcome {
+    let tally = transaction.books.of(message.ems_id);
+    tally.received += 1;
+    tally.duplicate += 1;
+    match first {
+        PutOutcome::Queued(MessageId(id)) => PutOutcome::Duplicate(EventId(id)),
+        known => known,
     }
 }
 

@@ -361,13 +361,22 @@ impl Run {
                 };
                 let put = self.vmdb().put(events.iter().map(hash).collect::<Vec<_>>());
                 let Some(outcomes) = self.done(put) else { return };
+                // Of one key the first of a put is queued.
+                let mut first_of = BTreeMap::new();
                 for ((key, lane), outcome) in events.iter().zip(outcomes) {
+                    if let Some(first) = first_of.get(key) {
+                        assert_eq!(outcome, PutOutcome::Duplicate(EventId(*first)));
+                        continue;
+                    }
                     let id = match outcome {
                         PutOutcome::Queued(id) => id.0,
                         PutOutcome::Duplicate(_) => 0,
                     };
                     assert!(!self.model.rows.contains_key(&id));
                     assert_eq!(outcome, self.model.put(id, *key, Lane::of(*key, *lane)));
+                    if id > 0 {
+                        first_of.insert(*key, id);
+                    }
                 }
             }
             Step::Take(most) => {
