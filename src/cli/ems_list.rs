@@ -14,11 +14,12 @@ use crate::web::managers::CatcherDocument;
 use crate::web::managers::ManagerDocument;
 use crate::web::managers::managers;
 
-const COLUMNS: [Column; 8] = [
+const COLUMNS: [Column; 9] = [
     column("NAME", 40),
     column("TYPE", 40),
     column("ENABLED", 8),
     column("LAG", 16),
+    column("REFUSED", 12),
     column("URL", 80),
     column("CREDENTIALS", 40),
     column("CATCHER", 120),
@@ -61,6 +62,7 @@ pub(crate) fn list(format: Format, options: &GlobalOptions, out: &mut Output) ->
                      ems,
                      catcher,
                      refreshes,
+                     today,
                  }| {
                     let lag = catcher.as_ref().and_then(|catcher| catcher.lag_seconds);
                     vec![
@@ -68,6 +70,7 @@ pub(crate) fn list(format: Format, options: &GlobalOptions, out: &mut Output) ->
                         ems.provider.to_string(),
                         if ems.enabled { "yes" } else { "no" }.to_owned(),
                         or_dash(lag.map(|lag| format!("{lag} s"))),
+                        today.refused.to_string(),
                         or_dash(ems.url.clone()),
                         or_dash(ems.credentials.clone()),
                         or_dash(catcher.as_ref().map(words)),

@@ -110,6 +110,11 @@ impl Vmdb {
         }
     }
 
+    /// The manager of this name, from memory alone while that is fresh: for whoever may be asked by strangers.
+    pub fn ems_known(&self, name: &str) -> Option<Arc<Ems>> {
+        self.managers().ok()?.by_name(name)
+    }
+
     /// The manager that has this name, or had it last; and whether it was removed.
     ///
     /// # Errors

@@ -36,6 +36,8 @@ pub(crate) struct ManagerDocument {
     pub(crate) catcher: Option<CatcherDocument>,
     #[serde(flatten)]
     pub(crate) refreshes: ManagerRefreshes,
+    /// The books of the day, in UTC.
+    pub(crate) today: Tally,
 }
 
 /// Its catcher; none before a process has served.
@@ -98,11 +100,13 @@ pub(crate) fn managers(vmdb: &Vmdb) -> Result<Vec<ManagerDocument>, VmdbError> {
     let mut catchers = vmdb.catchers()?;
     let mut refreshes = vmdb.manager_refreshes()?;
     let now = vmdb.clock().now();
+    let mut today = vmdb.tallies_of(day_of(now))?;
     let listed = vmdb.ems_list()?.into_iter().map(|ems| ManagerDocument {
         catcher: catchers
             .remove(&ems.id)
             .map(|stored| CatcherDocument::new(stored, now)),
         refreshes: refreshes.remove(&ems.id).unwrap_or_default(),
+        today: today.remove(&ems.id).unwrap_or_default(),
         ems,
     });
     Ok(listed.collect())
@@ -113,22 +117,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
     Router::new().route("/api/catchers", get(catchers))
 }
 
-#[derive(Serialize)]
-struct Counted {
-    #[serde(flatten)]
-    manager: ManagerDocument,
-    today: Tally,
-}
-
-/// `GET /api/catchers`: as `ems list --format json`, with the books of the day in UTC.
+/// `GET /api/catchers`: as `ems list --format json`.
 async fn catchers(State(shared): State<Arc<Shared>>) -> Result<Json<Value>, Problem> {
-    look(&shared, |vmdb| {
-        let today = vmdb.tallies_of(day_of(vmdb.clock().now()))?;
-        let catchers = managers(vmdb)?.into_iter().map(|manager| Counted {
-            today: today.get(&manager.ems.id).copied().unwrap_or_default(),
-            manager,
-        });
-        Ok(Json(json!({"catchers": catchers.collect::<Vec<_>>()})))
-    })
-    .await
+    look(&shared, |vmdb| Ok(Json(json!({"catchers": managers(vmdb)?})))).await
 }

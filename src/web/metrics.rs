@@ -71,6 +71,7 @@ fn samples(shared: &Shared) -> Vec<Sample> {
         .requests
         .samples()
         .into_iter()
+        .chain(shared.refusals.samples())
         .chain([shared.live.sample()]);
     web.chain(stages).collect()
 }

@@ -26,6 +26,7 @@ mod openapi;
 mod pages;
 mod patient;
 mod problem;
+mod refusals;
 mod rules;
 mod server;
 mod session;
@@ -42,6 +43,7 @@ use axum::Router;
 use axum::extract::MatchedPath;
 use axum::extract::Request;
 use axum::extract::State;
+use axum::http::Method;
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::middleware::Next;
@@ -69,8 +71,13 @@ use crate::web::access::Access;
 use crate::web::live::LiveFeed;
 use crate::web::metrics::RequestCounts;
 use crate::web::problem::Problem;
+use crate::web::refusals::Reason;
+use crate::web::refusals::Refusals;
 use crate::web::server::Server;
 use crate::web::session::Sessions;
+
+/// Where senders bring events.
+const EVENTS: &str = "/events/{ems}";
 
 /// Where the web listens, and whom it lets in.
 #[derive(Debug)]
@@ -125,6 +132,7 @@ pub(crate) struct Shared {
     limits: Limits,
     services: Services,
     requests: RequestCounts,
+    refusals: Refusals,
     live: LiveFeed,
     sessions: Sessions,
 }
@@ -152,6 +160,7 @@ impl Web {
             limits: config.limits,
             services,
             requests: RequestCounts::default(),
+            refusals: Refusals::default(),
             live: LiveFeed::default(),
             sessions: Sessions::default(),
         };
@@ -175,9 +184,17 @@ impl Web {
 
     /// Answers until `stop` turns true, then lets requests under way come to their end.
     pub async fn serve(self, stop: watch::Receiver<bool>) {
-        let live = self.shared.live.run(&self.shared.services.vmdb, stop.clone());
+        let Shared {
+            live,
+            refusals,
+            services,
+            ..
+        } = &*self.shared;
+        let vmdb = &services.vmdb;
+        let (following, counting) = (live.run(vmdb, stop.clone()), refusals.run(vmdb, stop.clone()));
         // Those who follow along are sent away when it stops; the others come to their end.
-        tokio::join!(self.server.serve(self.router, stop), live);
+        tokio::join!(self.server.serve(self.router, stop), following, counting);
+        refusals.write(vmdb).await;
     }
 }
 
@@ -219,8 +236,17 @@ async fn wrong_method(request: Request) -> Response {
 
 async fn count(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let is_sender = request.method() == Method::POST;
+    let uri = request.uri().clone();
     let response = next.run(request).await;
-    let route = route.as_ref().map_or("other", MatchedPath::as_str);
-    shared.requests.add(route, response.status());
+    let (route, status) = (
+        route.as_ref().map_or("other", MatchedPath::as_str),
+        response.status(),
+    );
+    shared.requests.add(route, status);
+    if is_sender && route == EVENTS && status.is_client_error() {
+        let reason = response.extensions().get::<Reason>();
+        shared.refusals.note(&shared.services.vmdb, &uri, status, reason);
+    }
     response
 }

@@ -11,6 +11,7 @@ use tracing::error;
 
 use crate::catcher::PushError;
 use crate::vmdb::VmdbError;
+use crate::web::refusals::Reason;
 
 /// Seconds until a caller that came too fast should come again.
 const SOON: u32 = 1;
@@ -130,11 +131,13 @@ impl From<PushError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let reason = self.message.clone();
         let mut body = json!({"error": self.message});
         if let (false, Some(map)) = (self.help.is_empty(), body.as_object_mut()) {
             map.insert("help".to_owned(), self.help.into());
         }
         let mut response = (self.status, Json(body)).into_response();
+        response.extensions_mut().insert(Reason(reason));
         let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

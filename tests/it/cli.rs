@@ -454,9 +454,9 @@ fn managers_are_added_listed_and_removed() {
         $ switchboard ems add crate --type lab --url https://crate.example.com
         added manager crate of type lab
         $ switchboard ems list
-        NAME   TYPE  ENABLED  LAG  URL                        CREDENTIALS  CATCHER  REFRESHED
-        box    lab   yes      -    -                          env:BOX      -        -
-        crate  lab   yes      -    https://crate.example.com  -            -        -
+        NAME   TYPE  ENABLED  LAG  REFUSED  URL                        CREDENTIALS  CATCHER  REFRESHED
+        box    lab   yes      -    0        -                          env:BOX      -        -
+        crate  lab   yes      -    0        https://crate.example.com  -            -        -
         $ switchboard ems disable crat
         ! error: there is no manager `crat`
         !   help: `switchboard ems list` names them
@@ -464,8 +464,8 @@ fn managers_are_added_listed_and_removed() {
         $ switchboard ems disable crate
         disabled manager crate
         $ switchboard ems list --format json
-        {"id":1,"name":"box","type":"lab","url":null,"credentials":"env:BOX","enabled":true,"catcher":null,"last_refresh_date":null,"last_refresh_success_date":null,"last_full_refresh_date":null,"last_refresh_error":null,"is_full_queued":false}
-        {"id":2,"name":"crate","type":"lab","url":"https://crate.example.com","credentials":null,"enabled":false,"catcher":null,"last_refresh_date":null,"last_refresh_success_date":null,"last_full_refresh_date":null,"last_refresh_error":null,"is_full_queued":false}
+        {"id":1,"name":"box","type":"lab","url":null,"credentials":"env:BOX","enabled":true,"catcher":null,"last_refresh_date":null,"last_refresh_success_date":null,"last_full_refresh_date":null,"last_refresh_error":null,"is_full_queued":false,"today":{"received":0,"accepted":0,"duplicate":0,"filtered":0,"refused":0,"delivered":0,"dead":0,"discarded":0,"effects":0,"targets":0,"purged":0}}
+        {"id":2,"name":"crate","type":"lab","url":"https://crate.example.com","credentials":null,"enabled":false,"catcher":null,"last_refresh_date":null,"last_refresh_success_date":null,"last_full_refresh_date":null,"last_refresh_error":null,"is_full_queued":false,"today":{"received":0,"accepted":0,"duplicate":0,"filtered":0,"refused":0,"delivered":0,"dead":0,"discarded":0,"effects":0,"targets":0,"purged":0}}
         $ switchboard ems enable crate
         enabled manager crate
         $ switchboard ems remove crat
@@ -475,7 +475,7 @@ fn managers_are_added_listed_and_removed() {
         $ switchboard ems remove crate
         removed manager crate
         $ switchboard ems list --format json
-        {"id":1,"name":"box","type":"lab","url":null,"credentials":"env:BOX","enabled":true,"catcher":null,"last_refresh_date":null,"last_refresh_success_date":null,"last_full_refresh_date":null,"last_refresh_error":null,"is_full_queued":false}
+        {"id":1,"name":"box","type":"lab","url":null,"credentials":"env:BOX","enabled":true,"catcher":null,"last_refresh_date":null,"last_refresh_success_date":null,"last_full_refresh_date":null,"last_refresh_error":null,"is_full_queued":false,"today":{"received":0,"accepted":0,"duplicate":0,"filtered":0,"refused":0,"delivered":0,"dead":0,"discarded":0,"effects":0,"targets":0,"purged":0}}
         $ switchboard ems list --database postgres://localhost/x
         ! error: `postgres://localhost/x` is no database URL: this build has no PostgreSQL; write `sqlite:PATH`, for example `sqlite:switchboard.db`
         exit Some(2)

@@ -175,6 +175,7 @@ fn the_figures_of_every_stage_are_right_and_can_be_read_by_prometheus() {
         switchboard_refreshes gauge: Refreshes that are not over, by state.
         switchboard_refreshes_total counter: Refreshes that ended, by kind; one that failed comes again.
         switchboard_reloads_total counter: Changes of rules on disk by what became of them.
+        switchboard_requests_refused_total counter: Requests of senders that were refused, by manager and status.
         switchboard_rules_load_seconds gauge: How long the last load took, in seconds.
         switchboard_rules_refused gauge: 1 while the rules on disk are wrong and older ones are in force.
         switchboard_rules_since_seconds gauge: When the rules in force were loaded, in seconds since the epoch.

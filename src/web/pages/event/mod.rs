@@ -25,6 +25,7 @@ use maud::html;
 use serde::Deserialize;
 
 use crate::model::clock::Timestamp;
+use crate::model::ems::Ems;
 use crate::model::event::EventId;
 use crate::model::event_outcome::EventOutcome;
 use crate::vmdb::StoredDelivery;
@@ -66,7 +67,11 @@ pub(crate) async fn page(
         let help = "it may have been purged: settings say how long events are kept";
         Problem::not_found(format!("there is no event `{id}`")).help(help)
     };
-    let number = EventId(id.parse().map_err(|_error| missing())?);
+    let number = id.parse().map_err(|_error| {
+        let known = shared.services.vmdb.ems_known(&id);
+        known.map_or_else(missing, |ems| no_number(&ems))
+    });
+    let number = EventId(number?);
     let services = shared.clone();
     let page = look(&shared, move |vmdb| {
         let Some(story) = EventStory::load(vmdb, number)? else {
@@ -79,6 +84,19 @@ pub(crate) async fn page(
     })
     .await?;
     Ok(page.ok_or_else(missing)?)
+}
+
+/// Somebody who looks where senders of a manager bring its events.
+fn no_number(ems: &Ems) -> Problem {
+    let name = &ems.name;
+    let message = format!(
+        "`/events/{name}` takes the events of the manager `{name}` by POST; there is nothing to look at"
+    );
+    let help = format!(
+        "an event has a page by its number, such as /events/1; the manager's page is {}",
+        links::manager(name)
+    );
+    Problem::not_found(message).help(help)
 }
 
 /// What the parts of the page draw from.
