@@ -142,11 +142,17 @@ fn whoever_looks_where_events_are_sent_learns_what_is_there() {
     let served = Served::with("");
     let of_manager = served.get("/events/my_cloud");
     assert_eq!(of_manager.status, 404);
-    for part in [
-        "`/events/my_cloud` takes the events of the manager `my_cloud` by POST",
-        "/managers/my_cloud",
-    ] {
-        assert!(of_manager.body.contains(part), "{}", of_manager.body);
+    let told =
+        "`/events/my_cloud` takes the events of the manager `my_cloud` by POST; there is nothing to look at";
+    assert_eq!(of_manager.json()["error"], told);
+    let to_people = served.request("GET /events/my_cloud", &["Accept: text/html"], "");
+    assert_eq!(to_people.status, 404);
+    for part in [told, "the manager&#39;s page is /managers/my_cloud"] {
+        assert!(
+            to_people.body.contains(part) || to_people.body.contains(&part.replace("&#39;", "'")),
+            "{}",
+            to_people.body
+        );
     }
     let of_nobody = served.get("/events/nobody");
     assert_eq!(of_nobody.status, 404);

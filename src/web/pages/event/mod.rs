@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use axum::extract::Path;
 use axum::extract::Query;
+use axum::extract::Request;
 use axum::extract::State;
 use axum::extract::rejection::QueryRejection;
 use axum::response::Response;
@@ -40,6 +41,7 @@ use crate::web::pages::event::files::Files;
 use crate::web::pages::event::trace::Decision;
 use crate::web::pages::links;
 use crate::web::pages::problem::PageProblem;
+use crate::web::pages::problem::told_to;
 use crate::web::pages::shell::Place;
 use crate::web::pages::shell::Shell;
 use crate::web::pages::shell::icon;
@@ -55,11 +57,22 @@ pub(crate) struct EventQuery {
     run: Option<usize>,
 }
 
-/// The page.
+/// The page; what stands in its way is JSON for programs, who look for something else here.
 pub(crate) async fn page(
     State(shared): State<Arc<Shared>>,
     visitor: Visitor,
     Path(id): Path<String>,
+    query: Result<Query<EventQuery>, QueryRejection>,
+    request: Request,
+) -> Response {
+    let shown = show(shared, visitor, id, query).await;
+    shown.unwrap_or_else(|PageProblem(problem)| told_to(&request, problem))
+}
+
+async fn show(
+    shared: Arc<Shared>,
+    visitor: Visitor,
+    id: String,
     query: Result<Query<EventQuery>, QueryRejection>,
 ) -> Result<Response, PageProblem> {
     let run = readable(query)?.run;
