@@ -20,6 +20,7 @@ use crate::automate::steps::StepIndex;
 use crate::automate::workspace::Related;
 use crate::automate::workspace::Workspace;
 use crate::model::value::Value;
+use crate::model::written_time;
 
 impl Workspace {
     /// The main step (5.4); nothing where the value is blank or a comment.
@@ -125,7 +126,7 @@ impl Workspace {
             return Ok(());
         };
         let started = self.root_attribute("ae_state_started");
-        let Ok(started) = started.to_string().parse::<jiff::Timestamp>() else {
+        let Some(started) = written_time::dated(&started.to_string()) else {
             return Ok(());
         };
         let elapsed = self.env.now.duration_since(started).as_secs_f64();

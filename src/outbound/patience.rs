@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use http::header;
-use jiff::fmt::rfc2822;
 
 use crate::model::clock::Timestamp;
+use crate::model::written_time;
 
 /// What `Retry-After` asks for: seconds, or a date (RFC 9110, 10.2.3).
 pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
@@ -14,7 +14,7 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let date = rfc2822::parse(text).ok()?.timestamp();
+    let date = written_time::dated(text)?;
     // A date that has passed asks for no patience.
     Duration::try_from(date.duration_since(now)).ok()
 }
@@ -30,6 +30,8 @@ mod tests {
             ("120", Some(120)),
             ("Thu, 01 Jan 2026 12:01:00 GMT", Some(60)),
             ("Thu, 01 Jan 2026 11:00:00 GMT", None),
+            ("Thursday, 01-Jan-26 12:01:00 GMT", Some(60)),
+            ("Thu Jan  1 12:01:00 2026", Some(60)),
             ("-5", None),
             ("soon", None),
         ] {
