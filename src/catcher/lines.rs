@@ -2,11 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::value::RawValue;
 
 use crate::catcher::Broken;
 use crate::model::event::NativeEvent;
-use crate::transport;
+use crate::model::json;
 
 /// The longest line that is taken as a message, in bytes; as long as the longest event that can be pushed.
 pub(crate) const LONGEST_LINE: usize = 1 << 20;
@@ -64,7 +63,7 @@ impl Split {
             line
         };
         match (too_long, str::from_utf8(kept)) {
-            (false, Ok(text)) => self.take_text(transport::without_mark(text).trim()),
+            (false, Ok(text)) => self.take_text(json::without_mark(text).trim()),
             (true, _) => {
                 let reason =
                     format!("the line is longer than {LONGEST_LINE} bytes; its first {KEPT} are kept");
@@ -84,7 +83,7 @@ impl Split {
     /// A message, or a list of them; of a list, what is none is kept by itself.
     fn take_text(&mut self, text: &str) {
         let elements = match text.starts_with('[') {
-            true => serde_json::from_str::<Vec<&RawValue>>(text).ok(),
+            true => json::elements(text).ok(),
             false => None,
         };
         let Some(elements) = elements else {
@@ -93,8 +92,8 @@ impl Split {
             return self.messages.extend(message);
         };
         for element in elements {
-            let native = NativeEvent::new(element.get());
-            match element.get().starts_with('{') {
+            let native = NativeEvent::new(element);
+            match element.starts_with('{') {
                 true => self.messages.push(native),
                 false => self.broken.push(Broken {
                     native,
@@ -131,9 +130,12 @@ mod tests {
 
     #[test]
     fn a_byte_order_mark_is_passed_over_and_a_list_is_its_messages() {
-        let lines = "\u{feff}{\"a\":1}\n[{\"b\":2}, 7, {}]\n[]\n[{\"c\"\n\u{feff}\n";
+        let lines = "\u{feff}{\"a\":1}\n[{\"b\":2}, 7, {\"c\": \"\\ud800\"}, {}]\n[]\n[{\"c\"\n\u{feff}\n";
         let split = split(lines.as_bytes(), false, false);
-        assert_eq!(texts(&split), ["{\"a\":1}", "{\"b\":2}", "{}", "[{\"c\""]);
+        assert_eq!(
+            texts(&split),
+            ["{\"a\":1}", "{\"b\":2}", "{\"c\": \"\\ud800\"}", "{}", "[{\"c\""]
+        );
         let broken: Vec<&str> = split.broken.iter().map(|broken| &*broken.native.body).collect();
         assert_eq!(broken, ["7"]);
     }

@@ -10,13 +10,13 @@ use http::header;
 use serde_json::value::RawValue;
 
 use crate::model::event::NativeEvent;
+use crate::model::json::without_mark;
 use crate::model::value::Value;
 use crate::transport::Malformed;
 use crate::transport::attributes::Attributes;
 use crate::transport::json::is_object;
 use crate::transport::media_type::MediaType;
 use crate::transport::media_type::is_json;
-use crate::transport::without_mark;
 
 /// The event of a request in binary mode.
 ///

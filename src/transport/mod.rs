@@ -23,9 +23,7 @@ use std::borrow::Cow;
 use http::HeaderMap;
 
 use crate::model::event::NativeEvent;
-
-/// The mark that some editors and libraries put in front of a text (RFC 8259, 8.1, lets readers pass over it).
-const BYTE_ORDER_MARK: char = '\u{feff}';
+use crate::model::json as json_text;
 
 /// The messages of a body in this form, at most `longest`; one of it that is none spoils them all.
 ///
@@ -58,12 +56,7 @@ fn text(body: &[u8]) -> Result<&str, Malformed> {
     }
     let text = str::from_utf8(body);
     let text = text.map_err(|error| Malformed::Json(format!("the body is no UTF-8: {error}")))?;
-    Ok(without_mark(text))
-}
-
-/// A text without the byte order mark at its start.
-pub(crate) fn without_mark(text: &str) -> &str {
-    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
+    Ok(json_text::without_mark(text))
 }
 
 /// What stands around a message and what is in it: as it came, or as the CloudEvent that it is.

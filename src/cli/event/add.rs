@@ -25,10 +25,10 @@ use crate::cli::options::GlobalOptions;
 use crate::cli::output::Output;
 use crate::model::ems::Ems;
 use crate::model::event::NativeEvent;
+use crate::model::json;
 use crate::settings::ActiveSettings;
 use crate::switchboard::ActiveSwitchboard;
 use crate::switchboard::Switchboard;
-use crate::transport;
 use crate::vmdb::Vmdb;
 
 /// How many messages are put at once.
@@ -120,8 +120,7 @@ fn messages(text: &str) -> Result<Vec<NativeEvent>, CliError> {
             "nothing of it was taken",
         )
     };
-    let documents =
-        serde_json::Deserializer::from_str(transport::without_mark(text)).into_iter::<&RawValue>();
+    let documents = serde_json::Deserializer::from_str(json::without_mark(text)).into_iter::<&RawValue>();
     let mut natives = Vec::new();
     for (position, document) in documents.enumerate() {
         let document = document.map_err(|error| unreadable(position + 1, error.to_string()))?;
