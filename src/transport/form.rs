@@ -87,10 +87,16 @@ impl Form {
             Self::Binary | Self::Lines => true,
         };
         let is_utf8 = form == Self::Binary || content_type.as_ref().is_none_or(MediaType::is_utf8);
-        if is_understood && is_utf8 {
-            Ok(form)
-        } else {
-            Err(Unsupported(format!("`{essence}` is not understood here")))
+        match (is_understood, is_utf8) {
+            (true, true) => Ok(form),
+            (false, _) => Err(Unsupported(format!("`{essence}` is not understood here"))),
+            (true, false) => {
+                let charset = content_type.and_then(|media_type| media_type.charset);
+                let charset = charset.unwrap_or_default();
+                Err(Unsupported(format!(
+                    "the charset `{charset}` is not understood; UTF-8 is expected"
+                )))
+            }
         }
     }
 

@@ -9,7 +9,7 @@ pub(crate) fn is_json(essence: &str) -> bool {
 #[derive(Debug)]
 pub(crate) struct MediaType {
     pub(crate) essence: String,
-    charset: Option<String>,
+    pub(crate) charset: Option<String>,
 }
 
 impl MediaType {
