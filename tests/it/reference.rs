@@ -61,6 +61,11 @@ functions, and without `eval`, files, processes, environment and clock. Types be
 `a?.b` is `()` where `a` is.
 
 The return codes are constants: `MIQ_OK` 0, `MIQ_WARN` 4, `MIQ_STOP` and `MIQ_ERROR` 8, `MIQ_ABORT` 16.
+
+The scripts of a provider are called with documents that they cannot change: `event_to_hash(event, ems_id)` and
+`native_event(message)` with the JSON of a message, and, where they take one parameter more, with its `envelope`, a map
+of what its transport carried around it. `envelope.cloud_event` holds the attributes of a CloudEvent (`id`, `source`, `type`,
+`subject`, `time`, extensions), and is `()` where the message is none. [Providers](providers.md) tells of each function.
 ";
 
 fn reference(functions: &[ScriptFunction]) -> String {
