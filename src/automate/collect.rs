@@ -1,17 +1,23 @@
 //! The collect language: gather attributes of what a relationship gave (reference 4.10). Parsed at load.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::automate::collect_function;
+use crate::automate::collect_function::Function;
 use crate::automate::error::Ae;
 use crate::automate::error::AeError;
 use crate::model::value::Value;
 use crate::model::value::ValueMap;
+use crate::source::suggest;
 
 /// One expression: `[target =] array | hash | name`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Collect {
     pub(crate) target: Option<Arc<str>>,
     pub(crate) what: What,
+    /// What of it is not understood and not carried out, for the author.
+    pub(crate) unknown: Option<String>,
 }
 
 /// What is gathered.
@@ -23,6 +29,8 @@ pub(crate) enum What {
     },
     Hash(Vec<(Item, Arc<str>)>),
     Name(Arc<str>),
+    /// Nothing: the expression is not understood.
+    Nothing,
 }
 
 /// A key or an item: something literal, or the attribute of a name.
@@ -30,21 +38,6 @@ pub(crate) enum What {
 pub(crate) enum Item {
     Literal(Value),
     Attribute(Arc<str>),
-}
-
-/// What is made of an array.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Function {
-    Sort,
-    ReverseSort,
-    Reverse,
-    Count,
-    Min,
-    Max,
-    Sum,
-    Mean,
-    Variance,
-    StandardDeviation,
 }
 
 impl Collect {
@@ -56,46 +49,72 @@ impl Collect {
             .collect()
     }
 
-    /// Parses one expression.
+    /// Parses one expression. What is unknown in it is left out, as in the original; `unknown` says what.
+    ///
+    /// # Errors
+    /// InvalidCollection where an entry of a hash is none: that ends a run.
     pub(crate) fn parse(text: &str) -> Ae<Self> {
         let (target, body) = split_target(text.trim());
-        let what = if let Some(inner) = body.strip_prefix('[') {
-            let (items, rest) = inner
-                .rsplit_once(']')
-                .ok_or_else(|| invalid(text, "`]` is missing"))?;
-            let function = match rest.trim().strip_prefix('.') {
-                Some(name) => Some(
-                    Function::parse(name.trim()).ok_or_else(|| invalid(text, "this function is unknown"))?,
-                ),
-                None if rest.trim().is_empty() => None,
-                None => return Err(invalid(text, "only `.function` may follow `]`")),
-            };
-            let items = items.split(',').map(str::trim).filter(|item| !item.is_empty());
-            What::Array {
-                items: items.map(Item::parse).collect(),
-                function,
-            }
+        let (what, unknown) = if let Some(inner) = body.strip_prefix('[') {
+            array(inner)
         } else if let Some(inner) = body.strip_prefix('{') {
-            let inner = inner
-                .trim_end()
-                .strip_suffix('}')
-                .ok_or_else(|| invalid(text, "`}` is missing"))?;
-            What::Hash(
-                inner
-                    .split(',')
-                    .map(|entry| hash_entry(text, entry))
-                    .collect::<Ae<_>>()?,
-            )
+            hash(text, inner)?
         } else if body.is_empty() || body.contains(|c: char| c.is_whitespace() || "[]{}=>,".contains(c)) {
-            return Err(invalid(text, "a name, `[a, b]` or `{key => name}` is expected"));
+            (
+                What::Nothing,
+                Some("a name, `[a, b]` or `{key => name}` is expected; nothing is stored".into()),
+            )
         } else {
-            What::Name(lower(body))
+            (What::Name(lower(body)), None)
         };
         Ok(Self {
             target: target.map(Arc::from),
             what,
+            unknown: unknown.map(|why| format!("`{}`: {why}", text.trim())),
         })
     }
+}
+
+/// What follows `[`.
+fn array(inner: &str) -> (What, Option<Cow<'static, str>>) {
+    let Some((items, rest)) = inner.rsplit_once(']') else {
+        return (What::Nothing, Some("`]` is missing; nothing is stored".into()));
+    };
+    let items = items.split(',').map(str::trim).filter(|item| !item.is_empty());
+    let items: Vec<Item> = items.map(Item::parse).collect();
+    let rest = rest.trim();
+    let name = rest.strip_prefix('.').map(str::trim);
+    let function = name.and_then(Function::parse);
+    let unknown = match name {
+        _none if rest.is_empty() => items
+            .is_empty()
+            .then(|| "it gathers nothing; nothing is stored".into()),
+        None => Some(format!("`{rest}` is not understood; the array is stored as it is").into()),
+        Some(name) if function.is_none() => {
+            let near = suggest::nearest(&name.to_ascii_lowercase(), collect_function::NAMES);
+            let near = near
+                .map(|near| format!("; did you mean `{near}`?"))
+                .unwrap_or_default();
+            Some(format!("there is no function `{name}`; the array is stored as it is{near}").into())
+        }
+        Some(_) => None,
+    };
+    (What::Array { items, function }, unknown)
+}
+
+/// What follows `{`.
+fn hash(text: &str, inner: &str) -> Ae<(What, Option<Cow<'static, str>>)> {
+    let Some(inner) = inner.trim_end().strip_suffix('}') else {
+        return Ok((What::Nothing, Some("`}` is missing; nothing is stored".into())));
+    };
+    if inner.trim().is_empty() {
+        return Ok((
+            What::Nothing,
+            Some("it gathers nothing; nothing is stored".into()),
+        ));
+    }
+    let entries = inner.split(',').map(|entry| hash_entry(text, entry));
+    Ok((What::Hash(entries.collect::<Ae<_>>()?), None))
 }
 
 fn invalid(text: &str, why: &str) -> Box<AeError> {
@@ -170,124 +189,10 @@ impl Item {
     }
 }
 
-impl Function {
-    fn parse(name: &str) -> Option<Self> {
-        Some(match name.to_ascii_lowercase().as_str() {
-            "sort" => Self::Sort,
-            "rsort" => Self::ReverseSort,
-            "reverse" => Self::Reverse,
-            "count" => Self::Count,
-            "min" | "minimum" => Self::Min,
-            "max" | "maximum" => Self::Max,
-            "sum" => Self::Sum,
-            "mean" | "average" | "avg" => Self::Mean,
-            "variance" => Self::Variance,
-            "stdev" | "stddev" => Self::StandardDeviation,
-            _other => return None,
-        })
-    }
-
-    /// Applies the function; skipped where every element is null.
-    pub(crate) fn apply(self, items: Vec<Value>) -> Ae<Value> {
-        if items.iter().all(Value::is_null) {
-            return Ok(Value::list(items));
-        }
-        let sorted = |items: Vec<Value>| -> Ae<Vec<Value>> {
-            let mut sorted = items;
-            if let Some(wrong) = sorted.iter().find(|item| compare(item, item).is_none()) {
-                return Err(not_comparable(wrong));
-            }
-            if sorted
-                .windows(2)
-                .any(|pair| matches!(pair, [a, b] if compare(a, b).is_none()))
-            {
-                return Err(not_comparable(&Value::list(sorted)));
-            }
-            sorted.sort_by(|a, b| compare(a, b).unwrap_or(std::cmp::Ordering::Equal));
-            Ok(sorted)
-        };
-        Ok(match self {
-            Self::Sort => Value::list(sorted(items)?),
-            Self::ReverseSort => Value::list(sorted(items)?.into_iter().rev()),
-            Self::Reverse => Value::list(items.into_iter().rev()),
-            Self::Count => Value::Int(i64::try_from(items.len()).unwrap_or(i64::MAX)),
-            Self::Min => sorted(items)?.into_iter().next().unwrap_or_default(),
-            Self::Max => sorted(items)?.into_iter().next_back().unwrap_or_default(),
-            Self::Sum if items.iter().all(|item| matches!(item, Value::Int(_))) => {
-                Value::Int(items.iter().filter_map(whole).fold(0, i64::wrapping_add))
-            }
-            Self::Sum => Value::Float(numbers(&items)?.iter().sum()),
-            Self::Mean => Value::Float(mean(&numbers(&items)?)),
-            Self::Variance => Value::Float(variance(&numbers(&items)?)),
-            Self::StandardDeviation => Value::Float(variance(&numbers(&items)?).sqrt()),
-        })
-    }
-}
-
-fn not_comparable(value: &Value) -> Box<AeError> {
-    AeError::engine(
-        "InvalidCollection",
-        format!("`{value}` cannot be compared with the other elements"),
-    )
-}
-
-fn whole(value: &Value) -> Option<i64> {
-    if let Value::Int(whole) = value {
-        Some(*whole)
-    } else {
-        None
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "Ruby's to_f rounds as well")]
-fn number(value: &Value) -> Option<f64> {
-    match value {
-        Value::Int(whole) => Some(*whole as f64),
-        Value::Float(float) => Some(*float),
-        _other => None,
-    }
-}
-
-fn numbers(items: &[Value]) -> Ae<Vec<f64>> {
-    let wrong = |item: &Value| {
-        AeError::engine(
-            "InvalidCollection",
-            format!("`{item}` is no number to calculate with"),
-        )
-    };
-    items
-        .iter()
-        .map(|item| number(item).ok_or_else(|| wrong(item)))
-        .collect()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "lists are short")]
-fn mean(numbers: &[f64]) -> f64 {
-    numbers.iter().sum::<f64>() / numbers.len() as f64
-}
-
-/// The sample variance: divided by n - 1.
-#[expect(clippy::cast_precision_loss, reason = "lists are short")]
-fn variance(numbers: &[f64]) -> f64 {
-    let mean = mean(numbers);
-    numbers.iter().map(|number| (number - mean).powi(2)).sum::<f64>() / (numbers.len() as f64 - 1.0)
-}
-
-fn compare(a: &Value, b: &Value) -> Option<std::cmp::Ordering> {
-    match (number(a), number(b)) {
-        (Some(a), Some(b)) => a.partial_cmp(&b),
-        (None, None) => match (a, b) {
-            (Value::Time(a), Value::Time(b)) => Some(a.cmp(b)),
-            (Value::Text(a), Value::Text(b)) | (Value::Symbol(a), Value::Symbol(b)) => Some(a.cmp(b)),
-            _other => None,
-        },
-        _mixed => None,
-    }
-}
-
 /// Gathers from what a relationship gave. `None`: nothing is to be stored.
 pub(crate) fn gather(what: &What, sources: &Sources<'_>) -> Ae<Option<Value>> {
     Ok(match (what, sources) {
+        (What::Nothing, _) => None,
         (What::Name(name), Sources::One(read)) => Some(read(name)),
         (What::Name(name), Sources::Many(all)) => Some(Value::list(all.iter().map(|read| read(name)))),
         (What::Array { items, function }, _) => {
@@ -307,9 +212,9 @@ pub(crate) fn gather(what: &What, sources: &Sources<'_>) -> Ae<Option<Value>> {
             let pairs = sources.each().flat_map(|read| {
                 entries
                     .iter()
-                    .map(|(key, name)| (key.value(read).to_string(), read(name)))
+                    .map(|(key, name)| (key.value(read).to_key(), read(name)))
             });
-            let map: ValueMap = pairs.map(|(key, value)| (Arc::from(key), value)).collect();
+            let map: ValueMap = pairs.collect();
             (!map.is_empty()).then(|| Value::Map(Arc::new(map)))
         }
     })

@@ -108,6 +108,17 @@ impl EvmHost for Lent {
             .unwrap_or_default()
     }
 
+    fn hand_out_symbol(&self, symbol: &Arc<str>) {
+        let mut state = self.state.lock();
+        if !state.symbols.contains(symbol) {
+            state.symbols.push(symbol.clone());
+        }
+    }
+
+    fn knows_symbol(&self, symbol: &str) -> bool {
+        self.state.lock().symbols.iter().any(|known| **known == *symbol)
+    }
+
     fn children(&self, object: &ObjectRef, relationship: Option<&str>) -> Value {
         self.with(|workspace| {
             let Some(found) = workspace.object(object.index) else {

@@ -150,8 +150,14 @@ impl FieldLoader<'_> {
             Some(Aetype::Relationship | Aetype::State) => Collect::parse_list(written),
             Some(Aetype::Method | Aetype::Assertion) | None => Ok(Vec::new()),
         };
-        if let Err(error) = &expressions {
-            found.push(place.error(error));
+        match &expressions {
+            Ok(expressions) => {
+                let unknown = expressions.iter().filter_map(|one| one.unknown.as_deref());
+                found.extend(unknown.map(|why| {
+                    Diagnostic::warning("UnknownCollect", &place.file.path, why).at(place.line, place.column)
+                }));
+            }
+            Err(error) => found.push(place.error(error)),
         }
         Some(Arc::new(Collects {
             written: Arc::from(written),

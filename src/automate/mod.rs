@@ -12,6 +12,7 @@ mod chain;
 pub(crate) mod check;
 mod class_loader;
 mod collect;
+mod collect_function;
 pub(crate) mod datastore;
 mod datatype;
 pub(crate) mod document;

@@ -59,6 +59,8 @@ pub(crate) struct State {
     pub(crate) entry_attributes: Vec<(Arc<str>, Value)>,
     /// Steps whose end is not known yet, the innermost last.
     pub(crate) open_steps: Vec<StepIndex>,
+    /// The symbols that scripts were given, which for them are texts with a colon.
+    pub(crate) symbols: Vec<Arc<str>>,
     /// What the method that just ran wants to be read in its step.
     pub(crate) note: Option<String>,
     /// Instantiations in progress, those within substitutions included.

@@ -131,6 +131,15 @@ impl Value {
         }
     }
 
+    /// The key under which a map keeps what belongs to this value: a symbol has its colon there too.
+    pub fn to_key(&self) -> Arc<str> {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Symbol(text) => format!(":{text}").into(),
+            other => other.to_string().into(),
+        }
+    }
+
     /// A copy of a JSON value.
     pub fn from_json(json: &serde_json::Value) -> Self {
         match json {

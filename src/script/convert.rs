@@ -33,7 +33,11 @@ pub(crate) fn to_dynamic(value: &Value, host: &Arc<dyn EvmHost>) -> Dynamic {
         Value::Bool(flag) => (*flag).into(),
         Value::Int(whole) => (*whole).into(),
         Value::Float(float) => (*float).into(),
-        Value::Text(text) | Value::Symbol(text) => ImmutableString::from(&**text).into(),
+        Value::Text(text) => ImmutableString::from(&**text).into(),
+        Value::Symbol(text) => {
+            host.hand_out_symbol(text);
+            ImmutableString::from(format!(":{text}")).into()
+        }
         Value::Time(time) => ImmutableString::from(time.to_string()).into(),
         Value::List(items) => Array::from_iter(items.iter().map(|item| to_dynamic(item, host))).into(),
         Value::Map(map) => map_to_dynamic(map, host).into(),
@@ -56,7 +60,8 @@ pub(crate) fn plain(value: &Value) -> Dynamic {
         Value::Bool(flag) => (*flag).into(),
         Value::Int(whole) => (*whole).into(),
         Value::Float(float) => (*float).into(),
-        Value::Text(text) | Value::Symbol(text) => ImmutableString::from(&**text).into(),
+        Value::Text(text) => ImmutableString::from(&**text).into(),
+        Value::Symbol(text) => ImmutableString::from(format!(":{text}")).into(),
         Value::Time(time) => ImmutableString::from(time.to_string()).into(),
         Value::List(items) => Array::from_iter(items.iter().map(plain)).into(),
         Value::Map(map) => {
@@ -101,15 +106,16 @@ pub(crate) fn kept_in(value: &Dynamic) -> Option<&'static str> {
     look(value, MAX_DEPTH)
 }
 
-/// What a script gave, as a value; functions and other things that cannot be kept become their text.
-pub(crate) fn to_value(dynamic: &Dynamic) -> Value {
+/// What a script gave, as a value; functions and other things that cannot be kept become their text. A symbol that this
+/// run was given comes back as one: for a script it is a text with a colon.
+pub(crate) fn to_value(dynamic: &Dynamic, host: Option<&Arc<dyn EvmHost>>) -> Value {
     match kept_in(dynamic) {
         Some(why) => Value::text(why),
-        None => shallow_to_value(dynamic),
+        None => shallow_to_value(dynamic, host),
     }
 }
 
-fn shallow_to_value(dynamic: &Dynamic) -> Value {
+fn shallow_to_value(dynamic: &Dynamic, host: Option<&Arc<dyn EvmHost>>) -> Value {
     if dynamic.is_unit() {
         return Value::Null;
     }
@@ -123,15 +129,20 @@ fn shallow_to_value(dynamic: &Dynamic) -> Value {
         return Value::Float(float);
     }
     if let Ok(text) = dynamic.as_immutable_string_ref() {
-        return Value::text(text.as_str());
+        let symbol = text.strip_prefix(':');
+        let symbol = symbol.filter(|symbol| host.is_some_and(|host| host.knows_symbol(symbol)));
+        return symbol.map_or_else(
+            || Value::text(text.as_str()),
+            |symbol| Value::Symbol(symbol.into()),
+        );
     }
     if let Ok(items) = dynamic.as_array_ref() {
-        return Value::list(items.iter().map(shallow_to_value));
+        return Value::list(items.iter().map(|item| shallow_to_value(item, host)));
     }
     if let Ok(map) = dynamic.as_map_ref() {
         let entries = map
             .iter()
-            .map(|(key, value)| (Arc::from(key.as_str()), shallow_to_value(value)));
+            .map(|(key, value)| (Arc::from(key.as_str()), shallow_to_value(value, host)));
         return Value::Map(Arc::new(entries.collect()));
     }
     if let Some(object) = dynamic.read_lock::<AutomateObject>() {

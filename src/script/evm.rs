@@ -64,6 +64,10 @@ pub(crate) trait EvmHost: Send + Sync {
     fn set_attribute(&self, object: &ObjectRef, name: &str, value: Value);
     /// All attributes of an object.
     fn attributes(&self, object: &ObjectRef) -> ValueMap;
+    /// Notes that a script was given this symbol, in the form of a text with a colon.
+    fn hand_out_symbol(&self, symbol: &Arc<str>);
+    /// Whether a script was given this symbol before.
+    fn knows_symbol(&self, symbol: &str) -> bool;
     /// The children of an object, or the result of one relationship.
     fn children(&self, object: &ObjectRef, relationship: Option<&str>) -> Value;
     /// The parent of an object.

@@ -91,7 +91,8 @@ pub(crate) mod evm {
     /// Sets a state variable.
     #[rhai_fn(pure)]
     pub fn set_state_var(evm: &mut Evm, name: &str, value: Dynamic) {
-        evm.0.set_state_var(name, Some(convert::to_value(&value)));
+        evm.0
+            .set_state_var(name, Some(convert::to_value(&value, Some(&evm.0))));
     }
 
     /// Whether there is a state variable of this name.
@@ -250,9 +251,11 @@ pub(crate) mod given {
     /// Sets an attribute, as `object.name = value`. It takes effect at once.
     #[rhai_fn(index_set)]
     pub fn set_attribute(object: &mut AutomateObject, name: &str, value: Dynamic) {
-        object
-            .host
-            .set_attribute(&object.object, name, convert::to_value(&value));
+        object.host.set_attribute(
+            &object.object,
+            name,
+            convert::to_value(&value, Some(&object.host)),
+        );
     }
 
     /// A copy of all attributes, keys in lower case.

@@ -93,6 +93,6 @@ impl Expression {
         scope.push_constant_dynamic("event", Dynamic::from(EventHandle(event.clone())));
         host.run(&self.script, scope)
             .ok()
-            .map(|value| convert::to_value(&value))
+            .map(|value| convert::to_value(&value, None))
     }
 }

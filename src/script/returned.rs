@@ -103,7 +103,7 @@ impl Returned {
             )));
         };
         map.iter()
-            .try_for_each(|(key, value)| visit(key, convert::to_value(value)))
+            .try_for_each(|(key, value)| visit(key, convert::to_value(value, None)))
             .map_err(|why| self.wrong(&why))
     }
 

@@ -235,7 +235,8 @@ fn fields_of_a_class() {
          \x20 - field: {name: a, aetype: attribut}\n\
          \x20 - field: {name: A, aetype: attribute}\n\
          \x20 - field: {name: b, aetype: attribute, datatype: sting, priority: first}\n\
-         \x20 - field: {name: c, aetype: attribute, collect: '{a => b => c}'}\n",
+         \x20 - field: {name: c, aetype: attribute, collect: '{a => b => c}'}\n\
+         \x20 - field: {name: d, aetype: attribute, collect: 'x = [a].uniq'}\n",
         &expect![[r#"
             automate/Base/Lab/Box.class/__class__.yaml:7:13: error[DuplicateField]: there is a field `A` already; this one is left out
             automate/Base/Lab/Box.class/__class__.yaml:6:13: error[InvalidAetype]: `attribut` is no aetype; the field `a` does nothing
@@ -245,6 +246,7 @@ fn fields_of_a_class() {
             automate/Base/Lab/Box.class/__class__.yaml:9:13: error[InvalidCollection]: `{a => b => c}` is no collect expression: each entry of a hash needs exactly one `=>`
             automate/Base/Lab/Box.class/__class__.yaml:5:13: error[InvalidName]: `one two` is no name of a field; letters, digits and `_` are expected
             automate/Base/Lab/Box.class/__class__.yaml:8:13: error[InvalidPriority]: the priority `first` is no whole number
+            automate/Base/Lab/Box.class/__class__.yaml:10:13: warning[UnknownCollect]: `x = [a].uniq`: there is no function `uniq`; the array is stored as it is
         "#]],
     );
 }

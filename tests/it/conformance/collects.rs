@@ -98,8 +98,23 @@ fn attributes_are_gathered_from_what_a_relationship_gave() {
             ("4.10", "/Lab/Src/s1 | Nope/x = n", "k='v'"),
             ("4.10", "/Lab/Src/s1 | X = N", "k='v' x=3"),
             ("4.10", "/Lab/Src/s1 | {a => b => c}", "abort InvalidCollection"),
-            ("4.10", "/Lab/Src/s1 | [n].explode", "abort InvalidCollection"),
-            ("4.10", "/Lab/Src/s1 | [n", "abort InvalidCollection"),
+            // What is not understood stores nothing, or the array as it is; the run goes on.
+            (
+                "4.10",
+                "/Lab/Src/s* | x = [n].uniq; y = [n].sum",
+                "k='v' x=[3,1,8] y=12",
+            ),
+            ("4.10", "/Lab/Src/s1 | [n].explode", "k='v' r=[3]"),
+            ("4.10", "/Lab/Src/s1 | x = [n] and more", "k='v' x=[3]"),
+            ("4.10", "/Lab/Src/s1 | x = {}; y = n", "k='v' y=3"),
+            ("4.10", "/Lab/Src/s1 | x = { }", "k='v'"),
+            ("4.10", "/Lab/Src/s1 | x = []", "k='v'"),
+            ("4.10", "/Lab/Src/s1 | [n", "k='v'"),
+            ("4.10", "/Lab/Src/s1 | x = {t => n", "k='v'"),
+            ("4.10", "/Lab/Src/s1 | x = n t", "k='v'"),
+            ("4.10", "/Lab/Src/s1 | x =", "k='v'"),
+            ("4.10", "pack=p | x = [k].uniq", "k='v' pack='p' x=[\"v\"]"),
+            ("4.10", "pack=p | {}", "k='v' pack='p'"),
             (
                 "4.10",
                 "pack=p | [k, 'lit', 4, 1.5, pack]",
@@ -111,6 +126,95 @@ fn attributes_are_gathered_from_what_a_relationship_gave() {
         ],
         collected,
     );
+}
+
+#[test]
+fn a_symbol_is_spelled_with_its_colon_wherever_it_is() {
+    let tree = Tree::default()
+        .domain("Base", 1)
+        .class(
+            "Lab/S",
+            &[
+                "key:at:symbol=fixedIp",
+                "value:at:integer=1",
+                "h:at",
+                "m:at",
+                "k:at",
+                "l:at",
+                "h.collect=h = {key => value}",
+                "m.collect=m = {:fixedIp => value}",
+                "k.collect=k = key",
+                "l.collect=l = [key, value]",
+                "go:me=go",
+                "text:at=${#key} ${#copy} ${#made}",
+            ],
+        )
+        .instance("s", &[])
+        .method(
+            "go",
+            &[],
+            "
+            let root = evm.root;
+            root.copy = root.k;
+            root.list = [root.k, #{ inner: root.key }];
+            root.found = root.h[root.key] + root.m[root.k] + root.m[\":fixedIp\"];
+            root.is_same = root.key == \":fixedIp\" && root.h.keys() == root.m.keys();
+            root.made = \":x\";
+            evm.set_state_var(\"kept\", root.key);
+            root.back = evm.state_var(\"kept\");
+        ",
+        );
+    let expected = "back=':fixedIp' copy=':fixedIp' found=3 h={\":fixedIp\":1} is_same=true k=':fixedIp' \
+                    key=':fixedIp' l=[\":fixedIp\",1] list=[\":fixedIp\",{\"inner\":\":fixedIp\"}] \
+                    m={\":fixedIp\":1} made=':x' text='fixedIp fixedIp :x' value=1";
+    assert_eq!(ended(&tree.run("/Lab/S/s")), expected);
+}
+
+#[test]
+fn what_is_not_understood_is_a_finding() {
+    for (collect, finding) in [
+        (
+            "x = [n].uniq",
+            "warning[UnknownCollect]: `x = [n].uniq`: there is no function `uniq`; the array is stored as it is",
+        ),
+        (
+            "x = [n].sorted",
+            "warning[UnknownCollect]: `x = [n].sorted`: there is no function `sorted`; the array is stored as it is; did you mean `sort`?",
+        ),
+        (
+            "y = n; x = {}",
+            "warning[UnknownCollect]: `x = {}`: it gathers nothing; nothing is stored",
+        ),
+        (
+            "x = []",
+            "warning[UnknownCollect]: `x = []`: it gathers nothing; nothing is stored",
+        ),
+        (
+            "x = [n",
+            "warning[UnknownCollect]: `x = [n`: `]` is missing; nothing is stored",
+        ),
+        (
+            "x = a b",
+            "warning[UnknownCollect]: `x = a b`: a name, `[a, b]` or `{key => name}` is expected; nothing is stored",
+        ),
+        (
+            "x = {a}",
+            "error[InvalidCollection]: `x = {a}` is no collect expression: each entry of a hash needs exactly one `=>`",
+        ),
+        ("x = [n].max", ""),
+    ] {
+        let tree = Tree::default()
+            .domain("Base", 1)
+            .class("Lab/Dst", &["r:re"])
+            .instance("d", &["r=/Lab/Dst/d#x", &format!("r.collect={collect}")]);
+        let found: Vec<String> = tree.load().1.iter().map(ToString::to_string).collect();
+        let found = found.concat();
+        let place = "automate/Base/Lab/Dst.class/d.yaml:5:7: ";
+        assert_eq!(
+            found.trim_end(),
+            format!("{}{finding}", if finding.is_empty() { "" } else { place })
+        );
+    }
 }
 
 #[test]
