@@ -66,8 +66,6 @@ pub(crate) struct Loose {
 pub(crate) struct ClassLoader<'a> {
     pub(crate) fields: FieldLoader<'a>,
     previous: HashMap<&'a str, &'a Arc<Class>>,
-    /// What a class said it inherits from, by its file.
-    pub(crate) bases: HashMap<Arc<str>, String>,
 }
 
 impl<'a> ClassLoader<'a> {
@@ -79,7 +77,6 @@ impl<'a> ClassLoader<'a> {
         Self {
             fields: FieldLoader::new(host),
             previous: previous.collect(),
-            bases: HashMap::default(),
         }
     }
 
@@ -90,7 +87,7 @@ impl<'a> ClassLoader<'a> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<Arc<Class>> {
         let previous = self.previous.get(&*files.class_file.path).copied();
-        let previous = previous.filter(|class| class.bases.is_empty() && class.domain == files.domain);
+        let previous = previous.filter(|class| class.inherits.is_none() && class.domain == files.domain);
         if let Some(class) = previous.filter(|class| {
             class
                 .files
@@ -131,13 +128,11 @@ impl<'a> ClassLoader<'a> {
             .map(str::trim)
             .filter(|name| !name.is_empty());
         let name = name.ok_or_else(|| name_missing(file, "class"))?;
-        if let Some(base) = attributes
+        let inherits = attributes
             .get("inherits")
             .and_then(Node::text)
-            .filter(|base| !base.trim().is_empty())
-        {
-            self.bases.insert(file.path.clone(), base.trim().to_owned());
-        }
+            .map(str::trim)
+            .filter(|base| !base.is_empty());
         let same_schema = previous.filter(|class| Arc::ptr_eq(&class.file, file));
         let fields: Arc<[SchemaField]> = match same_schema {
             Some(class) => class.fields.clone(),
@@ -167,6 +162,7 @@ impl<'a> ClassLoader<'a> {
             name: Arc::from(name),
             file: file.clone(),
             line,
+            inherits: inherits.map(Arc::from),
             is_state_machine: fields.iter().any(|field| field.aetype == Some(Aetype::State)),
             default_plan: plan(&fields, &[]).into(),
             fields,

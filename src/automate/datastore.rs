@@ -40,6 +40,8 @@ pub(crate) struct Class {
     pub(crate) name: Arc<str>,
     pub(crate) file: Arc<SourceFile>,
     pub(crate) line: u32,
+    /// What it says that it inherits from, whether or not there is such a class.
+    pub(crate) inherits: Option<Arc<str>>,
     pub(crate) fields: Arc<[SchemaField]>,
     /// Whether one of the fields is a state.
     pub(crate) is_state_machine: bool,

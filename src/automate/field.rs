@@ -9,6 +9,7 @@ use crate::automate::datatype::Datatype;
 use crate::automate::error::AeError;
 use crate::automate::relationship::PreparedUri;
 use crate::automate::template::Template;
+use crate::source::SourceFile;
 
 /// What a field does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,6 +40,8 @@ pub(crate) struct SchemaField {
     pub(crate) collect: Option<Arc<Collects>>,
     pub(crate) steps: Option<Arc<StateSteps>>,
     pub(crate) line: u32,
+    /// Whose file `line` is one of, where the class inherited the field.
+    pub(crate) inherited_from: Option<Arc<SourceFile>>,
 }
 
 impl SchemaField {
@@ -133,10 +136,19 @@ pub(crate) struct PlanEntry {
     /// Whether `line` is one of the class's file.
     pub(crate) is_of_class: bool,
     pub(crate) line: u32,
+    /// Whose file `line` is one of, where the instance or its class inherited the text.
+    pub(crate) inherited_from: Option<Arc<SourceFile>>,
     /// None for a state or attribute that has no text and still does something.
     pub(crate) text: Option<Arc<FieldText>>,
     pub(crate) collect: Option<Arc<Collects>>,
     pub(crate) steps: Option<Arc<StateSteps>>,
+}
+
+impl PlanEntry {
+    /// Whether its text stands in the file of the instance itself.
+    pub(crate) fn is_own(&self) -> bool {
+        !self.is_of_class && self.inherited_from.is_none()
+    }
 }
 
 /// The datatype of a field, looked up where the classes of records are known.

@@ -223,6 +223,7 @@ impl<'a> FieldLoader<'a> {
             collect: self.collect(aetype, node, place, found),
             steps: (aetype == Some(Aetype::State)).then(|| Arc::new(steps(node, None))),
             line: place.line,
+            inherited_from: None,
         };
         field.default = self.text_of(&field, node.get("default_value"), place, found);
         field
@@ -262,6 +263,7 @@ impl<'a> FieldLoader<'a> {
                 field: *index,
                 is_of_class: false,
                 line: *line,
+                inherited_from: None,
                 text: self.text_of(field, value, &place, found),
                 collect: collect.or_else(|| field.collect.clone()),
                 steps: own_steps.or_else(|| field.steps.clone()),
@@ -304,6 +306,10 @@ impl<'a> FieldLoader<'a> {
             field: index,
             is_of_class,
             line,
+            inherited_from: own
+                .filter(|_| !is_of_class)
+                .map_or(&field.inherited_from, |entry| &entry.inherited_from)
+                .clone(),
             text,
             collect,
             steps,

@@ -1,16 +1,11 @@
-//! Inheritance of classes and of instances: found by path, circles refused. The original switched this off.
+//! Inheritance of classes: found by path, circles refused. The original switched this off.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ahash::HashMap;
-use ahash::HashSet;
-
 use crate::automate::class_loader::ClassLoader;
-use crate::automate::class_loader::Loose;
 use crate::automate::class_loader::plan;
 use crate::automate::datastore::Class;
-use crate::automate::datastore::Instance;
 use crate::automate::field::Aetype;
 use crate::automate::field::SchemaField;
 use crate::automate::instances::set_instances;
@@ -26,21 +21,14 @@ pub(crate) struct Inheritance {
 impl Inheritance {
     /// Resolves what each class says: a full path, one without domain (highest enabled domain wins), or a name in
     /// its own namespace.
-    pub(crate) fn new(classes: &[Arc<Class>], written: &HashMap<Arc<str>, String>) -> Self {
+    pub(crate) fn new(classes: &[Arc<Class>]) -> Self {
         let mut bases = BTreeMap::new();
         for (index, class) in classes.iter().enumerate() {
-            let Some(base) = written.get(&class.file.path) else {
+            let Some(base) = class.inherits.as_deref() else {
                 continue;
             };
-            let wanted = base.trim_matches('/').to_lowercase();
-            let own_namespace = format!("{}/{wanted}", class.namespace.to_lowercase());
-            let matches = |candidate: &Class| {
-                let full = candidate.full_name().trim_start_matches('/').to_lowercase();
-                let path = full.split_once('/').map_or("", |(_, path)| path).to_owned();
-                full == wanted || path == wanted || full == own_namespace
-            };
             let found = classes.iter().enumerate().filter(|(other, candidate)| {
-                *other != index && candidate.domain.enabled && matches(candidate)
+                *other != index && candidate.domain.enabled && is_named(candidate, base, class)
             });
             let best = found.max_by_key(|(_, candidate)| {
                 (
@@ -48,7 +36,7 @@ impl Inheritance {
                     candidate.domain.priority,
                 )
             });
-            bases.insert(index, (best.map(|(found, _)| found), base.clone()));
+            bases.insert(index, (best.map(|(found, _)| found), base.to_owned()));
         }
         Self { bases }
     }
@@ -101,14 +89,24 @@ impl Inheritance {
     }
 }
 
+/// Whether a path in a file of `near` means this class: with its domain, without one, or from the namespace of `near` on.
+pub(crate) fn is_named(class: &Class, path: &str, near: &Class) -> bool {
+    let wanted = path.trim_matches('/').to_lowercase();
+    let full = class.full_name().trim_start_matches('/').to_lowercase();
+    let without_domain = full.split_once('/').map_or("", |(_, path)| path);
+    full == wanted
+        || without_domain == wanted
+        || full == format!("{}/{wanted}", near.namespace.to_lowercase())
+}
+
 impl ClassLoader<'_> {
-    /// Gives classes what they inherit, then instances: instance over class over inherited, no circles.
+    /// Gives classes what they inherit, then instances.
     pub(crate) fn inherit(
         &mut self,
         mut classes: Vec<Arc<Class>>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Vec<Arc<Class>> {
-        let inheritance = Inheritance::new(&classes, &self.bases);
+        let inheritance = Inheritance::new(&classes);
         for (index, chain) in inheritance.chains(&classes, diagnostics) {
             let Some(class) = classes.get(index) else { continue };
             let rebuilt = self.with_bases(class, chain);
@@ -117,141 +115,68 @@ impl ClassLoader<'_> {
             }
         }
         for place in &mut classes {
-            if let Some(rebuilt) = self.with_instance_bases(place) {
-                *place = Arc::new(rebuilt);
+            if place.instances.iter().any(|instance| instance.is_inheriting) {
+                *place = Arc::new(self.with_instance_bases(place));
             }
         }
         classes
     }
 
     /// The class with the fields of its bases before its own; a field of its own replaces the inherited one, and
-    /// where it has no default the inherited default stands.
+    /// where it has no default it keeps the inherited default.
     fn with_bases(&mut self, class: &Arc<Class>, chain: Vec<Arc<Class>>) -> Class {
         let mut fields: Vec<SchemaField> = Vec::new();
         for source in chain.iter().rev().chain([class]) {
             for field in source.fields.iter() {
+                let field = SchemaField {
+                    inherited_from: (!Arc::ptr_eq(source, class)).then(|| source.file.clone()),
+                    ..field.clone()
+                };
                 match fields.iter_mut().find(|known| known.key == field.key) {
                     Some(known) => {
                         let inherited = known.default.take();
-                        *known = field.clone();
+                        *known = field;
                         known.default = known.default.take().or(inherited);
                     }
-                    None => fields.push(field.clone()),
+                    None => fields.push(field),
                 }
             }
         }
-        self.rebuilt(class, &fields.into(), chain, &HashMap::default())
-    }
-
-    fn with_instance_bases(&mut self, class: &Arc<Class>) -> Option<Class> {
-        let inheriting = class.instances.iter().filter(|instance| instance.is_inheriting);
-        let mut loose: HashMap<Arc<str>, Loose> = HashMap::default();
-        for instance in inheriting {
-            if let Ok((_, found)) = self.instance(&class.full_name(), &class.fields, &instance.file)
-                && found.base.is_some()
-            {
-                loose.insert(Arc::from(instance.name.to_lowercase()), found);
-            }
-        }
-        if loose.is_empty() {
-            return None;
-        }
-        Some(self.rebuilt(class, &class.fields, class.bases.clone(), &loose))
-    }
-
-    fn rebuilt(
-        &mut self,
-        class: &Arc<Class>,
-        fields: &Arc<[SchemaField]>,
-        bases: Vec<Arc<Class>>,
-        loose: &HashMap<Arc<str>, Loose>,
-    ) -> Class {
+        let fields: Arc<[SchemaField]> = fields.into();
+        let instances = class.instances.iter().filter_map(|instance| {
+            let (instance, _) = self.instance(&class.full_name(), &fields, &instance.file).ok()?;
+            Some(Arc::new(instance))
+        });
+        let instances = instances.collect();
         let mut rebuilt = Class {
-            domain: class.domain.clone(),
-            namespace: class.namespace.clone(),
-            name: class.name.clone(),
-            file: class.file.clone(),
-            line: class.line,
             is_state_machine: fields.iter().any(|field| field.aetype == Some(Aetype::State)),
-            default_plan: plan(fields, &[]).into(),
-            fields: fields.clone(),
-            instances: Vec::new(),
-            instance_index: Arc::default(),
-            methods: class.methods.clone(),
-            bases,
-            files: class.files.clone(),
-            diagnostics: class.diagnostics.clone(),
+            default_plan: plan(&fields, &[]).into(),
+            fields,
+            bases: chain,
+            ..copy(class)
         };
-        let mut instances = Vec::with_capacity(class.instances.len());
-        for instance in &class.instances {
-            let Ok((mut own, own_loose)) = self.instance(&class.full_name(), fields, &instance.file) else {
-                continue;
-            };
-            if own_loose.base.is_some() {
-                self.inherit_instance(class, fields, &mut own, own_loose, loose);
-            }
-            instances.push(Arc::new(own));
-        }
         set_instances(&mut rebuilt, instances, None);
         rebuilt
     }
+}
 
-    /// Adds the values of the inherited instances for fields that have neither a value nor a class default.
-    fn inherit_instance(
-        &mut self,
-        class: &Class,
-        fields: &[SchemaField],
-        own: &mut Instance,
-        mut loose: Loose,
-        all: &HashMap<Arc<str>, Loose>,
-    ) {
-        let mut found: Vec<Diagnostic> = own.diagnostics.to_vec();
-        let mut seen: HashSet<String> = HashSet::from_iter([own.name.to_lowercase()]);
-        let mut next = loose.base.take();
-        let own_base = next.clone().unwrap_or_default();
-        while let Some(base) = next.take() {
-            let key = base.rsplit('/').next().unwrap_or(&base).to_lowercase();
-            let problem =
-                |code, message: String| Diagnostic::error(code, &own.file.path, message).at(own.line, 1);
-            if !seen.insert(key.clone()) {
-                found.push(problem(
-                    "InheritanceCircle",
-                    format!("`{}` inherits from itself by way of `{own_base}`", own.name),
-                ));
-                break;
-            }
-            let Some(instance) = class.instance(&key) else {
-                let names = class.instances.iter().map(|instance| &*instance.name);
-                let help = suggest::did_you_mean(&base, names);
-                found.push(
-                    problem(
-                        "InstanceNotFound",
-                        format!(
-                            "`{}` inherits from `{base}`, which this class does not have",
-                            own.name
-                        ),
-                    )
-                    .help(help),
-                );
-                break;
-            };
-            let Ok((_, inherited)) = self.instance(&class.full_name(), fields, &instance.file) else {
-                break;
-            };
-            for (index, value, line) in inherited.fields {
-                let has_default = fields
-                    .get(usize::from(index))
-                    .is_some_and(|field| field.default.is_some());
-                if !has_default && loose.fields.iter().all(|(known, _, _)| *known != index) {
-                    loose.fields.push((index, value, line));
-                }
-            }
-            next = all.get(key.as_str()).and_then(|loose| loose.base.clone());
-        }
-        let values = self
-            .fields
-            .values(fields, &loose.fields, &own.file, &mut Vec::new());
-        own.plan = plan(fields, &values).into();
-        own.diagnostics = found.into();
+/// A class without its instances.
+pub(crate) fn copy(class: &Class) -> Class {
+    Class {
+        domain: class.domain.clone(),
+        namespace: class.namespace.clone(),
+        name: class.name.clone(),
+        file: class.file.clone(),
+        line: class.line,
+        inherits: class.inherits.clone(),
+        is_state_machine: class.is_state_machine,
+        default_plan: class.default_plan.clone(),
+        fields: class.fields.clone(),
+        instances: Vec::new(),
+        instance_index: Arc::default(),
+        methods: class.methods.clone(),
+        bases: class.bases.clone(),
+        files: class.files.clone(),
+        diagnostics: class.diagnostics.clone(),
     }
 }

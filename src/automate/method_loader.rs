@@ -289,6 +289,7 @@ pub(crate) fn action_classes(actions: &BTreeMap<Arc<str>, Arc<Method>>) -> BTree
             collect: None,
             steps: None,
             line: 1,
+            inherited_from: None,
         };
         let file = method.file.clone()?;
         let fields: Arc<[SchemaField]> = Arc::new([field]);
@@ -310,6 +311,7 @@ pub(crate) fn action_classes(actions: &BTreeMap<Arc<str>, Arc<Method>>) -> BTree
             instances: Vec::new(),
             instance_index: Arc::default(),
             methods: BTreeMap::new(),
+            inherits: None,
             bases: Vec::new(),
             diagnostics: Vec::new(),
         };

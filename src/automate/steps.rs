@@ -33,12 +33,10 @@ impl Workspace {
             kind,
             path: object.map_or_else(|| Arc::from(""), |object| object.name.clone()),
             depth: object.map_or(0, |object| object.depth),
-            file: object.and_then(|object| {
-                object
-                    .file
-                    .clone()
-                    .filter(|_| !entry.is_of_class)
-                    .or_else(|| Some(object.class.file.path.clone()))
+            file: object.map(|object| match (&entry.inherited_from, &object.file) {
+                (Some(file), _) => file.path.clone(),
+                (None, Some(file)) if !entry.is_of_class => file.clone(),
+                (None, _) => object.class.file.path.clone(),
             }),
             line: Some(entry.line),
             field: Some(field.name.clone()),

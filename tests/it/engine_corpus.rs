@@ -34,8 +34,6 @@ fn the_trees_load_with_no_errors_but_their_own() {
     }
     found.sort_unstable();
     let own = [
-        // An instance that names itself as its base.
-        "InheritanceCircle relation/SPEC_DOMAIN/EVM/MY_AUTOMATE.class/test2.yaml",
         // A method field that holds a Ruby script.
         "InvalidMethod relation/SPEC_DOMAIN/EVM/AUTOMATE.class/start.yaml",
     ];
@@ -171,6 +169,66 @@ fn names_of(objects: &Json, names: &mut Vec<String>) {
         );
         names_of(&object["children"], names);
     }
+}
+
+#[test]
+fn inheritance() {
+    let Some(switchboard) = load("relation") else {
+        return;
+    };
+    check(
+        &[
+            ("of a class", "/EVM/MY_AUTOMATE/test1", "attr1='frank' foo='bar'"),
+            (
+                "of an instance",
+                "/EVM/MY_AUTOMATE/test2",
+                "attr1='miqaedb:/EVM/AUTOMATE/test1' foo='bar'",
+            ),
+        ],
+        |uri| ended(&run(&switchboard, &request(uri))),
+    );
+}
+
+#[test]
+fn attributes() {
+    let Some(switchboard) = load("miq_ae_engine_spec1") else {
+        return;
+    };
+    check(
+        &[
+            ("default", "/EVM/AUTOMATE/test1", "attr1='frank'"),
+            ("value", "/evm/automate/TEST2", "attr1='TEST2'"),
+            ("datastore", "/EVM/AUTOMATE/test3", "attr1='Gregg TEST2 Oleg'"),
+            ("datastore", "/EVM/AUTOMATE/test4", "attr1='frank'"),
+            (
+                "arguments",
+                "/EVM/AUTOMATE/test1?name=fred&vendor=Intel%20Inside",
+                "attr1='frank' name='fred' vendor='Intel Inside'",
+            ),
+            ("scheme", "http://www.example.com/x", "abort InvalidPathFormat"),
+            ("no instance", "/EVM/AUTOMATE/nope", "none ! ClassNotFound"),
+        ],
+        |uri| ended(&run(&switchboard, &request(uri))),
+    );
+}
+
+#[test]
+fn assertions() {
+    let Some(switchboard) = load("miq_ae_engine_spec3") else {
+        return;
+    };
+    check(
+        &[
+            ("none", "/SYSTEM/EVM/AUTOMATE/test1", ""),
+            ("false", "/SYSTEM/EVM/AUTOMATE/test2", "none"),
+            ("true", "/SYSTEM/EVM/AUTOMATE/test3", ""),
+            ("of a child", "/SYSTEM/EVM/AUTOMATE/test4", ""),
+        ],
+        |uri| ended(&run(&switchboard, &request(uri))),
+    );
+    let document = run(&switchboard, &request("/SYSTEM/EVM/AUTOMATE/test4"));
+    assert_eq!(document["workspace"].as_array().unwrap().len(), 1);
+    assert_eq!(document["workspace"][0]["children"][0]["deleted"], true);
 }
 
 #[test]

@@ -128,6 +128,7 @@ pub(crate) fn object_inputs(name: &str) -> Arc<[SchemaField]> {
         collect: None,
         steps: None,
         line: 0,
+        inherited_from: None,
     };
     (1..).zip(["to", "from", "subject", "body"]).map(input).collect()
 }

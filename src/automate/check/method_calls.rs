@@ -19,7 +19,7 @@ use crate::source::suggest;
 
 pub(crate) fn check(store: &Datastore, found: &mut Vec<Diagnostic>) {
     for site in sites(store) {
-        if site.instance.is_none() || !site.entry.is_of_class {
+        if site.is_written_here() {
             found.extend(value(store, site));
         }
         for written in steps(site) {

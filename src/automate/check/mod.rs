@@ -46,9 +46,17 @@ struct Site<'a> {
 }
 
 impl<'a> Site<'a> {
-    /// The file in which it is written.
+    /// The file of whom it belongs to.
     fn file(self) -> &'a Arc<SourceFile> {
         self.instance.map_or(&self.class.file, |instance| &instance.file)
+    }
+
+    /// Whether its value stands in that file: a default is told of its class, what is inherited where it is from.
+    fn is_written_here(self) -> bool {
+        match self.instance {
+            Some(_) => self.entry.is_own(),
+            None => self.entry.inherited_from.is_none(),
+        }
     }
 
     /// Where a text of this field begins.

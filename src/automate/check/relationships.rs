@@ -60,8 +60,7 @@ pub(crate) fn check(store: &Datastore, found: &mut Vec<Diagnostic>) {
 
 /// Whether the value of a relationship or state stands in the file of this site.
 fn is_written_here(site: &Site<'_>) -> bool {
-    matches!(site.field.aetype, Some(Aetype::Relationship | Aetype::State))
-        && (site.instance.is_none() || !site.entry.is_of_class)
+    matches!(site.field.aetype, Some(Aetype::Relationship | Aetype::State)) && site.is_written_here()
 }
 
 fn of_uri(store: &Datastore, uri: &PreparedUri) -> Option<Dangling> {
