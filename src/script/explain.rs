@@ -48,9 +48,9 @@ pub(crate) fn explain(path: &Arc<str>, limits: &Limits, error: &EvalAltResult) -
     {
         return ScriptError::Exit(code);
     }
-    // A function of an imported module stands in the module's file.
+    let message = format!("{}{}", message(limits, origin.error), origin.called(path));
     let path = origin.source.map_or_else(|| path.clone(), Arc::from);
-    failed(&path, origin.position, message(limits, origin.error))
+    failed(&path, origin.position, message)
 }
 
 fn message(limits: &Limits, error: &EvalAltResult) -> String {
@@ -108,46 +108,78 @@ fn message(limits: &Limits, error: &EvalAltResult) -> String {
     }
 }
 
-/// The error that began it, with the place of it that is best known.
+/// So many callers are named.
+const CALLERS: usize = 3;
+
+/// The error that began it, with the place of it that is best known, and the places of the calls that led there.
 struct Origin<'a> {
     error: &'a EvalAltResult,
     position: Position,
+    /// A function of an imported module stands in the module's file.
     source: Option<&'a str>,
+    /// The innermost last.
+    callers: Vec<(Option<&'a str>, Position)>,
 }
 
 impl<'a> Origin<'a> {
     fn of(error: &'a EvalAltResult) -> Self {
-        match error {
-            EvalAltResult::ErrorInFunctionCall(_, source, inner, outer) => {
-                let found = Self::of(inner);
-                if found.position.is_none() {
-                    return Self {
-                        position: *outer,
-                        source: None,
-                        ..found
-                    };
+        let mut origin = Self {
+            error,
+            position: error.position(),
+            source: None,
+            callers: Vec::new(),
+        };
+        let mut known = None;
+        loop {
+            match origin.error {
+                EvalAltResult::ErrorInFunctionCall(_, source, inner, at) => {
+                    known = Some((origin.source, *at))
+                        .filter(|(_, at)| !at.is_none())
+                        .or(known);
+                    if !at.is_none() {
+                        origin.callers.push((origin.source, *at));
+                    }
+                    let source = Some(source.as_str()).filter(|source| !source.is_empty());
+                    origin.source = source.or(origin.source);
+                    origin.error = inner;
                 }
-                Self {
-                    source: found
-                        .source
-                        .or(Some(source.as_str()).filter(|source| !source.is_empty())),
-                    ..found
+                EvalAltResult::ErrorInModule(_, inner, at) => {
+                    known = Some((origin.source, *at))
+                        .filter(|(_, at)| !at.is_none())
+                        .or(known);
+                    origin.error = inner;
+                }
+                other => {
+                    origin.position = other.position();
+                    break;
                 }
             }
-            EvalAltResult::ErrorInModule(_, inner, outer) => {
-                let found = Self::of(inner);
-                let position = if found.position.is_none() {
-                    *outer
-                } else {
-                    found.position
-                };
-                Self { position, ..found }
-            }
-            other => Self {
-                error: other,
-                position: other.position(),
-                source: None,
-            },
+        }
+        if let (true, Some((source, position))) = (origin.position.is_none(), known) {
+            (origin.source, origin.position) = (source, position);
+            origin.callers.retain(|caller| *caller != (source, position));
+        }
+        origin
+    }
+
+    /// The calls that led there, the innermost first, as they stand in the script at `path` and in others.
+    fn called(&self, path: &str) -> String {
+        let places = self.callers.iter().rev().map(|(source, at)| {
+            let (line, column) = (at.line().unwrap_or(0), at.position().unwrap_or(0));
+            format!("{}{}", source.unwrap_or(path), place(line, column))
+        });
+        let mut places: Vec<String> = places.collect();
+        // A function that calls itself, or is called by one of rhai's, comes from one place several times.
+        places.dedup();
+        let more = CALLERS < places.len();
+        places.truncate(CALLERS);
+        match places.as_slice() {
+            [] => String::new(),
+            some => format!(
+                " (called at {}{})",
+                some.join(", from "),
+                if more { ", from …" } else { "" }
+            ),
         }
     }
 }
@@ -175,4 +207,62 @@ pub(crate) fn panicked(path: &Arc<str>, panic: &(dyn Any + Send)) -> ScriptError
         Position::NONE,
         format!("a function it called broke: {text}"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use rhai::Scope;
+
+    use crate::script::Limits;
+    use crate::script::ScriptHost;
+    use crate::source::RootKind;
+    use crate::source::SourceFile;
+
+    #[test]
+    fn an_error_within_functions_names_the_places_of_the_calls_too() {
+        let file = |relative: &str, text: &str| {
+            SourceFile::new(RootKind::Scripts, format!("scripts/{relative}"), relative, text)
+        };
+        let mut host = ScriptHost::new(Limits::default());
+        let module = file(
+            "lib/parts.rhai",
+            "fn inner(x) {\n    throw \"no\";\n}\nfn outer(x) { inner(x) }\n",
+        );
+        assert_eq!(host.add_modules(&[module.into()]), []);
+        for (text, expected) in [
+            ("throw \"at the top\"", "a.rhai:1:1: at the top"),
+            (
+                "\"x\".nothing()",
+                "a.rhai:1:5: Function not found: nothing (&str | ImmutableString | String)",
+            ),
+            (
+                "fn f() {\n  throw \"in f\"\n}\n\n  f();",
+                "a.rhai:2:3: in f (called at scripts/a.rhai:5:3)",
+            ),
+            (
+                "fn f() { throw \"in f\" }\nfn g() { f() }\nfn h() { 1 + g() }\nh()",
+                "a.rhai:1:10: in f (called at scripts/a.rhai:2:10, from scripts/a.rhai:3:14, from scripts/a.rhai:4:1)",
+            ),
+            (
+                "fn f(n) { if n == 0 { throw \"deep\" } f(n - 1) }\nf(9)",
+                "a.rhai:1:23: deep (called at scripts/a.rhai:1:38, from scripts/a.rhai:2:1)",
+            ),
+            (
+                "fn a() { throw 1 }\nfn b() { a() }\nfn c() { b() }\nfn d() { c() }\nd()",
+                "a.rhai:1:10: 1 (called at scripts/a.rhai:2:10, from scripts/a.rhai:3:10, from scripts/a.rhai:4:10, from …)",
+            ),
+            (
+                "[1].map(|x| x.nothing())",
+                "a.rhai:1:15: Function not found: nothing (i64) (called at scripts/a.rhai:1:5)",
+            ),
+            (
+                "import \"lib/parts\" as parts;\nfn f() { parts::outer(1) }\nf()",
+                "lib/parts.rhai:2:5: no (called at scripts/lib/parts.rhai:4:15, from scripts/a.rhai:2:17, from scripts/a.rhai:3:1)",
+            ),
+        ] {
+            let script = host.compile(&file("a.rhai", text)).unwrap();
+            let error = host.run(&script, Scope::new()).unwrap_err();
+            assert_eq!(error.to_string(), format!("scripts/{expected}"), "{text}");
+        }
+    }
 }
