@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::automate::template::ChainStep;
 use crate::model::value::Value;
-use crate::model::value::is_secret_column;
+use crate::model::value::visible_column;
 
 /// Calls one step.
 ///
@@ -15,9 +15,7 @@ pub(crate) fn call(value: &Value, step: &ChainStep) -> Result<Value, String> {
         if &*step.name == "get_option" {
             return option(record.column("options").unwrap_or_default(), step);
         }
-        let found = record
-            .column(&step.name)
-            .filter(|_| !is_secret_column(&step.name));
+        let found = visible_column(&**record, &step.name);
         return found.ok_or_else(|| format!("{} has no `{}`", record.class(), step.name));
     }
     let result = match (&*step.name, value) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::automate::lookup;
+use crate::automate::instance_fields;
 use crate::automate::method::Inputs;
 use crate::automate::records;
 use crate::automate::relationship::UriText;
@@ -16,7 +16,6 @@ use crate::automate::workspace::Workspace;
 use crate::model::delivery::Effect;
 use crate::model::target::TargetCollection;
 use crate::model::value::ObjectRef;
-use crate::model::value::Secret;
 use crate::model::value::Value;
 use crate::model::value::ValueMap;
 use crate::outbound::Outside;
@@ -269,50 +268,10 @@ impl EvmHost for Lent {
     }
 
     fn instance_get(&self, path: &str) -> Option<ValueMap> {
-        let (key, instance) = path.trim_matches('/').rsplit_once('/')?;
-        let class = self.env.datastore.class(&key.to_lowercase())?;
-        let instance = class.instance(&instance.to_lowercase())?;
-        Some(fields(class, instance))
+        instance_fields::get(&self.env.datastore, path)
     }
 
     fn instance_find(&self, path: &str) -> ValueMap {
-        let Some((key, pattern)) = path.trim_matches('/').rsplit_once('/') else {
-            return ValueMap::new();
-        };
-        let Some(class) = self.env.datastore.class(&key.to_lowercase()) else {
-            return ValueMap::new();
-        };
-        let Some(glob) = lookup::glob(pattern) else {
-            return ValueMap::new();
-        };
-        let hits = class
-            .instances
-            .iter()
-            .filter(|instance| glob.is_match(&instance.name));
-        hits.map(|instance| {
-            (
-                instance.name.clone(),
-                Value::Map(Arc::new(fields(class, instance))),
-            )
-        })
-        .collect()
+        instance_fields::find(&self.env.datastore, path)
     }
-}
-
-/// The raw values of an instance by field.
-fn fields(
-    class: &crate::automate::datastore::Class,
-    instance: &crate::automate::datastore::Instance,
-) -> ValueMap {
-    let own = instance.plan.iter().filter(|entry| !entry.is_of_class);
-    let pairs = own.filter_map(|entry| {
-        let field = class.fields.get(usize::from(entry.field))?;
-        let written = &entry.text.as_ref()?.written;
-        let value = match field.is_password() {
-            true => Value::Password(Secret::new(written.clone())),
-            false => Value::Text(written.clone()),
-        };
-        Some((field.name.clone(), value))
-    });
-    pairs.collect()
 }

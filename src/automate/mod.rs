@@ -28,6 +28,7 @@ mod field_text_loader;
 mod fields;
 mod follow;
 mod inheritance;
+mod instance_fields;
 mod instance_inheritance;
 mod instantiate;
 mod instances;

@@ -71,6 +71,28 @@ pub fn is_secret_column(name: &str) -> bool {
     name.contains("password") || name == "auth_key"
 }
 
+/// What rules see of a record under a name: a column that is no secret, or one that is made fit for a path, as
+/// `normalized_name` (reference 7.3). None where the record has no such thing.
+pub fn visible_column(record: &dyn Record, name: &str) -> Option<Value> {
+    if is_secret_column(name) {
+        return None;
+    }
+    record.column(name).or_else(|| {
+        let value = record.column(name.strip_prefix("normalized_")?)?;
+        Some(if value.is_null() {
+            value
+        } else {
+            Value::text(normalized(&value.to_string()))
+        })
+    })
+}
+
+/// A text whose characters that no path takes are underscores.
+fn normalized(text: &str) -> String {
+    let is_odd = |c: char| c.is_control() || c.is_whitespace() || "<>#%\"{}|\\^[]`".contains(c);
+    text.chars().map(|c| if is_odd(c) { '_' } else { c }).collect()
+}
+
 /// A record that rules can look into: its columns and associations, by name.
 pub trait Record: fmt::Debug + Send + Sync {
     /// Its class, for example `Vm` or `EmsEvent`.

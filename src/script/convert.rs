@@ -44,7 +44,6 @@ pub(crate) fn to_dynamic(value: &Value, host: &Arc<dyn EvmHost>) -> Dynamic {
         Value::Password(secret) => Dynamic::from(SecretView(secret.clone())),
         Value::Record(record) => Dynamic::from(RecordView {
             record: record.clone(),
-            host: host.clone(),
         }),
         Value::Object(object) => Dynamic::from(AutomateObject {
             object: object.clone(),
@@ -53,10 +52,13 @@ pub(crate) fn to_dynamic(value: &Value, host: &Arc<dyn EvmHost>) -> Dynamic {
     }
 }
 
-/// A value that holds no object and no record, as an event's columns do.
+/// A value that holds no object of the workspace, as the columns of events and records do.
 pub(crate) fn plain(value: &Value) -> Dynamic {
     match value {
-        Value::Null | Value::Password(_) | Value::Record(_) | Value::Object(_) => Dynamic::UNIT,
+        Value::Null | Value::Password(_) | Value::Object(_) => Dynamic::UNIT,
+        Value::Record(record) => Dynamic::from(RecordView {
+            record: record.clone(),
+        }),
         Value::Bool(flag) => (*flag).into(),
         Value::Int(whole) => (*whole).into(),
         Value::Float(float) => (*float).into(),

@@ -17,7 +17,7 @@ use crate::model::value::Record;
 use crate::model::value::Secret;
 use crate::model::value::Value;
 use crate::model::value::ValueMap;
-use crate::model::value::is_secret_column;
+use crate::model::value::visible_column;
 use crate::script::convert;
 use crate::script::document::Document;
 use crate::script::evm_functions;
@@ -128,7 +128,6 @@ pub(crate) struct AutomateObject {
 #[derive(Clone)]
 pub(crate) struct RecordView {
     pub(crate) record: Arc<dyn Record>,
-    pub(crate) host: Arc<dyn EvmHost>,
 }
 
 impl RecordView {
@@ -136,8 +135,7 @@ impl RecordView {
         match name {
             "id" => self.record.id().map_or(Dynamic::UNIT, Dynamic::from),
             "object_class" => ImmutableString::from(&*self.record.class()).into(),
-            secret if is_secret_column(secret) => Dynamic::UNIT,
-            _column => convert::to_dynamic(&self.record.column(name).unwrap_or_default(), &self.host),
+            _column => convert::plain(&visible_column(&*self.record, name).unwrap_or_default()),
         }
     }
 }

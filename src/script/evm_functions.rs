@@ -188,7 +188,8 @@ pub(crate) mod evm {
         evm.0.instance_get(path).is_some()
     }
 
-    /// The fields of an instance as they are written, by name; `()` where it does not exist.
+    /// Every field of an instance as it is written, by name, `()` where it has no value of its own; `()` in place of them
+    /// all where the instance does not exist.
     #[rhai_fn(pure)]
     pub fn instance_get(evm: &mut Evm, path: &str) -> Dynamic {
         let fields = evm.0.instance_get(path);
@@ -232,6 +233,7 @@ pub(crate) mod given {
     use rhai::Map;
 
     use crate::model::value::MASKED;
+    use crate::model::value::Value;
     use crate::script::convert;
     use crate::script::evm::AutomateObject;
     use crate::script::evm::EventHandle;
@@ -291,6 +293,12 @@ pub(crate) mod given {
         Ok(object.host.decrypt(&object.object, name)?)
     }
 
+    /// Whether an attribute is a password.
+    #[rhai_fn(pure)]
+    pub fn is_encrypted(object: &mut AutomateObject, name: &str) -> bool {
+        matches!(object.host.attribute(&object.object, name), Value::Password(_))
+    }
+
     /// The object's path, its domain included; also what `to_string` gives.
     #[rhai_fn(name = "name", name = "to_string", pure)]
     pub fn name(object: &mut AutomateObject) -> ImmutableString {
@@ -347,6 +355,7 @@ pub(crate) mod given {
     }
 
     /// A column or association of a record, as `vm.name`; `id` and `object_class` are those of every record.
+    /// `vm.normalized_name` is the name with `_` for whatever a path does not take.
     #[rhai_fn(index_get, pure)]
     pub fn record_column(record: &mut RecordView, name: &str) -> Dynamic {
         record.column(name)

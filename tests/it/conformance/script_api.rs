@@ -157,6 +157,36 @@ fn evm_reaches_objects_attributes_and_variables() {
             ),
             (
                 "7.1",
+                "evm.root.x = evm.instance_get(\"/Base/Lab/Top/T\");",
+                "{\"kid\":null,\"many\":null,\"n\":null,\"none\":null,\"one\":null}",
+            ),
+            (
+                "7.1",
+                "evm.root.x = evm.instance_find(\"/Base/Lab/Leaf/*\");",
+                "{\"a\":{\"c\":\"A\"},\"b\":{\"c\":null}}",
+            ),
+            (
+                "7.1",
+                "evm.root.x = evm.instance_find(\"/Base/Lab/Leaf/*\").b.keys();",
+                "[\"c\"]",
+            ),
+            (
+                "7.1",
+                "evm.root.x = evm.instance_get(\"/Base/Lab/Leaf/nope\") == ();",
+                "true",
+            ),
+            (
+                "7.2",
+                "evm.root.x = [evm.object.is_encrypted(\"own\"), evm.object.is_encrypted(\"absent\")];",
+                "[false,false]",
+            ),
+            (
+                "7.3",
+                "evm.root.x = [evm.vmdb(\"vm\", 5).normalized_name, evm.vmdb(\"vm\", 5).normalized_nothing == (), evm.vmdb(\"vm\", 5).normalized_token_password == ()];",
+                "[\"web\",true,true]",
+            ),
+            (
+                "7.1",
                 "evm.root.x = evm.instance_find(\"/Base/Lab/Leaf/?\").keys();",
                 "[\"a\",\"b\"]",
             ),
