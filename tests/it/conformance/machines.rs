@@ -173,6 +173,59 @@ fn the_worked_example() {
                 "s2=METHOD::stop8",
                 "t:main@s1 t:exit@s1 stop8:main@s2 -> none",
             ),
+            // What one step asks for, the next one may take back.
+            (
+                "5.2",
+                "s2.on_entry=skip",
+                "t:main@s1 t:exit@s1 skip:entry@s2 t:main@s3 -> /ok",
+            ),
+            (
+                "5.3",
+                "s2.on_exit=skip",
+                "t:main@s1 t:exit@s1 t:main@s2 skip:exit@s2 t:main@s3 -> /ok",
+            ),
+            (
+                "5.3",
+                "s2.on_exit=rst",
+                "t:main@s1 t:exit@s1 t:main@s2 rst:exit@s2 -> s1/retry",
+            ),
+            (
+                "5.3",
+                "s2.on_exit=cont",
+                "t:main@s1 t:exit@s1 t:main@s2 cont:exit@s2 -> s2/continue",
+            ),
+            (
+                "5.2",
+                "s1=METHOD::go3 & s1.on_exit=go2",
+                "go3:main@s1 go2:exit@s1 t:main@s2 t:exit@s2 t:main@s3 -> /ok",
+            ),
+            ("5.2", "s1.on_exit=go3", "t:main@s1 go3:exit@s1 t:main@s3 -> /ok"),
+            (
+                "5.5",
+                "s1.on_entry=go1",
+                "go1:entry@s1 t:main@s1 t:exit@s1 -> s1/ok",
+            ),
+            (
+                "5.2",
+                "s2=METHOD::rty & s2.on_exit=ok",
+                "t:main@s1 t:exit@s1 rty:main@s2 ok:exit@s2 t:main@s3 -> /ok",
+            ),
+            (
+                "5.2",
+                "s3=METHOD::skip",
+                "t:main@s1 t:exit@s1 t:main@s2 t:exit@s2 skip:main@s3 -> /ok",
+            ),
+            ("5.2", "s1=METHOD::rst", "rst:main@s1 t:exit@s1 -> s1/retry"),
+            (
+                "C122",
+                "s2.on_exit=stop8",
+                "t:main@s1 t:exit@s1 t:main@s2 stop8:exit@s2 -> none",
+            ),
+            (
+                "C122",
+                "s2=METHOD::bad & s2.on_error=stop8",
+                "t:main@s1 t:exit@s1 bad:main@s2 stop8:error@s2 -> none",
+            ),
             (
                 "C122",
                 "s2.on_entry=stop8",
@@ -231,6 +284,46 @@ fn errors_and_what_on_error_makes_of_them() {
                 "C111",
                 "s2.on_entry=bad",
                 "t:main@s1 t:exit@s1 bad:entry@s2 t:error@s2 -> s2/error",
+            ),
+            (
+                "C111",
+                "s2.on_entry=bad & s2.on_error=cont",
+                "t:main@s1 t:exit@s1 bad:entry@s2 cont:error@s2 t:main@s3 -> /ok",
+            ),
+            (
+                "C111",
+                "s2.on_entry=throws",
+                "t:main@s1 t:exit@s1 throws:entry@s2 t:error@s2 -> s2/error",
+            ),
+            (
+                "C111",
+                "s2.on_entry=abort16",
+                "t:main@s1 t:exit@s1 abort16:entry@s2 t:error@s2 -> s2/error",
+            ),
+            (
+                "C112",
+                "s2.on_exit=throws",
+                "t:main@s1 t:exit@s1 t:main@s2 throws:exit@s2 -> s2/error",
+            ),
+            (
+                "5.5",
+                "s2=METHOD::bad & s2.on_error=abort16",
+                "t:main@s1 t:exit@s1 bad:main@s2 abort16:error@s2 -> s2/error",
+            ),
+            (
+                "5.5",
+                "s2=METHOD::bad & s2.on_error=throws",
+                "t:main@s1 t:exit@s1 bad:main@s2 throws:error@s2 -> s2/error",
+            ),
+            (
+                "5.5",
+                "s2=METHOD::abort16 & s2.on_error=cont",
+                "t:main@s1 t:exit@s1 abort16:main@s2 cont:error@s2 t:main@s3 -> /ok",
+            ),
+            (
+                "5.5",
+                "s3=METHOD::bad & s3.on_error=cont",
+                "t:main@s1 t:exit@s1 t:main@s2 t:exit@s2 bad:main@s3 cont:error@s3 -> /ok",
             ),
             (
                 "C111",

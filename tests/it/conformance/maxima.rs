@@ -56,6 +56,72 @@ fn maxima_end_a_state() {
     assert_eq!(unlimited["root"]["attributes"]["ae_state_retries"], 7);
 }
 
+/// How many times the second state ran, and the end, over as many deliveries as it takes.
+fn tries(question: &str) -> String {
+    let changes: Vec<&str> = question.split(" & ").collect();
+    let document = flow(&changes).deliveries("/Lab/Flow/f", 12);
+    let deliveries = document["deliveries"].as_array().unwrap();
+    let mains = deliveries.iter().map(|delivery| {
+        let calls = calls(delivery);
+        calls.split(' ').filter(|call| call.ends_with(":main@s2")).count()
+    });
+    let own = &document["root"]["attributes"];
+    format!(
+        "{} of {}: {}/{}",
+        mains.sum::<usize>(),
+        deliveries.len(),
+        own["ae_state"].as_str().unwrap(),
+        own["ae_result"].as_str().unwrap()
+    )
+}
+
+#[test]
+fn a_state_runs_once_more_than_it_may_be_retried() {
+    check(
+        &[
+            ("5.6", "s2=METHOD::rty & s2.max_retries=0", "1 of 2: s2/error"),
+            ("5.6", "s2=METHOD::rty & s2.max_retries=1", "2 of 3: s2/error"),
+            ("5.6", "s2=METHOD::rty & s2.max_retries=3", "4 of 5: s2/error"),
+            ("5.6", "s2=METHOD::rty & s2.max_retries=", "12 of 12: s2/retry"),
+            ("5.6", "s2=METHOD::rty & s2.max_retries=two", "1 of 2: s2/error"),
+            ("5.6", "s2=METHOD::rty & s2.max_retries=2x", "3 of 4: s2/error"),
+            ("5.6", "s2=METHOD::asy & s2.max_retries=2", "3 of 4: s2/error"),
+            ("5.6", "s2.on_exit=rty & s2.max_retries=2", "3 of 4: s2/error"),
+            // A state that has nothing to do is never too long at it.
+            (
+                "G38",
+                "s2=# off & s2.on_exit=rty & s2.max_retries=2",
+                "0 of 12: s2/retry",
+            ),
+            (
+                "5.5",
+                "s2=METHOD::rty & s2.max_retries=1 & s2.on_error=cont",
+                "2 of 3: /ok",
+            ),
+            (
+                "5.6",
+                "s2=METHOD::aff & s2.max_time=2.minutes",
+                "4 of 5: s2/error",
+            ),
+            ("5.7", "s2=METHOD::aff & s2.max_time=90", "3 of 4: s2/error"),
+            (
+                "5.7",
+                "s2=METHOD::aff & s2.max_time=1.5.minutes",
+                "3 of 4: s2/error",
+            ),
+            ("5.7", "s2=METHOD::aff & s2.max_time=", "12 of 12: s2/retry"),
+            (
+                "5.6",
+                "s2=METHOD::aff & s2.max_time=1.hour & s2.max_retries=1",
+                "2 of 3: s2/error",
+            ),
+            // A restart keeps its count and its start.
+            ("G30", "s2=METHOD::rst2 & s2.max_retries=2", "3 of 4: s2/error"),
+        ],
+        tries,
+    );
+}
+
 #[test]
 fn only_states_of_the_message_count() {
     let tree = Tree::default()

@@ -28,6 +28,17 @@ fn fixture_h() -> Tree {
     .method("need", &["q::string"], SHOW)
     .method("flg", &["flag::boolean"], SHOW)
     .method("caps", &["Q:=dflt"], SHOW)
+    .method(
+        "either",
+        &["v::null coalescing=${#zip} || ${Nope/P#x} || n ${#n}"],
+        SHOW,
+    )
+    .method(
+        "typed",
+        &["a::array=x,y", "f::float=1", "s::symbol=up", "t::time"],
+        SHOW,
+    )
+    .method("both", &["a::integer", "b:=${#a}"], SHOW)
     .method("fails", &[], "let x = 1;\nthrow \"broken\";")
     .method("ok", &[], "exit(MIQ_OK); evm.root.not_run = 1;")
     .method("warn", &[], "exit(MIQ_WARN)")
@@ -151,8 +162,54 @@ fn inputs_are_argument_attribute_or_default() {
             ("C93", "flg ?flag=false", "flag=false; flag=false"),
             ("C93", "flg ?flag=1", "flag=true; flag=true"),
             ("G42", "caps ?q=1", "Q='dflt'"),
+            ("4.7", "either", "v='n 9'"),
+            ("4.7", "either ?zip=90210", "v='90210'"),
+            ("4.7", "either(v => 'given') ?zip=90210", "v='given'"),
+            (
+                "6.3",
+                "typed(t => '2026-01-31 10:00:00')",
+                "a=[\"x\",\"y\"] f=1.0 s=':up' t='2026-01-31T10:00:00Z'",
+            ),
+            ("6.3", "typed", "abort MethodParmMissing"),
+            ("6.3", "both ?a=07", "a=7 b='7'; a=7"),
         ],
         inputs,
+    );
+}
+
+#[test]
+fn what_runs_is_known_to_the_method() {
+    let tree = Tree::default()
+        .domain("Base", 1)
+        .class("Lab/Deep/K", &["go:me~create,Ping=Show"])
+        .instance("one", &[])
+        .instance(".missing", &[])
+        .method(
+            "Show",
+            &[],
+            "evm.root.seen = [evm.current_namespace, evm.current_class, evm.current_instance, evm.current_message, evm.current_method];",
+        )
+        .class("Lab/Deep/R", &["kid:re=/Lab/Deep/K/ONE#Ping"])
+        .instance("r", &[]);
+    check_ends(
+        &tree,
+        &[
+            (
+                "7.1",
+                "/Lab/Deep/K/one",
+                "seen=[\"Base/Lab/Deep\",\"K\",\"one\",\"create\",\"show\"]",
+            ),
+            (
+                "7.1",
+                "/base/lab/deep/k/Ghost",
+                "_missing_instance='Ghost' seen=[\"Base/Lab/Deep\",\"k\",\"Ghost\",\"create\",\"show\"]",
+            ),
+            (
+                "7.1",
+                "/Lab/Deep/R/r",
+                "seen=[\"Base/Lab/Deep\",\"K\",\"ONE\",\"ping\",\"show\"]",
+            ),
+        ],
     );
 }
 

@@ -5,6 +5,7 @@ mod arguments;
 mod assertions;
 mod collects;
 mod domains;
+mod expressions;
 mod inheritance;
 mod loader;
 mod machines;

@@ -4,6 +4,10 @@ use crate::conformance::Tree;
 use crate::conformance::attributes;
 use crate::conformance::check;
 use crate::conformance::check_ends;
+use crate::conformance::ended;
+use crate::conformance::request;
+use crate::conformance::run;
+use switchboard::switchboard::SimulationRequest;
 
 fn fixture_b() -> Tree {
     let fields = [
@@ -80,10 +84,66 @@ fn each_datatype_converts_as_in_section_1_6() {
             ("row 8", "array|a,,b,,", "x=[\"a\",\"\",\"b\"]"),
             ("row 8", "array|[]", "x=[]"),
             ("row 9", "password|hunter2", "x='********'"),
+            ("row 2", "boolean|1.0", "x='1.0'"),
+            ("row 4", "Time|2026-01-31T10:00:00Z", "x='2026-01-31T10:00:00Z'"),
+            (
+                "row 4",
+                "time|2026-01-31T10:00:00+02:00",
+                "x='2026-01-31T08:00:00Z'",
+            ),
+            ("row 5", "Symbol|two words", "x=':two words'"),
+            ("row 6", "Integer|45", "x=45"),
+            ("row 6", "INTEGER|-45.9", "x=-45"),
+            ("row 6", "integer|+7", "x=7"),
+            ("row 7", "Float|1e3", "x=1000.0"),
+            ("row 7", "float|.5", "x=0.5"),
+            ("row 8", "array|[a,\tb]", "x=[\"a\",\"b\"]"),
+            ("row 8", "array| a , b ", "x=[\"a\",\"b\"]"),
             ("row 12", "string|12", "x='12'"),
             ("row 12", "null coalescing|a || b", "x='a'"),
         ],
         converted,
+    );
+}
+
+#[test]
+fn a_record_is_fetched_by_its_number() {
+    let fields = ["x:at:vm", "y:at:ems", "z:at:host=${#id}"];
+    let tree = Tree::default()
+        .domain("Base", 1)
+        .class("Lab/One", &fields)
+        .instance("vm", &["x=5"])
+        .instance("padded", &["x= 5 "])
+        .instance("blank", &["x= "])
+        .instance("none", &[])
+        .instance("absent", &["x=6"])
+        .instance("word", &["x=web"])
+        .instance("ems", &["y=2"])
+        .instance("given", &["z=${#id}"]);
+    let records = serde_json::json!({"Vm": {"5": {}}, "ExtManagementSystem": {"2": {}}, "Host": {"3": {}}});
+    let (switchboard, _) = tree.load();
+    check(
+        &[
+            ("row 10", "vm", "x={\"class\":\"Vm\",\"id\":5} z=''"),
+            ("row 10", "padded", "x={\"class\":\"Vm\",\"id\":5} z=''"),
+            ("row 1", "blank", "z=''"),
+            ("row 1", "none", "z=''"),
+            ("row 10", "absent", "abort ServiceNotFound"),
+            ("row 10", "word", "abort ServiceNotFound"),
+            (
+                "row 10",
+                "ems",
+                "y={\"class\":\"ExtManagementSystem\",\"id\":2} z=''",
+            ),
+            ("row 10", "given?id=3", "id='3' z={\"class\":\"Host\",\"id\":3}"),
+        ],
+        |instance| {
+            let request = SimulationRequest {
+                records: Some(records.clone()),
+                ..request(&format!("/Lab/One/{instance}"))
+            };
+            ended(&run(&switchboard, &request))
+        },
     );
 }
 
