@@ -33,8 +33,8 @@ use crate::handler::Handler;
 use crate::handler::HandlerConfig;
 use crate::handler::InventoryRecords;
 use crate::handler::Outbox;
+use crate::handler::RefreshWays;
 use crate::handler::Rules;
-use crate::handler::Streaming;
 use crate::model::clock::Clock;
 use crate::refresh::Refresher;
 use crate::refresh::RefresherConfig;
@@ -379,28 +379,18 @@ fn handler_config(settings: &Settings) -> Arc<HandlerConfig> {
         batch: settings.handler.batch,
         groups: settings.event_groups().clone(),
         task_final_events: settings.task_final_events().clone(),
-        streaming: Arc::new(streaming(settings)),
+        refresh_ways: Arc::new(RefreshWays::of_settings(settings)),
         blacklists: settings.blacklists().clone(),
         ..HandlerConfig::default()
     })
-}
-
-fn streaming(settings: &Settings) -> Streaming {
-    let named = settings
-        .refreshes()
-        .map(|(ems_type, refresh)| (ems_type.to_owned(), refresh.streaming_refresh));
-    Streaming {
-        others: settings.refresh_of_others().streaming_refresh,
-        named: named.collect(),
-    }
 }
 
 /// Where simulations look records up: as the handler does, with the settings of the moment.
 fn records_now(vmdb: &Vmdb, settings: &ActiveSettings) -> RecordsNow {
     let (vmdb, settings) = (vmdb.clone(), settings.clone());
     Box::new(move || {
-        let streaming = Arc::new(streaming(&settings.take()));
-        Arc::new(InventoryRecords::new(vmdb.clone(), streaming))
+        let ways = Arc::new(RefreshWays::of_settings(&settings.take()));
+        Arc::new(InventoryRecords::new(vmdb.clone(), ways))
     })
 }
 

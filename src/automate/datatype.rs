@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::automate::error::Ae;
 use crate::automate::error::AeError;
-use crate::automate::records::Records;
 use crate::automate::secret;
+use crate::model::records::Records;
 use crate::model::value::Value;
 use crate::model::written_time;
 

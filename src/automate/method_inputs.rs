@@ -9,6 +9,7 @@ use crate::automate::field;
 use crate::automate::method::Inputs;
 use crate::automate::records;
 use crate::automate::workspace::Workspace;
+use crate::model::records::Records;
 use crate::model::value::Value;
 
 impl Workspace {
@@ -52,7 +53,7 @@ impl Workspace {
             let datatype = field::datatype(field.datatype.as_ref(), |class| {
                 records::is_class(&*self.env.records, class)
             });
-            let convert = |value: Value, records: &dyn records::Records| match &datatype {
+            let convert = |value: Value, records: &dyn Records| match &datatype {
                 Some(datatype) => datatype.convert(value, records),
                 None => Ok(value),
             };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::cli::error::CliError;
 use crate::cli::options::GlobalOptions;
 use crate::handler::InventoryRecords;
+use crate::handler::RefreshWays;
 use crate::model::clock::Clock;
 use crate::model::clock::Timestamp;
 use crate::model::ems::Ems;
@@ -71,7 +72,8 @@ impl GlobalOptions {
         if self.database.is_none() {
             return Ok(None);
         }
-        let records = InventoryRecords::new(self.existing_database()?, Arc::default());
+        let ways = RefreshWays::of_settings(&self.settings()?.0);
+        let records = InventoryRecords::new(self.existing_database()?, Arc::new(ways));
         Ok(Some(Arc::new(records)))
     }
 }

@@ -141,9 +141,11 @@ const COLUMNS: [Column; 7] = [
 
 fn row(refresh: &Refresh) -> Vec<String> {
     let what = match &refresh.full {
+        Some(reason) if refresh.widened => {
+            format!("everything, for {}: {reason}", targets(refresh.targets))
+        }
         Some(reason) => format!("everything: {reason}"),
-        None if refresh.targets == 1 => "1 target".to_owned(),
-        None => format!("{} targets", refresh.targets),
+        None => targets(refresh.targets),
     };
     vec![
         refresh.id.to_string(),
@@ -154,6 +156,13 @@ fn row(refresh: &Refresh) -> Vec<String> {
         cell(refresh.requested_at),
         refresh.error.clone().unwrap_or_default(),
     ]
+}
+
+fn targets(count: u64) -> String {
+    match count {
+        1 => "1 target".to_owned(),
+        many => format!("{many} targets"),
+    }
 }
 
 fn show(
@@ -178,8 +187,16 @@ fn show(
         &format!("{} of {}, {}", refresh.id, refresh.ems, refresh.state.as_str()),
         out,
     )?;
-    if let Some(reason) = &refresh.full {
-        heading("full", reason, out)?;
+    match &refresh.full {
+        Some(reason) if refresh.widened => {
+            heading(
+                "full",
+                &format!("{reason}, for {}", targets(refresh.targets)),
+                out,
+            )?;
+        }
+        Some(reason) => heading("full", reason, out)?,
+        None => (),
     }
     if let Some(error) = &refresh.error {
         heading("error", error, out)?;

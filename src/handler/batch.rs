@@ -243,7 +243,7 @@ impl One<'_> {
         let context = Context {
             records: Arc::new(InventoryRecords::new(
                 self.vmdb.clone(),
-                self.config.streaming.clone(),
+                self.config.refresh_ways.clone(),
             )),
             now: self.vmdb.clock().now(),
             resume: retry.cloned(),

@@ -19,7 +19,8 @@ mod rules;
 pub use outbox::Outbox;
 pub use pulse::ThreadStatus;
 pub(crate) use records::InventoryRecords;
-pub use records::Streaming;
+pub use records::RefreshWay;
+pub use records::RefreshWays;
 pub use rules::Rules;
 
 use std::collections::BTreeMap;
@@ -86,8 +87,8 @@ pub struct HandlerConfig {
     pub groups: EventGroups,
     /// Which event types end tasks that began with which (`task_final_events`).
     pub task_final_events: BTreeMap<String, Vec<String>>,
-    /// Whose inventory needs no refresh.
-    pub streaming: Arc<Streaming>,
+    /// How inventory is kept up to date.
+    pub refresh_ways: Arc<RefreshWays>,
     /// Which events are not wanted of whom.
     pub blacklists: Arc<Blacklists>,
 }
@@ -102,7 +103,7 @@ impl Default for HandlerConfig {
             patience: Duration::from_secs(60),
             groups: EventGroups::default(),
             task_final_events: BTreeMap::new(),
-            streaming: Arc::default(),
+            refresh_ways: Arc::default(),
             blacklists: Arc::default(),
         }
     }

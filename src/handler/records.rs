@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::model::ems::Ems;
+use crate::model::ems::EmsId;
 use crate::model::event::EmsEvent;
 use crate::model::event::EventId;
 use crate::model::inventory::InventoryObject;
 use crate::model::value::Record;
 use crate::model::value::Value;
+use crate::settings::RefreshSettings;
+use crate::settings::Settings;
 use crate::switchboard::Records;
 use crate::switchboard::RefreshProgress;
 use crate::vmdb::EventRefresh;
@@ -16,7 +20,7 @@ use crate::vmdb::RefreshState;
 use crate::vmdb::Vmdb;
 
 /// Which association holds the records of a class.
-const ASSOCIATIONS: [(&str, &str, &[&str]); 8] = [
+const ASSOCIATIONS: [(&str, &str, &[&str]); 25] = [
     ("Vm", "vms", &["VmOrTemplate"]),
     ("MiqTemplate", "miq_templates", &["VmOrTemplate"]),
     ("Host", "hosts", &[]),
@@ -25,26 +29,94 @@ const ASSOCIATIONS: [(&str, &str, &[&str]); 8] = [
     ("CloudVolume", "cloud_volumes", &[]),
     ("CloudNetwork", "cloud_networks", &[]),
     ("OrchestrationStack", "orchestration_stacks", &[]),
+    ("CloudSubnet", "cloud_subnets", &[]),
+    ("CloudTenant", "cloud_tenants", &[]),
+    ("CloudVolumeSnapshot", "cloud_volume_snapshots", &[]),
+    ("ContainerGroup", "container_groups", &[]),
+    ("ContainerNode", "container_nodes", &[]),
+    ("ContainerProject", "container_projects", &[]),
+    ("ContainerReplicator", "container_replicators", &[]),
+    ("Flavor", "flavors", &[]),
+    ("FloatingIp", "floating_ips", &[]),
+    ("LoadBalancer", "load_balancers", &[]),
+    ("NetworkPort", "network_ports", &[]),
+    ("NetworkRouter", "network_routers", &[]),
+    ("PhysicalServer", "physical_servers", &[]),
+    ("PhysicalStorage", "physical_storages", &[]),
+    ("ResourcePool", "resource_pools", &[]),
+    ("SecurityGroup", "security_groups", &[]),
+    ("Storage", "storages", &[]),
 ];
 
 /// The inventory of a database, as rules look into it, and how its refreshes fare.
 pub(crate) struct InventoryRecords {
     vmdb: Vmdb,
-    streaming: Arc<Streaming>,
+    ways: Arc<RefreshWays>,
 }
 
-/// Which providers keep their inventory up to date by themselves (`streaming_refresh`).
+/// How inventory is kept up to date, provider by provider (`ems_refresh`), as far as rules have to know.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Streaming {
+pub struct RefreshWays {
     /// What holds for those that are not named.
-    pub others: bool,
+    pub others: RefreshWay,
     /// What holds for those that are.
-    pub named: BTreeMap<String, bool>,
+    pub named: BTreeMap<String, RefreshWay>,
+}
+
+/// How the inventory of one provider is kept up to date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefreshWay {
+    /// By the provider itself (`streaming_refresh`).
+    pub is_streaming: bool,
+    /// Object by object, where single ones are asked for (`allow_targeted_refresh`).
+    pub is_targeted: bool,
+}
+
+impl Default for RefreshWay {
+    fn default() -> Self {
+        Self {
+            is_streaming: false,
+            is_targeted: true,
+        }
+    }
+}
+
+impl RefreshWays {
+    /// As the settings say it.
+    pub(crate) fn of_settings(settings: &Settings) -> Self {
+        let way = |refresh: &RefreshSettings| RefreshWay {
+            is_streaming: refresh.streaming_refresh,
+            is_targeted: refresh.allow_targeted_refresh,
+        };
+        let named = settings.refreshes();
+        Self {
+            others: way(settings.refresh_of_others()),
+            named: named
+                .map(|(ems_type, refresh)| (ems_type.to_owned(), way(refresh)))
+                .collect(),
+        }
+    }
+
+    fn of(&self, provider: &str) -> RefreshWay {
+        self.named.get(provider).copied().unwrap_or(self.others)
+    }
 }
 
 impl InventoryRecords {
-    pub(crate) fn new(vmdb: Vmdb, streaming: Arc<Streaming>) -> Self {
-        Self { vmdb, streaming }
+    pub(crate) fn new(vmdb: Vmdb, ways: Arc<RefreshWays>) -> Self {
+        Self { vmdb, ways }
+    }
+
+    fn manager(&self, id: i64) -> Option<Arc<dyn Record>> {
+        let managers = self.managers();
+        let found = managers.into_iter().find(|ems| ems.id == EmsId(id))?;
+        Some(found)
+    }
+
+    fn managers(&self) -> Vec<Arc<Ems>> {
+        let managers = self.vmdb.ems_list();
+        let managers = managers.inspect_err(|error| tracing::warn!(%error, "Managers could not be read."));
+        managers.unwrap_or_default()
     }
 
     fn rows(class: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -61,6 +133,14 @@ impl InventoryRecords {
 
 impl Records for InventoryRecords {
     fn find(&self, class: &str, id: i64) -> Option<Arc<dyn Record>> {
+        match class {
+            "ExtManagementSystem" => return self.manager(id),
+            "EventStream" | "EmsEvent" => {
+                let event = self.event(EventId(id))?;
+                return Some(event);
+            }
+            _inventory => (),
+        }
         let object = self.vmdb.with_inventory(|inventory| inventory.by_id(id));
         let object = object
             .inspect_err(|error| tracing::warn!(%error, class, id, "A record could not be read."))
@@ -71,6 +151,13 @@ impl Records for InventoryRecords {
 
     fn all(&self, class: &str) -> Vec<Arc<dyn Record>> {
         let mut records: Vec<Arc<dyn Record>> = Vec::new();
+        if class == "ExtManagementSystem" {
+            return self
+                .managers()
+                .into_iter()
+                .map(|ems| ems as Arc<dyn Record>)
+                .collect();
+        }
         for (class, association) in Self::rows(class) {
             let objects = self
                 .vmdb
@@ -91,6 +178,13 @@ impl Records for InventoryRecords {
         Self::rows(class).next().is_some()
     }
 
+    fn event(&self, id: EventId) -> Option<Arc<EmsEvent>> {
+        let shown = self.vmdb.event_show(id);
+        let shown =
+            shown.inspect_err(|error| tracing::warn!(%error, event = id.0, "An event could not be read."));
+        Some(Arc::new(shown.ok()??.stored.event))
+    }
+
     fn refresh_of(&self, event: EventId) -> Option<RefreshProgress> {
         // What cannot be read now is looked at again with the next retry.
         let unreadable = |error| RefreshProgress::Open(format!("it could not be looked up: {error}"));
@@ -106,8 +200,11 @@ impl Records for InventoryRecords {
     }
 
     fn is_streaming(&self, provider: &str) -> bool {
-        let named = self.streaming.named.get(provider);
-        named.copied().unwrap_or(self.streaming.others)
+        self.ways.of(provider).is_streaming
+    }
+
+    fn allows_targeted_refresh(&self, provider: &str) -> bool {
+        self.ways.of(provider).is_targeted
     }
 }
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::value::{Record, Value};
+
 /// The number of a managed provider in the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -32,4 +34,26 @@ pub struct Ems {
     pub credentials: Option<String>,
     /// Whether it takes part: a disabled one keeps its rows and has no catcher.
     pub enabled: bool,
+}
+
+/// A manager as rules see it. Where its credentials are is nothing that a rule has to know.
+impl Record for Ems {
+    fn class(&self) -> Arc<str> {
+        Arc::from("ExtManagementSystem")
+    }
+
+    fn id(&self) -> Option<i64> {
+        Some(self.id.0)
+    }
+
+    fn column(&self, name: &str) -> Option<Value> {
+        match name {
+            "id" => Some(Value::Int(self.id.0)),
+            "name" => Some(Value::Text(self.name.clone())),
+            "type" | "emstype" | "provider" => Some(Value::Text(self.provider.clone())),
+            "url" => Some(self.url.as_deref().map_or(Value::Null, Value::text)),
+            "enabled" => Some(Value::Bool(self.enabled)),
+            _other => None,
+        }
+    }
 }

@@ -23,6 +23,7 @@ pub mod inventory;
 pub mod json;
 pub mod metric;
 pub mod origin;
+pub mod records;
 pub mod relation;
 pub mod rule_tree;
 pub mod target;

@@ -180,6 +180,10 @@ impl Runner {
             Plan::Collect(scope, reason) => {
                 if let Some(reason) = reason {
                     info!(ems = %refresh.ems.name, refresh = %refresh.id, reason, "Reading everything.");
+                    if refresh.full.is_none() {
+                        // For people who look; it is written before whatever the refresh writes.
+                        drop(self.config.vmdb.refresh_widened(refresh.id, reason).submit());
+                    }
                 }
                 scope
             }

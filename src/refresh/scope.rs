@@ -45,9 +45,12 @@ pub(crate) fn plan(
         _targets if collects.everything && !collects.targets => {
             full("the provider's collector reads everything only".to_owned())
         }
-        _targets if collects.everything && threshold <= count => full(format!(
-            "{count} targets, and from {threshold} on everything is read"
-        )),
+        _targets if collects.everything && threshold <= count => {
+            let targets = if count == 1 { "target" } else { "targets" };
+            full(format!(
+                "{count} {targets}, and from {threshold} on everything is read"
+            ))
+        }
         _targets if collects.targets => Ok(Plan::Collect(
             RefreshScope::Targets(refresh.targets.clone()),
             None,

@@ -14,8 +14,8 @@ pub use simulation::SimulationRequest;
 pub use source_class::EVENT_SOURCES;
 pub use source_class::SourceClass;
 
-pub use crate::automate::records::Records;
-pub use crate::automate::records::RefreshProgress;
+pub use crate::model::records::Records;
+pub use crate::model::records::RefreshProgress;
 pub use crate::provider::Admission;
 pub use crate::provider::Collects;
 pub use crate::provider::ParseError;

@@ -42,7 +42,7 @@ impl Vmdb {
     pub fn events_done(&self, events: &[EventId]) -> Result<Vec<EventDone>, VmdbError> {
         self.read(|transaction| {
             let mut refresh = transaction.prepare_cached(
-                "SELECT q.id, q.finished_at IS NOT NULL AND q.error IS NULL, q.error, q.full_reason IS NOT NULL, q.changes \
+                "SELECT q.id, q.finished_at IS NOT NULL AND q.error IS NULL, q.error, ifnull(q.full_reason, q.widened) IS NOT NULL, q.changes \
                  FROM event_refreshes r JOIN refresh_queue a ON a.id = r.refresh_id \
                  JOIN refresh_queue q ON q.id = ifnull(a.merged_into, a.id) \
                  WHERE r.event_id = ?1 ORDER BY r.refresh_id DESC LIMIT 1",

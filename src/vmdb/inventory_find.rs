@@ -138,7 +138,7 @@ impl Vmdb {
         self.read(|transaction| {
             let mut query = transaction.prepare_cached(
                 "SELECT max(r.finished_at) FROM inventory_objects o, \
-                 (SELECT id, full_reason, finished_at FROM refresh_queue \
+                 (SELECT id, ifnull(full_reason, widened) AS full_reason, finished_at FROM refresh_queue \
                   WHERE ems_id = (SELECT ems_id FROM inventory_objects WHERE id = ?1) AND state = 2 \
                   ORDER BY id DESC LIMIT ?2) r \
                  WHERE o.id = ?1 AND (r.full_reason IS NOT NULL OR EXISTS (SELECT 1 FROM refresh_targets t \

@@ -45,6 +45,9 @@ pub struct Refresh {
     pub state: RefreshState,
     /// Set: the whole manager, and why.
     pub full: Option<String>,
+    /// Whether only targets were asked for, and everything is read all the same, as `full` says.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub widened: bool,
     /// How many objects are to be looked at.
     pub targets: u64,
     /// How many events asked for it.
@@ -98,10 +101,10 @@ pub struct ShownRefresh {
     pub event_ids: Vec<EventId>,
 }
 
-const COLUMNS: &str = "r.id, r.ems_id, r.state, r.full_reason, \
+const COLUMNS: &str = "r.id, r.ems_id, r.state, ifnull(r.full_reason, r.widened), \
      (SELECT count(*) FROM refresh_targets t WHERE t.refresh_id = r.id), \
      (SELECT count(*) FROM event_refreshes e WHERE e.refresh_id = r.id), \
-     r.requested_at, r.due, r.started_at, r.finished_at, r.attempts, r.error, r.progress, r.changes, r.merged_into FROM refresh_queue r";
+     r.requested_at, r.due, r.started_at, r.finished_at, r.attempts, r.error, r.progress, r.changes, r.merged_into, r.full_reason IS NULL AND r.widened IS NOT NULL FROM refresh_queue r";
 
 impl Vmdb {
     /// Refreshes, the newest first.
@@ -204,6 +207,7 @@ fn read(row: &Row<'_>, name: impl Fn(EmsId) -> Arc<str>) -> rusqlite::Result<Ref
             .get::<_, Option<String>>(13)?
             .and_then(|changes| serde_json::from_str(&changes).ok()),
         merged_into: row.get::<_, Option<i64>>(14)?.map(RefreshId),
+        widened: row.get(15)?,
     })
 }
 

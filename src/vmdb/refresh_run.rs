@@ -122,7 +122,8 @@ impl Vmdb {
             moment.now = transaction.now;
             transaction.first(
                 &format!(
-                    "UPDATE refresh_queue SET state = 1, started_at = ?1, attempts = attempts + 1, progress = NULL \
+                    "UPDATE refresh_queue SET state = 1, started_at = ?1, attempts = attempts + 1, progress = NULL, \
+                     widened = NULL \
                      WHERE id = (SELECT r.id FROM refresh_queue r JOIN ext_management_systems e ON e.id = r.ems_id \
                      WHERE {MAY_BEGIN} ORDER BY r.requested_at, r.id LIMIT 1) \
                      RETURNING id, ems_id, full_reason, attempts"
@@ -192,6 +193,17 @@ impl Vmdb {
             transaction.execute(
                 "UPDATE refresh_queue SET progress = ?2 WHERE id = ?1",
                 params![id.0, progress],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Notes why this try of a refresh reads everything, although only targets were asked for.
+    pub fn refresh_widened(&self, id: RefreshId, reason: String) -> Request<()> {
+        self.request(1, move |transaction| {
+            transaction.execute(
+                "UPDATE refresh_queue SET widened = ?2 WHERE id = ?1 AND full_reason IS NULL",
+                params![id.0, reason],
             )?;
             Ok(())
         })

@@ -16,6 +16,8 @@ use switchboard::model::event::EventClass;
 use switchboard::model::event::EventHash;
 use switchboard::model::event::EventId;
 use switchboard::model::event::FullData;
+use switchboard::model::target::ManagerRef;
+use switchboard::model::target::Target;
 use switchboard::model::value::Record;
 use switchboard::model::value::Value;
 use switchboard::switchboard::Context;
@@ -23,6 +25,8 @@ use switchboard::switchboard::Records;
 use switchboard::switchboard::RefreshProgress;
 use switchboard::switchboard::Switchboard;
 use switchboard::vmdb::EventFilter;
+use switchboard::vmdb::RefreshRequest;
+use switchboard::vmdb::RefreshState;
 
 use crate::awesome_cloud::Change;
 use crate::awesome_cloud::Kind;
@@ -95,6 +99,7 @@ struct Told {
     progress: Mutex<Vec<RefreshProgress>>,
     first: Option<Arc<EmsEvent>>,
     is_streaming: bool,
+    is_read_whole: bool,
 }
 
 impl Records for Told {
@@ -122,6 +127,11 @@ impl Records for Told {
     fn is_streaming(&self, provider: &str) -> bool {
         assert_eq!(provider, "awesome_cloud");
         self.is_streaming
+    }
+
+    fn allows_targeted_refresh(&self, provider: &str) -> bool {
+        assert_eq!(provider, "awesome_cloud");
+        !self.is_read_whole
     }
 }
 
@@ -398,6 +408,82 @@ fn a_provider_that_streams_its_inventory_is_asked_for_no_refresh() {
     managed.cloud.change_by_chance(1);
     managed.until_quiet();
     assert!(managed.refreshes().is_empty(), "{:?}", managed.refreshes());
+}
+
+#[test]
+fn where_single_objects_are_not_read_the_target_parser_is_not_asked() {
+    let why = "`allow_targeted_refresh` is off for this provider, so the whole manager is refreshed";
+    for (path, event, expected) in [
+        // The parser finds nothing in this one, and nobody asks it.
+        (
+            "/System/event_handlers/refresh",
+            event("com.awesomecloud.vm.update", &[]),
+            format!("[all]; {why}"),
+        ),
+        (
+            "/System/event_handlers/refresh",
+            event("com.awesomecloud.vm.update", &[("vm_ems_ref", "vm-1")]),
+            format!("[all]; {why}"),
+        ),
+        // What a rule names is asked for as ever; the refresh then reads everything.
+        (
+            "/System/event_handlers/event_action_refresh?target=src_vm",
+            event("com.awesomecloud.vm.update", &[("vm_ems_ref", "vm-1")]),
+            "[vms vm-1]".to_owned(),
+        ),
+    ] {
+        let by_test = Told {
+            is_read_whole: true,
+            ..Told::default()
+        };
+        let found = told(&runs(&one_rule(path), &event, by_test)[0]);
+        assert_eq!(found, expected, "{path}");
+    }
+}
+
+#[test]
+fn a_refresh_that_reads_more_than_was_asked_for_says_so() {
+    let cases = [
+        (
+            "  :awesome_cloud:\n    :allow_targeted_refresh: false\n",
+            "`allow_targeted_refresh` is off for this provider",
+        ),
+        (
+            "  :full_refresh_threshold: 1\n",
+            "1 target, and from 1 on everything is read",
+        ),
+    ];
+    for (settings, why) in cases {
+        let managed = Managed::start(2, settings);
+        managed.until_read();
+        let target = Target::new("vms", ManagerRef::ems_ref("vm-1"));
+        let asked = RefreshRequest {
+            ems_id: managed.ems.id,
+            targets: vec![target],
+            full: None,
+        };
+        let id = managed.vmdb().queue_refresh(&asked).wait().unwrap();
+        let shown = || managed.vmdb().refresh_show(id).unwrap().unwrap();
+        managed.until("it is done", || shown().refresh.state == RefreshState::Done);
+        let shown = shown();
+        assert_eq!(shown.refresh.full.as_deref(), Some(why));
+        assert!(shown.refresh.widened && shown.refresh.targets == 1 && shown.requested.len() == 1);
+        // One that was asked for as a whole is not wider than that.
+        let first = managed.refreshes().pop().unwrap();
+        assert!(first.full.is_some() && !first.widened, "{first:?}");
+        let told = managed.project.run("refresh list --database sqlite:test.db");
+        assert!(
+            told.contains(&format!("everything, for 1 target: {why}")),
+            "{told}"
+        );
+        let told = managed
+            .project
+            .run(&format!("refresh show {id} --database sqlite:test.db"));
+        assert!(told.contains(&format!("{why}, for 1 target\n")), "{told}");
+        let api = managed.get(&format!("/api/refreshes/{id}"));
+        assert_eq!(api["full"], why, "{api}");
+        assert_eq!(api["widened"], true, "{api}");
+    }
 }
 
 #[test]

@@ -6,17 +6,18 @@ use std::sync::Arc;
 use crate::automate::builtin::event::ems_event;
 use crate::automate::error::Ae;
 use crate::automate::error::AeError;
-use crate::automate::records::RefreshProgress;
 use crate::automate::workspace::Workspace;
 use crate::model::delivery::Effect;
 use crate::model::delivery::StepKind;
 use crate::model::event::EmsEvent;
+use crate::model::records::RefreshProgress;
 use crate::model::target::ManagerRef;
 use crate::model::target::RefreshWanted;
 use crate::model::target::Target;
 use crate::model::target::TargetCollection;
 use crate::model::value::Value;
 use crate::model::value::ValueMap;
+use crate::provider::Provider;
 
 /// The state variable that remembers what was asked for and is waited for.
 const ASKED: &str = "refresh_sync";
@@ -58,6 +59,14 @@ enum Wanted {
 pub(crate) fn refresh(workspace: &mut Workspace, _: usize, name: &str, _: &ValueMap) -> Ae<Value> {
     let event = ems_event(workspace, name)?;
     if is_streaming(workspace, &event) {
+        return Ok(Value::Bool(true));
+    }
+    if is_read_whole(workspace, &event) {
+        let reason = "`allow_targeted_refresh` is off for this provider, so the whole manager is refreshed";
+        workspace.state.note = Some(reason.to_owned());
+        workspace.state.effects.push(Effect::QueueFullRefresh {
+            reason: reason.into(),
+        });
         return Ok(Value::Bool(true));
     }
     let (env, view) = (workspace.env.clone(), workspace.env.event.clone());
@@ -202,6 +211,19 @@ fn wanted(event: &EmsEvent, word: &str) -> Ae<Wanted> {
         let reason = format!("the event names nothing for `{word}`, so the whole manager is refreshed");
         Wanted::WholeManager(reason.into())
     }))
+}
+
+/// Whether this manager is read whole by settings; not where its collector reads single objects only.
+fn is_read_whole(workspace: &Workspace, event: &EmsEvent) -> bool {
+    let Some(ems) = &event.ems else { return false };
+    let collects = workspace
+        .env
+        .provider
+        .as_ref()
+        .map(Provider::collects)
+        .unwrap_or_default();
+    !workspace.env.records.allows_targeted_refresh(&ems.provider)
+        && (collects.everything || !collects.targets)
 }
 
 /// A provider that streams its inventory needs no refresh (4.5, 1); says so.

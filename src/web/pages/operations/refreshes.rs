@@ -48,6 +48,9 @@ pub(crate) fn draw(shell: &Shell, seen: &Seen) -> Markup {
 
 fn row(shell: &Shell, seen: &Seen, refresh: &Refresh) -> Markup {
     let what = match (&refresh.full, refresh.targets) {
+        (Some(_), targets) if refresh.widened => {
+            format!("everything, for {}", words::counted(targets, "target", "targets"))
+        }
         (Some(_), _) => "everything".to_owned(),
         (None, targets) => words::counted(targets, "target", "targets"),
     };
