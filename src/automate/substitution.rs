@@ -163,7 +163,14 @@ impl Workspace {
     /// Calls a chain; what fails gives nothing, and the log says so (4.11).
     fn chained(&self, mut value: Value, steps: &[ChainStep], reference: &Reference) -> Value {
         for step in steps {
-            match chain::call(&value, step) {
+            let related = |why| match &value {
+                Value::Record(record) if self.is_event(&**record) => {
+                    let view = self.env.event.as_ref();
+                    view.and_then(|view| view.association(&step.name)).ok_or(why)
+                }
+                _other => Err(why),
+            };
+            match chain::call(&value, step).or_else(related) {
                 Ok(next) => value = next,
                 Err(why) => {
                     tracing::warn!(reference = %reference.written, why, "A reference gave nothing.");

@@ -18,6 +18,7 @@ use crate::model::event::EventId;
 use crate::model::event_outcome::EventOutcome;
 use crate::vmdb;
 use crate::vmdb::Decided;
+use crate::vmdb::InventoryUpdate;
 use crate::vmdb::NewEffect;
 use crate::vmdb::NewRetry;
 use crate::vmdb::RefreshRequest;
@@ -46,7 +47,7 @@ pub(crate) struct Decision<'a> {
 pub(crate) fn apply(vmdb: &Vmdb, decision: Decision<'_>) -> Result<Decided, VmdbError> {
     let mut delivery = decision.delivery;
     let mut refreshes: BTreeMap<EmsId, RefreshRequest> = BTreeMap::new();
-    let mut outbox = Vec::new();
+    let (mut outbox, mut updates) = (Vec::new(), Vec::new());
     let lane = vmdb::effect_lane(decision.ems.id, decision.event, decision.hash);
     let run = decision.run;
     let mut unknown = Vec::new();
@@ -81,6 +82,10 @@ pub(crate) fn apply(vmdb: &Vmdb, decision: Decision<'_>) -> Result<Decided, Vmdb
                 lane: lane.clone(),
                 action: action.clone(),
             }),
+            Effect::UpdateInventory { id, attributes, .. } => updates.push(InventoryUpdate {
+                id: *id,
+                attributes: attributes.clone(),
+            }),
             // Recorded with the delivery; what it does is told there.
             Effect::Builtin { .. } => {}
         }
@@ -97,6 +102,7 @@ pub(crate) fn apply(vmdb: &Vmdb, decision: Decision<'_>) -> Result<Decided, Vmdb
         outcome: EventOutcome::of(decision.hash, &delivery),
         delivery,
         refreshes: refreshes.into_values().collect(),
+        updates,
         outbox,
         retry,
     })

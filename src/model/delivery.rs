@@ -89,6 +89,15 @@ pub enum Effect {
         /// For the trace and the list of refreshes.
         reason: Cow<'static, str>,
     },
+    /// Set attributes of one object of the inventory, until it is read again.
+    UpdateInventory {
+        /// Its class, `Vm` for example.
+        class: Arc<str>,
+        /// Its number.
+        id: i64,
+        /// What to set.
+        attributes: ValueMap,
+    },
     /// Something outside, sent after the commit and retried (`evm.deliver`).
     Outside {
         /// What the script described: `http`, `command`, `email` or `log`.

@@ -6,6 +6,7 @@
 
 pub mod ae_path;
 pub mod api_call;
+pub mod association;
 pub mod clock;
 pub mod counted_time;
 pub mod delivery;

@@ -10,7 +10,9 @@ use rhai::ImmutableString;
 use rhai::Map;
 use rhai::Module;
 
+use crate::model::association;
 use crate::model::event::EmsEvent;
+use crate::model::records::Records;
 use crate::model::target::TargetCollection;
 use crate::model::value::ObjectRef;
 use crate::model::value::Record;
@@ -148,18 +150,19 @@ pub(crate) struct SecretView(pub(crate) Secret);
 #[derive(Clone)]
 pub(crate) struct Inputs(pub(crate) Map);
 
-/// The event as scripts see it, with its parsed full data.
-#[derive(Debug)]
+/// The event as scripts see it, with its parsed full data and the objects that it is related to.
 pub(crate) struct EventView {
     event: Arc<EmsEvent>,
+    records: Arc<dyn Records>,
     full_data: OnceLock<Option<Arc<Document>>>,
 }
 
 impl EventView {
-    /// A view of an event; full data is parsed when it is first asked for.
-    pub(crate) fn new(event: Arc<EmsEvent>) -> Self {
+    /// A view of an event; full data is parsed, and objects are looked up, when they are asked for.
+    pub(crate) fn new(event: Arc<EmsEvent>, records: Arc<dyn Records>) -> Self {
         Self {
             event,
+            records,
             full_data: OnceLock::new(),
         }
     }
@@ -167,6 +170,23 @@ impl EventView {
     /// The event itself.
     pub(crate) fn event(&self) -> &Arc<EmsEvent> {
         &self.event
+    }
+
+    /// A key of its hash, a column, or an object that it is related to; none where there is no such name.
+    pub(crate) fn column(&self, name: &str) -> Option<Value> {
+        let event = &*self.event;
+        event
+            .column(name)
+            .or_else(|| visible_column(event, name))
+            .or_else(|| self.association(name))
+    }
+
+    /// The record of an association; nothing where it is not linked, none where there is no such association.
+    pub(crate) fn association(&self, name: &str) -> Option<Value> {
+        let association = association::find(name)?;
+        let id = self.event.links.get(association.column);
+        let record = id.and_then(|id| self.records.find(association.class, *id));
+        Some(record.map_or(Value::Null, Value::Record))
     }
 
     pub(crate) fn full_data(&self) -> Dynamic {
@@ -199,7 +219,7 @@ impl EventHandle {
         if name == "full_data" {
             return self.0.full_data();
         }
-        convert::plain(&self.0.event.column(name).unwrap_or_default())
+        convert::plain(&self.0.column(name).unwrap_or_default())
     }
 }
 

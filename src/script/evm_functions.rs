@@ -348,7 +348,10 @@ pub(crate) mod given {
         event.0.at(pointer)
     }
 
-    /// A key of the event hash or a column of the saved event, as `event.event_type`; `()` where it is absent.
+    /// A key of the event hash, a column of the saved event, or the record of an object that it is related to, as
+    /// `event.event_type` and `event.vm?.name`; `()` where it is absent. Records are `ems`, `vm` or `src_vm`, `dest_vm`,
+    /// `host` or `src_host`, `dest_host`, `ems_cluster`, `availability_zone`, `container_node`, `container_group`,
+    /// `container_replicator`, `physical_server` and `physical_storage`.
     #[rhai_fn(index_get, pure)]
     pub fn column(event: &mut EventHandle, name: &str) -> Dynamic {
         event.column(name)

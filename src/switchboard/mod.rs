@@ -195,7 +195,7 @@ impl Switchboard {
 
     /// Decides what to do about an event. Never fails: a fault, even a panic, is an error of the delivery.
     pub fn deliver_within(&self, event: &Arc<EmsEvent>, context: &Context) -> Delivery {
-        let view = Arc::new(EventView::new(event.clone()));
+        let view = Arc::new(EventView::new(event.clone(), context.records.clone()));
         let env = Arc::new(self.env(Some(&view), context));
         let run = || automate::deliver(env, &Entry::Event(&view), context.resume.as_ref()).0;
         catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {

@@ -10,14 +10,18 @@ use crate::automate;
 use crate::automate::Entry;
 use crate::automate::document;
 use crate::automate::records::GivenRecords;
+use crate::model::ae_path;
+use crate::model::ae_path::AeUri;
 use crate::model::clock::Timestamp;
 use crate::model::delivery::DeliveryError;
+use crate::model::delivery::Effect;
 use crate::model::delivery::Retry;
 use crate::model::delivery::Trace;
 use crate::model::ems::EmsId;
 use crate::model::event::EmsEvent;
 use crate::model::event::EventClass;
 use crate::model::event::EventHash;
+use crate::model::event::EventId;
 use crate::model::event::EventKey;
 use crate::model::event::FullData;
 use crate::model::event::NativeEvent;
@@ -81,6 +85,8 @@ pub struct Simulation {
     pub trace: Trace,
     /// What would be refreshed, sorted.
     pub targets: TargetCollection,
+    /// Everything that was asked for, in order.
+    pub effects: Vec<Effect>,
     /// The workspace's root when the run ended.
     pub root: Option<serde_json::Value>,
     /// Every object, where it was asked for.
@@ -160,7 +166,11 @@ impl Switchboard {
         now: Timestamp,
     ) -> Simulation {
         let (hash, class) = match &request.event {
-            SimulatedEvent::Uri(uri) => return self.run(None, uri, request, records, now),
+            SimulatedEvent::Uri(uri) => {
+                let event = named_event(uri, &*records);
+                let view = event.map(|event| Arc::new(EventView::new(event, records.clone())));
+                return self.run(view.as_ref(), Some(uri), request, records, now);
+            }
             SimulatedEvent::Event {
                 class,
                 source,
@@ -193,8 +203,8 @@ impl Switchboard {
             links: BTreeMap::new(),
             received_at: now,
         };
-        let view = Arc::new(EventView::new(Arc::new(event)));
-        self.run(Some(&view), "", request, records, now)
+        let view = Arc::new(EventView::new(Arc::new(event), records.clone()));
+        self.run(Some(&view), None, request, records, now)
     }
 
     /// Says what these rules would make of an event that was recorded, at that time; `deliveries` as in a request.
@@ -211,15 +221,15 @@ impl Switchboard {
             deliveries,
             records: None,
         };
-        let view = Arc::new(EventView::new(event.clone()));
-        self.run(Some(&view), "", &request, records, now)
+        let view = Arc::new(EventView::new(event.clone(), records.clone()));
+        self.run(Some(&view), None, &request, records, now)
     }
 
     /// Runs once, and again for each retry as often as the request allows; the last run's document is the answer.
     fn run(
         &self,
         view: Option<&Arc<EventView>>,
-        uri: &str,
+        uri: Option<&str>,
         request: &SimulationRequest,
         records: Arc<dyn Records>,
         now: Timestamp,
@@ -231,7 +241,10 @@ impl Switchboard {
         };
         let mut runs: Vec<Simulation> = Vec::new();
         loop {
-            let entry = view.map_or(Entry::Uri(uri), Entry::Event);
+            let entry = match (uri, view) {
+                (None, Some(view)) => Entry::Event(view),
+                (uri, _) => Entry::Uri(uri.unwrap_or("")),
+            };
             let env = Arc::new(self.env(view, &context));
             let (delivery, workspace) = automate::deliver(env, &entry, context.resume.as_ref());
             let targets = delivery.targets().sorted().into_iter().cloned().collect();
@@ -241,6 +254,7 @@ impl Switchboard {
                 root: document::root(&workspace),
                 workspace: request.workspace.then(|| document::workspace(&workspace)),
                 retry: delivery.retry.clone(),
+                effects: delivery.effects,
                 trace: delivery.trace,
                 deliveries: Vec::new(),
                 errors: delivery.errors,
@@ -261,6 +275,14 @@ impl Switchboard {
         }
         last
     }
+}
+
+/// The event that a URI names as that of an event's run does, so that such a run can be looked at again.
+fn named_event(uri: &str, records: &dyn Records) -> Option<Arc<EmsEvent>> {
+    let query = AeUri::parse(uri, ae_path::DATASTORE).ok()?.query?;
+    let pairs = ae_path::query_to_pairs(&query);
+    let (_, id) = pairs.iter().find(|(key, _)| key == "EventStream::event_stream")?;
+    records.event(EventId(id.parse().ok()?))
 }
 
 fn event_hash(

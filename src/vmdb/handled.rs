@@ -12,6 +12,7 @@ use crate::model::event::EmsEvent;
 use crate::model::event::EventId;
 use crate::model::event_group::GroupAndLevel;
 use crate::model::event_outcome::EventOutcome;
+use crate::vmdb::InventoryUpdate;
 use crate::vmdb::NewEffect;
 use crate::vmdb::NewMessage;
 use crate::vmdb::RefreshRequest;
@@ -83,6 +84,8 @@ pub struct Decided {
     pub delivery: Delivery,
     /// What is to be refreshed, by manager.
     pub refreshes: Vec<RefreshRequest>,
+    /// Which objects of the inventory change with it.
+    pub updates: Vec<InventoryUpdate>,
     /// What is to be sent.
     pub outbox: Vec<NewEffect>,
     /// What is to go on later.

@@ -220,6 +220,9 @@ fn write_decided<'a>(
         planted_bug!("targets_dropped", continue);
         merge.add(transaction, Some(event), wanted)?;
     }
+    for update in &decided.updates {
+        update.write(transaction, event)?;
+    }
     for effect in &decided.outbox {
         outbox::insert(transaction, event, effect)?;
     }

@@ -12,6 +12,7 @@ use crate::model::fired::Fired;
 use crate::vmdb::Completion;
 use crate::vmdb::Decided;
 use crate::vmdb::Handled;
+use crate::vmdb::InventoryUpdate;
 use crate::vmdb::NewEffect;
 use crate::vmdb::VmdbError;
 use crate::vmdb::deliveries::DeliveryRow;
@@ -49,6 +50,7 @@ pub(crate) struct DecidedRows {
     pub(crate) delivery: DeliveryRow,
     pub(crate) fired: Vec<Fired>,
     pub(crate) refreshes: Vec<Wanted>,
+    pub(crate) updates: Vec<InventoryUpdate>,
     pub(crate) outbox: Vec<NewEffect>,
     pub(crate) retry: Option<RetryRow>,
 }
@@ -124,6 +126,7 @@ impl DecidedRows {
                 .iter()
                 .map(Wanted::new)
                 .collect::<Result<_, _>>()?,
+            updates: decided.updates,
             fired: decided.delivery.fired,
             outbox: decided.outbox,
             retry: decided.retry.map(|retry| RetryRow {

@@ -21,7 +21,7 @@ use crate::vmdb::inventory_list::object;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "because", rename_all = "snake_case")]
 pub enum ChangeCause {
-    /// Events asked for the object, or for what it is a part of.
+    /// Events asked for the object, or for what it is a part of; or one of them said itself what changed.
     Event {
         /// The first of them.
         event: EventId,
@@ -78,9 +78,10 @@ impl Vmdb {
             let mut known: BTreeMap<RefreshId, ChangeCause> = BTreeMap::new();
             let mut explained = Vec::with_capacity(changes.len());
             for change in changes {
-                let cause = match change.refresh {
-                    None => ChangeCause::Unknown,
-                    Some(refresh) => match known.get(&refresh) {
+                let cause = match (change.refresh, change.event) {
+                    (None, Some(event)) => said_by(transaction, event)?,
+                    (None, None) => ChangeCause::Unknown,
+                    (Some(refresh), _) => match known.get(&refresh) {
                         Some(cause) => cause.clone(),
                         None => {
                             let cause = cause(transaction, refresh, object)?;
@@ -121,7 +122,7 @@ impl Vmdb {
             let mut objects = transaction
                 .prepare_cached(&format!("SELECT {COLUMNS} FROM inventory_objects WHERE id = ?1"))?;
             let mut history = transaction.prepare_cached(
-                "SELECT id, refresh_id, changed_at, change, before, after, object_id FROM inventory_history \
+                "SELECT id, refresh_id, changed_at, change, before, after, event_id, object_id FROM inventory_history \
                  WHERE refresh_id = ?1 ORDER BY id LIMIT ?2",
             )?;
             let mut count =
@@ -132,7 +133,7 @@ impl Vmdb {
                 let room = i64::try_from(limit.saturating_sub(found.len())).unwrap_or(i64::MAX);
                 let mut rows = history.query(params![refresh.0, room])?;
                 while let Some(row) = rows.next()? {
-                    let of: i64 = row.get(6)?;
+                    let of: i64 = row.get(7)?;
                     let one = objects.query_row([of], |row| Ok(object(row, &managers)));
                     if let Some(object) = one.optional()?.transpose()? {
                         let change = change(row)?;
@@ -145,9 +146,21 @@ impl Vmdb {
     }
 }
 
+/// An event that itself said what changed.
+fn said_by(connection: &Connection, event: EventId) -> Result<ChangeCause, VmdbError> {
+    let mut query = connection.prepare_cached("SELECT event_type FROM event_streams WHERE id = ?1")?;
+    let event_type = query.query_row([event.0], |row| row.get(0)).optional()?;
+    Ok(ChangeCause::Event {
+        event,
+        event_type,
+        requests: 1,
+    })
+}
+
 /// Why a refresh looked at an object: it was a target, or what it is a part of was.
 fn cause(connection: &Connection, refresh: RefreshId, object: i64) -> Result<ChangeCause, VmdbError> {
-    let mut query = connection.prepare_cached("SELECT full_reason FROM refresh_queue WHERE id = ?1")?;
+    let mut query =
+        connection.prepare_cached("SELECT ifnull(full_reason, widened) FROM refresh_queue WHERE id = ?1")?;
     let found = query.query_row([refresh.0], |row| row.get::<_, Option<String>>(0));
     let Some(full) = found.optional()? else {
         return Ok(ChangeCause::Unknown);

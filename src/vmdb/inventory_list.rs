@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::model::clock::Timestamp;
 use crate::model::ems::EmsId;
+use crate::model::event::EventId;
 use crate::model::target::ManagerRef;
 use crate::vmdb::RefreshId;
 use crate::vmdb::Vmdb;
@@ -77,6 +78,9 @@ pub struct ObjectChange {
     pub id: i64,
     /// The refresh that found it.
     pub refresh: Option<RefreshId>,
+    /// The event that said so, where it was no refresh.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<EventId>,
     /// When.
     pub changed_at: Timestamp,
     /// `created`, `updated` or `archived`.
@@ -174,7 +178,7 @@ impl Vmdb {
     ) -> Result<Vec<ObjectChange>, VmdbError> {
         self.read(|transaction| {
             let mut query = transaction.prepare_cached(
-                "SELECT id, refresh_id, changed_at, change, before, after FROM inventory_history \
+                "SELECT id, refresh_id, changed_at, change, before, after, event_id FROM inventory_history \
                  WHERE object_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3",
             )?;
             let limit = i64::try_from(limit).unwrap_or(-1);
@@ -240,5 +244,6 @@ pub(crate) fn change(row: &Row<'_>) -> Result<ObjectChange, VmdbError> {
         change: row.get(3)?,
         before: json(4)?,
         after: json(5)?,
+        event: row.get::<_, Option<i64>>(6)?.map(EventId),
     })
 }

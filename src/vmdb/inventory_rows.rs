@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::model::ems::EmsId;
+use crate::model::event::EventId;
 use crate::model::inventory::CollectedObject;
 use crate::model::inventory::InventoryObject;
 use crate::model::inventory::ObjectKey;
@@ -150,7 +151,14 @@ impl ObjectRow {
             };
             self.link_late(transaction, id)?;
             changes.created += 1;
-            history(transaction, id, refresh, "created", None, Some(&self.attributes))?;
+            history(
+                transaction,
+                id,
+                Reason::Refresh(refresh),
+                "created",
+                None,
+                Some(&self.attributes),
+            )?;
             return Ok(true);
         };
         if known.is_same() {
@@ -173,7 +181,14 @@ impl ObjectRow {
             return Ok(true);
         };
         let after = Some(&*self.attributes);
-        history(transaction, known.id, refresh, change, Some(before), after)?;
+        history(
+            transaction,
+            known.id,
+            Reason::Refresh(refresh),
+            change,
+            Some(before),
+            after,
+        )?;
         Ok(true)
     }
 
@@ -271,25 +286,47 @@ pub(crate) fn archive(
         |row| row.get::<_, String>(0),
     )?;
     if let Some(before) = &before {
-        history(transaction, id, refresh, "archived", Some(before), None)?;
+        history(
+            transaction,
+            id,
+            Reason::Refresh(refresh),
+            "archived",
+            Some(before),
+            None,
+        )?;
     }
     Ok(before.is_some())
 }
 
-fn history(
+/// Because of what an object changed.
+#[derive(Clone, Copy)]
+pub(crate) enum Reason {
+    /// A refresh found it so; none where somebody else did.
+    Refresh(Option<RefreshId>),
+    /// An event said so.
+    Event(EventId),
+}
+
+/// Keeps what an object was before a change, and is after it.
+pub(crate) fn history(
     transaction: &Transaction<'_>,
     id: i64,
-    refresh: Option<RefreshId>,
+    reason: Reason,
     change: &str,
     before: Option<&str>,
     after: Option<&str>,
 ) -> Result<(), VmdbError> {
+    let (refresh, event) = match reason {
+        Reason::Refresh(refresh) => (refresh, None),
+        Reason::Event(event) => (None, Some(event)),
+    };
     transaction.execute(
-        "INSERT INTO inventory_history (object_id, refresh_id, changed_at, change, before, after) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO inventory_history (object_id, refresh_id, event_id, changed_at, change, before, after) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         params![
             id,
             refresh.map(|refresh| refresh.0),
+            event.map(|event| event.0),
             transaction.now.as_microsecond(),
             change,
             before,

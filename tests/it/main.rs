@@ -23,6 +23,7 @@ mod diagnostics_across_files;
 mod disk;
 mod docs;
 mod engine_corpus;
+mod event_record;
 mod exceptions;
 mod findings;
 mod flood;

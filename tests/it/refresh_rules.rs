@@ -169,6 +169,7 @@ fn told(delivery: &Delivery) -> String {
             format!("[{}]", targets.join(", "))
         }
         Effect::QueueFullRefresh { .. } => "[all]".to_owned(),
+        Effect::UpdateInventory { .. } => "[sets]".to_owned(),
         Effect::Outside { .. } => "[acts]".to_owned(),
         Effect::Builtin { name, .. } => format!("[{name}]"),
     });

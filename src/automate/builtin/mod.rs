@@ -3,6 +3,7 @@
 mod event;
 mod parse;
 mod refresh;
+mod subject;
 
 use std::sync::Arc;
 
@@ -57,11 +58,11 @@ const TABLE: [Row; 21] = [
     row("refresh_sync", refresh::refresh_sync),
     row("event_action_refresh", refresh::action_refresh),
     row("event_action_refresh_sync", refresh::action_refresh_sync),
-    handed_on("event_action_policy", event::action),
-    handed_on("event_action_scan", event::action),
-    handed_on("src_vm_as_template", event::action),
-    handed_on("change_event_target_state", event::action),
-    handed_on("src_vm_destroy_all_snapshots", event::action),
+    handed_on("event_action_policy", event::policy),
+    handed_on("event_action_scan", event::on_known),
+    handed_on("src_vm_as_template", event::as_template),
+    handed_on("change_event_target_state", event::change_state),
+    handed_on("src_vm_destroy_all_snapshots", event::on_known),
     row("src_vm_disconnect_storage", |_, _, _, _| Ok(Value::Null)),
     handed_on("event_enforce_policy", event::enforce_policy),
     row("check_policy_prevent", event::check_policy_prevent),

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::automate::builtin::event::ems_event;
+use crate::automate::builtin::subject::Named;
+use crate::automate::builtin::subject::ems_event;
+use crate::automate::builtin::subject::named;
 use crate::automate::error::Ae;
 use crate::automate::error::AeError;
 use crate::automate::workspace::Workspace;
@@ -138,18 +140,14 @@ pub(crate) fn action_refresh(
         workspace.state.note = Some("no target is named, so nothing is refreshed".to_owned());
         return Ok(Value::Null);
     }
-    let (bare, subject, chained) = match word.strip_prefix("first_chained_") {
-        None => (word, event.clone(), None),
-        Some(bare) => match workspace.env.records.first_of_chain(&event) {
-            Some(first) => (bare, first, None),
-            None => {
-                let why = "the first event of its chain is not known, so this event stands for it";
-                (bare, event.clone(), Some(why))
-            }
-        },
-    };
-    let wanted = wanted(&subject, bare)?;
-    if is_streaming(workspace, &event) {
+    let named = named(workspace, &event, word);
+    refresh_named(workspace, &event, &named)
+}
+
+/// Queues the refresh of what a word names.
+pub(crate) fn refresh_named(workspace: &mut Workspace, event: &EmsEvent, named: &Named<'_>) -> Ae<Value> {
+    let wanted = wanted(&named.event, named.word)?;
+    if is_streaming(workspace, event) {
         return Ok(Value::Bool(true));
     }
     let (effect, why) = match wanted {
@@ -163,7 +161,7 @@ pub(crate) fn action_refresh(
         }
     };
     workspace.state.effects.push(effect);
-    let notes: Vec<String> = chained.map(str::to_owned).into_iter().chain(why).collect();
+    let notes: Vec<String> = named.why.map(str::to_owned).into_iter().chain(why).collect();
     workspace.state.note = (!notes.is_empty()).then(|| notes.join("; "));
     Ok(Value::Bool(true))
 }

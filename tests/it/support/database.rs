@@ -193,6 +193,7 @@ pub(crate) fn decided(delivery: Delivery) -> Decided {
         outcome: EventOutcome::Acted,
         delivery,
         refreshes: Vec::new(),
+        updates: Vec::new(),
         outbox: Vec::new(),
         retry: None,
     }

@@ -123,6 +123,7 @@ mod tests {
         let some = |side: Value| Some(side).filter(|side| !side.is_null());
         ExplainedChange {
             change: ObjectChange {
+                event: None,
                 id: 1,
                 refresh: None,
                 changed_at: at.parse().unwrap(),

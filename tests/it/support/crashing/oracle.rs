@@ -146,7 +146,9 @@ impl AtRest<'_> {
                         Effect::Outside { action } => {
                             *effects.entry((one.id, action.to_string())).or_default() += 1;
                         }
-                        Effect::QueueRefresh { .. } | Effect::Builtin { .. } => (),
+                        Effect::QueueRefresh { .. }
+                        | Effect::UpdateInventory { .. }
+                        | Effect::Builtin { .. } => (),
                     }
                 }
             }
