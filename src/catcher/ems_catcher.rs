@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tracing::debug;
 use tracing::info;
@@ -16,6 +17,7 @@ use crate::catcher::StreamKind;
 use crate::catcher::back_off::BackOff;
 use crate::catcher::file_stream::FileStream;
 use crate::catcher::nudge::Nudges;
+use crate::catcher::page_size::PageSize;
 use crate::catcher::poll_stream::PollStream;
 use crate::catcher::push_stream::Kept;
 use crate::catcher::status::Board;
@@ -63,6 +65,7 @@ pub(crate) struct EmsCatcher {
     pub(crate) kind: StreamKind,
     pub(crate) around: Surroundings,
     pub(crate) stop: watch::Receiver<bool>,
+    pub(crate) page_size: Arc<Mutex<PageSize>>,
 }
 
 /// Told to stop; what had been received is kept.
@@ -250,6 +253,7 @@ impl EmsCatcher {
             settings: self.around.settings.clone(),
             clock: self.around.clock.clone(),
             client: Arc::new(client),
+            page_size: self.page_size.clone(),
             cursor: self.position(PollStream::NAME).await?,
             pages: std::collections::HashSet::new(),
             is_stuck: false,

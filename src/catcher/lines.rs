@@ -1,16 +1,11 @@
 //! Messages out of bytes: one a line. A line that is no text or too long is kept as something broken, with the reason.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use crate::catcher::Broken;
 use crate::model::event::NativeEvent;
 use crate::model::json;
 
 /// The longest line that is taken as a message, in bytes; as long as the longest event that can be pushed.
 pub(crate) const LONGEST_LINE: usize = 1 << 20;
-/// So much is kept of a longer one.
-const KEPT: usize = 64 << 10;
 
 /// What is in a piece of a stream of lines.
 #[derive(Debug, Default)]
@@ -56,27 +51,13 @@ impl Split {
         if line.is_empty() {
             return;
         }
-        let too_long = LONGEST_LINE < line.len();
-        let kept = if too_long {
-            line.get(..KEPT).unwrap_or(line)
-        } else {
-            line
-        };
-        match (too_long, str::from_utf8(kept)) {
-            (false, Ok(text)) => self.take_text(json::without_mark(text).trim()),
-            (true, _) => {
-                let reason =
-                    format!("the line is longer than {LONGEST_LINE} bytes; its first {KEPT} are kept");
-                self.broken.push(Broken {
-                    native: NativeEvent::new(String::from_utf8_lossy(kept)),
-                    reason,
-                });
-            }
-            (false, Err(error)) => self.broken.push(Broken {
-                // Base64 keeps every byte of what cannot be kept as text.
-                native: NativeEvent::new(format!("data:;base64,{}", STANDARD.encode(kept))),
-                reason: format!("the line is no UTF-8: {error}; its bytes are kept as base64"),
-            }),
+        if LONGEST_LINE < line.len() {
+            self.broken.push(Broken::too_long("line", line, LONGEST_LINE));
+            return;
+        }
+        match str::from_utf8(line) {
+            Ok(text) => self.take_text(json::without_mark(text).trim()),
+            Err(_) => self.broken.push(Broken::no_utf8("line", line)),
         }
     }
 
@@ -148,7 +129,7 @@ mod tests {
             (first.broken.len(), first.used, first.in_long_line),
             (1, LONGEST_LINE + 1, true)
         );
-        assert_eq!(first.broken[0].native.body.len(), KEPT);
+        assert_eq!(first.broken[0].native.body.len(), 64 << 10);
         endless.extend_from_slice(b"\n{}\n");
         let rest = split(&endless, true, false);
         assert_eq!(

@@ -13,6 +13,7 @@ mod filtered;
 mod flood;
 mod lines;
 mod nudge;
+mod page_size;
 mod parse;
 mod poll_stream;
 mod push_stream;

@@ -8,8 +8,12 @@ use std::hash::Hash;
 use std::hash::Hasher;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+use tracing::debug;
 use tracing::warn;
 
+use crate::catcher::page_size::PageSize;
+use crate::catcher::push_stream::Broken;
 use crate::catcher::stream::Batch;
 use crate::catcher::stream::Stream;
 use crate::catcher::stream::StreamError;
@@ -17,6 +21,7 @@ use crate::crash_point::crash_point;
 use crate::model::clock::Clock;
 use crate::model::ems::Ems;
 use crate::model::event::NativeEvent;
+use crate::model::odd_bytes;
 use crate::outbound::ManagerClient;
 use crate::settings::ActiveSettings;
 use crate::switchboard::ActiveSwitchboard;
@@ -24,6 +29,9 @@ use crate::switchboard::PollAnswer;
 
 /// So many pages are asked for one after another; then there is a pause, even where there is more.
 const PAGES: usize = 1000;
+/// The longest page that is read, in bytes, and the longest one where a single event was asked for.
+const LONGEST_PAGE: u64 = 16 << 20;
+const LONGEST_ALONE: u64 = 64 << 20;
 
 /// One manager's events API.
 #[derive(Debug)]
@@ -33,6 +41,8 @@ pub(crate) struct PollStream {
     pub(crate) settings: ActiveSettings,
     pub(crate) clock: Clock,
     pub(crate) client: Arc<ManagerClient>,
+    /// Outlives the stream: what could not be read is asked for again by the next one.
+    pub(crate) page_size: Arc<Mutex<PageSize>>,
     /// What the last answer gave; nothing before the first one.
     pub(crate) cursor: Option<serde_json::Value>,
     /// The pages since the last pause, by their digests.
@@ -47,16 +57,47 @@ impl PollStream {
     /// The name of its cursor.
     pub(crate) const NAME: &'static str = "poll";
 
-    /// One page: request, answer and events, off the async runtime, which scripts and the client would block.
+    /// One page; of one that is too large to be read, the first half is asked for, or half of that, down to one event.
     async fn page(&self) -> Result<PollAnswer, StreamError> {
+        loop {
+            let wanted = self
+                .settings
+                .take()
+                .catcher(&self.ems.provider)
+                .ems_event_page_size;
+            let size = self.page_size.lock().of(wanted);
+            let error = match self.page_of(size).await {
+                Ok(page) => {
+                    self.page_size.lock().went_well(wanted);
+                    return Ok(page);
+                }
+                Err(error) => error,
+            };
+            let may_be_less = error.is_about_content() && self.page_size.lock().went_wrong(size);
+            if !(may_be_less && error.is_about_size()) {
+                return Err(error);
+            }
+            debug!(ems = %self.ems.name, size, %error, "A page was too large; asking for half of it.");
+        }
+    }
+
+    /// Request, answer and events, off the async runtime, which scripts and the client would block.
+    async fn page_of(&self, size: usize) -> Result<PollAnswer, StreamError> {
         let (rules, ems, client) = (self.rules.take(), self.ems.clone(), self.client.clone());
-        let page_size = self.settings.take().catcher(&ems.provider).ems_event_page_size;
         let (cursor, now) = (self.cursor.clone(), self.clock.now());
         let page = tokio::task::spawn_blocking(move || {
-            let request = rules.poll_request(&ems, page_size, cursor.as_ref())?;
-            let response = client.ask(&request, now)?;
+            let request = rules.poll_request(&ems, size, cursor.as_ref())?;
+            let longest = if size == 1 { LONGEST_ALONE } else { LONGEST_PAGE };
+            let response = client.ask_for(&request, longest, now)?;
             crash_point!("poll.response_read");
-            Ok(rules.poll_answer(&ems, cursor.as_ref(), &response)?)
+            let read = |is_light| rules.poll_answer(&ems, cursor.as_ref(), &response, is_light);
+            let is_large = LONGEST_PAGE < response.body.len() as u64;
+            let answer = match read(is_large) {
+                // It cannot be asked for less, and what the script has to know of it is little.
+                Err(error) if size == 1 && !is_large && error.is_stopped() => read(true),
+                answer => answer,
+            };
+            Ok(answer?)
         });
         let broken = |_panic| StreamError::Answer("something over which the script engine broke".to_owned());
         page.await.map_err(broken)?
@@ -76,6 +117,14 @@ impl PollStream {
         let at = Some(self.cursor.clone().unwrap_or_default());
         (std::mem::replace(&mut self.gap_at, at.clone()) != at).then_some(gap)
     }
+}
+
+/// What is kept of an event that cannot be one whatever its parser says, as of one that is pushed or stands in a file.
+fn broken(event: &str, longest: usize, has_odd_bytes: bool) -> Option<Broken> {
+    if has_odd_bytes && odd_bytes::has_stand_ins(event) {
+        return Some(Broken::no_utf8("event", &odd_bytes::bytes_of(event)));
+    }
+    (longest < event.len()).then(|| Broken::too_long("event", event.as_bytes(), longest))
 }
 
 impl Stream for PollStream {
@@ -109,12 +158,19 @@ impl Stream for PollStream {
         if answer.cursor.is_some() {
             self.cursor.clone_from(&answer.cursor);
         }
-        Ok(Batch {
-            messages: answer.events.into_iter().map(NativeEvent::new).collect(),
-            broken: Vec::new(),
+        let mut batch = Batch {
             position: answer.cursor,
             gap,
             more,
-        })
+            ..Batch::default()
+        };
+        let longest = self.settings.take().web.max_event_bytes;
+        for event in answer.events {
+            match broken(&event, longest, answer.has_odd_bytes) {
+                Some(broken) => batch.broken.push(broken),
+                None => batch.messages.push(NativeEvent::new(event)),
+            }
+        }
+        Ok(batch)
     }
 }

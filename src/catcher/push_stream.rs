@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
@@ -31,6 +33,34 @@ pub(crate) struct Broken {
     pub(crate) native: NativeEvent,
     /// What is wrong with it.
     pub(crate) reason: String,
+}
+
+impl Broken {
+    /// So much is kept of what is too long, in bytes.
+    const KEPT: usize = 64 << 10;
+
+    /// A line or an event that is longer than so many bytes: its beginning is kept.
+    pub(crate) fn too_long(what: &str, bytes: &[u8], longest: usize) -> Self {
+        let kept = bytes.get(..Self::KEPT).unwrap_or(bytes);
+        let native = NativeEvent::new(String::from_utf8_lossy(kept));
+        let reason = format!(
+            "the {what} is longer than {longest} bytes; its first {} are kept",
+            kept.len()
+        );
+        Self { native, reason }
+    }
+
+    /// A line or an event that is no UTF-8: base64 keeps every byte of what cannot be kept as text.
+    pub(crate) fn no_utf8(what: &str, bytes: &[u8]) -> Self {
+        let why = match str::from_utf8(bytes) {
+            Ok(_) => String::new(),
+            Err(error) => format!(": {error}"),
+        };
+        Self {
+            native: NativeEvent::new(format!("data:;base64,{}", STANDARD.encode(bytes))),
+            reason: format!("the {what} is no UTF-8{why}; its bytes are kept as base64"),
+        }
+    }
 }
 
 /// What became of the messages of one request; the disk has what counts as accepted.

@@ -110,6 +110,9 @@ pub(crate) enum StreamError {
     /// An answer that is none.
     #[error("the provider answered {0}")]
     Answer(String),
+    /// An answer that is longer than this, in bytes.
+    #[error("the provider answered more than {} MiB", .0 >> 20)]
+    TooLong(u64),
     /// The answer says that there is more, and brings the same again.
     #[error("the provider says that there is more and brings the same page again and again")]
     Repeats,
@@ -144,6 +147,7 @@ impl From<ApiError> for StreamError {
             ApiError::Status { status } => Self::Answer(outbound::status_line(status)),
             ApiError::Unreachable(why) => Self::Unreachable(why),
             ApiError::Answer(what) => Self::Answer(what),
+            ApiError::TooLong(longest) => Self::TooLong(longest),
         }
     }
 }
@@ -152,6 +156,20 @@ impl StreamError {
     /// Whether trying again soon could harm: accounts are locked after too many wrong passwords (C11).
     pub(crate) fn is_about_credentials(&self) -> bool {
         matches!(self, Self::Refused { .. })
+    }
+
+    /// Whether less of the same may be read where this much cannot be.
+    pub(crate) fn is_about_size(&self) -> bool {
+        match self {
+            Self::TooLong(_) => true,
+            Self::Script(error) => error.is_stopped(),
+            _other => false,
+        }
+    }
+
+    /// Whether it is about what is in an answer: less of it may lack what cannot be read.
+    pub(crate) fn is_about_content(&self) -> bool {
+        self.is_about_size() || matches!(self, Self::Script(ParseError::Json(_) | ParseError::Script(_)))
     }
 
     /// How long the provider wants to be left alone.

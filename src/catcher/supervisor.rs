@@ -186,6 +186,7 @@ fn start(around: &Surroundings, ems: &Arc<Ems>, kind: StreamKind) -> Running {
         kind,
         around: around.clone(),
         stop: stopped,
+        page_size: Arc::default(),
     };
     info!(ems = %ems.name, "Starting a catcher.");
     Running {

@@ -22,6 +22,8 @@ pub struct ApiAnswer {
     pub headers: BTreeMap<String, String>,
     /// JSON, or nothing at all.
     pub body: String,
+    /// Whether there are bytes in it that are no UTF-8; characters stand for them, see [`crate::model::odd_bytes`].
+    pub has_odd_bytes: bool,
 }
 
 /// What carries out the calls of an inventory collector: one manager's API, within limits.

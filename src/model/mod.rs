@@ -23,6 +23,7 @@ pub mod histogram;
 pub mod inventory;
 pub mod json;
 pub mod metric;
+pub mod odd_bytes;
 pub mod origin;
 pub mod records;
 pub mod relation;

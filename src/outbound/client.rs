@@ -185,9 +185,18 @@ impl Reply {
     ///
     /// # Errors
     /// When it breaks off, is late or too long.
-    pub fn read(mut self) -> Result<Vec<u8>, OutboundError> {
+    pub fn read(self) -> Result<Vec<u8>, OutboundError> {
+        let longest = self.longest_answer;
+        self.read_up_to(longest)
+    }
+
+    /// The same with a limit of its own, in bytes.
+    ///
+    /// # Errors
+    /// As [`Reply::read`].
+    pub fn read_up_to(mut self, longest: u64) -> Result<Vec<u8>, OutboundError> {
         let body = self.response.body_mut().with_config();
-        body.limit(self.longest_answer).read_to_vec().map_err(explained)
+        body.limit(longest).read_to_vec().map_err(explained)
     }
 }
 

@@ -21,6 +21,7 @@ use ureq::tls::RootCerts;
 use crate::model::api_call::ApiAnswer;
 use crate::model::api_call::ApiCall;
 use crate::model::clock::Timestamp;
+use crate::model::odd_bytes;
 use crate::model::origin::Origin;
 use crate::model::origin::OriginError;
 use crate::outbound::Client;
@@ -77,6 +78,9 @@ pub enum ApiError {
     /// An answer that is none.
     #[error("the provider answered {0}")]
     Answer(String),
+    /// An answer that is longer than this, in bytes.
+    #[error("the provider answered more than {} MiB", .0 >> 20)]
+    TooLong(u64),
     /// A request that leads nowhere, or elsewhere; it was not sent.
     #[error("{0}")]
     Asked(String),
@@ -136,8 +140,16 @@ impl ManagerClient {
     /// Asks, and waits for the whole answer. Blocks.
     ///
     /// # Errors
-    /// When there is no answer, or another one than 2xx.
+    /// When there is no answer, or another one than 2xx, or it is longer than 16 MiB.
     pub fn ask(&self, request: &ApiCall, now: Timestamp) -> Result<ApiAnswer, ApiError> {
+        self.ask_for(request, LONGEST_ANSWER, now)
+    }
+
+    /// The same for an answer of up to so many bytes.
+    ///
+    /// # Errors
+    /// When there is no answer, or another one than 2xx, or it is longer.
+    pub fn ask_for(&self, request: &ApiCall, longest: u64, now: Timestamp) -> Result<ApiAnswer, ApiError> {
         let address = self.address(request)?;
         let wrong = |error: http::Error| {
             ApiError::Asked(format!(
@@ -174,13 +186,15 @@ impl ManagerClient {
         let headers: BTreeMap<String, String> = headers
             .map(|(name, value)| (name.as_str().to_owned(), text(value)))
             .collect();
-        let body = response.read().map_err(|error| unanswered(&error))?;
-        let body =
-            String::from_utf8(body).map_err(|_| ApiError::Answer("something that is no UTF-8".to_owned()))?;
+        let body = response.read_up_to(longest).map_err(|error| unanswered(&error))?;
+        let body = odd_bytes::text_of(body);
+        let (body, has_odd_bytes) =
+            body.ok_or_else(|| ApiError::Answer("something that is no UTF-8".to_owned()))?;
         Ok(ApiAnswer {
             status: status.as_u16(),
             headers,
             body,
+            has_odd_bytes,
         })
     }
 
@@ -233,7 +247,7 @@ impl ManagerClient {
 
 fn unanswered(error: &OutboundError) -> ApiError {
     match error {
-        OutboundError::TooLong(limit) => ApiError::Answer(format!("more than {} MiB", limit >> 20)),
+        OutboundError::TooLong(limit) => ApiError::TooLong(*limit),
         OutboundError::Url(_)
         | OutboundError::DotSegment
         | OutboundError::Forbidden { .. }

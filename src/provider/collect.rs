@@ -137,5 +137,6 @@ fn returned_wrong(script: &Script, function: &'static str, why: &str) -> ScriptE
         line: 0,
         column: 0,
         message: format!("`{function}`: {why}"),
+        is_stopped: false,
     }
 }

@@ -63,6 +63,13 @@ pub enum ParseError {
     Script(#[from] ScriptError),
 }
 
+impl ParseError {
+    /// Whether a script was stopped because it used more than it may.
+    pub fn is_stopped(&self) -> bool {
+        matches!(self, Self::Script(error) if error.is_stopped())
+    }
+}
+
 /// The scripts of one provider. A folder without `event_parser.rhai` is none.
 #[derive(Clone, Debug)]
 pub(crate) struct Provider {

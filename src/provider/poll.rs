@@ -2,21 +2,25 @@
 //!
 //! Knows nothing of sockets and nothing of credentials: a script says where they go, the host puts them there.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::json;
-use serde_json::value::RawValue;
 
 pub use crate::model::api_call::ApiAnswer as PollResponse;
 pub use crate::model::api_call::ApiCall as PollRequest;
 use crate::model::ems::Ems;
+use crate::model::json::elements;
+use crate::model::json::members;
+use crate::model::odd_bytes::has_stand_ins;
 use crate::provider::ParseError;
 use crate::provider::Provider;
+use crate::script::AnswerError;
 use crate::script::Document;
+use crate::script::PageEvent;
+use crate::script::Reading;
 use crate::script::Returned;
 use crate::script::Script;
 use crate::script::ScriptHost;
@@ -27,8 +31,11 @@ const DEPTH: usize = 3;
 /// What `events` found in an answer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PollAnswer {
-    /// The events as JSON texts: as they came where the script took them as they were.
+    /// The events as JSON texts: as they came where the script took them as they were. One of which a part could not be
+    /// read is no JSON.
     pub events: Vec<Arc<str>>,
+    /// Whether characters in them stand for bytes that are no UTF-8.
+    pub has_odd_bytes: bool,
     /// Where to ask from next; nothing keeps the old one.
     pub cursor: Option<serde_json::Value>,
     /// Whether there is another page now.
@@ -37,12 +44,10 @@ pub struct PollAnswer {
     pub gap: Option<String>,
 }
 
-/// What the script returned.
+/// What the script returned beside the events.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Found<'a> {
-    #[serde(borrow)]
-    events: Vec<&'a RawValue>,
+struct Found {
     #[serde(default)]
     cursor: serde_json::Value,
     #[serde(default)]
@@ -112,39 +117,54 @@ impl Provider {
         })
     }
 
-    /// What `events(response)` finds in an answer to what was asked for with `cursor`.
+    /// What `events(response)` finds in an answer to what was asked for with `cursor`. An event of which a part cannot
+    /// be read is there as it was written. `is_light`: the script does not see what is large.
     ///
     /// # Errors
-    /// When the answer is no JSON, or the script fails or returns a wrong shape.
+    /// When the answer is no JSON at all, or the script fails or returns a wrong shape.
     pub(crate) fn poll_answer(
         &self,
         host: &ScriptHost,
         script: &Script,
         cursor: Option<&serde_json::Value>,
         response: &PollResponse,
+        is_light: bool,
     ) -> Result<PollAnswer, ParseError> {
-        let body: Option<&RawValue> = match response.body.trim() {
-            "" => None,
-            text => Some(serde_json::from_str(text).map_err(|error| ParseError::Json(error.to_string()))?),
+        let head = json!({"status": response.status, "headers": response.headers, "cursor": cursor});
+        let body = response.body.trim();
+        let reading = Reading {
+            has_odd_bytes: response.has_odd_bytes,
+            light: is_light,
         };
-        let seen = json!({"status": response.status, "headers": response.headers, "cursor": cursor});
-        let seen = seen.to_string();
-        let (head, _brace) = seen.split_at(seen.len() - 1);
-        let text = format!("{head},\"body\":{}}}", body.map_or("null", RawValue::get));
-        let returned = host.call_with_documents(script, "events", &[document(&text)?])?;
-        let text = returned.document_text()?;
-        let found: Found<'_> = read(&returned, &text)?;
-        let as_they_came = body.map(as_they_came).unwrap_or_default();
-        let event = |event: &RawValue| {
-            let came = as_they_came.get(event.get()).copied();
-            Arc::from(came.unwrap_or_else(|| event.get()))
+        let returned = host.call_with_answer(script, "events", &head.to_string(), body, reading)?;
+        let (page, returned) = returned.into_page()?;
+        let found: Found = read(&returned, &page.rest)?;
+        if response.has_odd_bytes && has_stand_ins(&page.rest) {
+            return Err(returned.wrong("what is beside the events is no UTF-8").into());
+        }
+        let as_they_came = as_they_came(body);
+        let event = |event: PageEvent| {
+            event.unread.unwrap_or_else(|| {
+                let came = as_they_came.get(&event.json).copied();
+                Arc::from(came.unwrap_or(&event.json))
+            })
         };
         Ok(PollAnswer {
-            events: found.events.into_iter().map(event).collect(),
+            events: page.events.into_iter().map(event).collect(),
+            has_odd_bytes: response.has_odd_bytes,
             cursor: Some(found.cursor).filter(|cursor| !cursor.is_null()),
             more: found.more.unwrap_or(false),
             gap: found.gap.filter(|why| !why.trim().is_empty()),
         })
+    }
+}
+
+impl From<AnswerError> for ParseError {
+    fn from(error: AnswerError) -> Self {
+        match error {
+            AnswerError::Json(why) => Self::Json(why),
+            AnswerError::Script(error) => Self::Script(error),
+        }
     }
 }
 
@@ -162,25 +182,25 @@ fn read<'a, T: Deserialize<'a>>(returned: &Returned, text: &'a str) -> Result<T,
 }
 
 /// The items of the lists in an answer as they came, by the text that a script's view of them has: a view orders its
-/// keys anew and rounds long numbers, and what is stored must not.
-fn as_they_came(body: &RawValue) -> HashMap<String, &str> {
+/// keys anew and knows each of them once, and what is stored must not.
+fn as_they_came(body: &str) -> HashMap<String, &str> {
     let mut items = HashMap::new();
     gather(body, DEPTH, &mut items);
     items
 }
 
-fn gather<'a>(value: &'a RawValue, depth: usize, items: &mut HashMap<String, &'a str>) {
+fn gather<'a>(text: &'a str, depth: usize, items: &mut HashMap<String, &'a str>) {
     if depth == 0 {
         return;
     }
-    if let Ok(list) = serde_json::from_str::<Vec<&'a RawValue>>(value.get()) {
+    if let Ok(list) = elements(text) {
         for item in list {
-            if let Ok(view) = Document::parse(item.get()) {
-                items.insert(view.to_json(), item.get());
+            if let Ok(view) = Document::parse(item) {
+                items.insert(view.to_json(), item);
             }
         }
-    } else if let Ok(map) = serde_json::from_str::<HashMap<Cow<'a, str>, &'a RawValue>>(value.get()) {
-        for value in map.into_values() {
+    } else if let Ok(map) = members(text) {
+        for (_key, value) in map {
             gather(value, depth - 1, items);
         }
     }

@@ -103,7 +103,10 @@ impl RefreshApi {
                 None => {
                     let of_this_call = matches!(
                         error,
-                        ApiError::Status { .. } | ApiError::Answer(_) | ApiError::Asked(_)
+                        ApiError::Status { .. }
+                            | ApiError::Answer(_)
+                            | ApiError::TooLong(_)
+                            | ApiError::Asked(_)
                     );
                     let is_down = !of_this_call;
                     self.is_down.fetch_or(is_down, Ordering::Relaxed);

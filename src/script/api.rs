@@ -13,6 +13,7 @@ use rhai::NativeCallContext;
 use rhai::Position;
 
 use crate::script::places::Places;
+use crate::script::unread::Unread;
 
 /// What `exit(code)` carries out of a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -241,6 +242,9 @@ fn follow_steps<T>(
             false => map.get(step),
         };
         return follow_steps(found?, rest, left, read);
+    }
+    if value.is_variant() && value.read_lock::<Unread>().is_some() {
+        return Some(read(value));
     }
     let items = value.as_array_ref().ok()?;
     follow_steps(items.get(step.parse::<usize>().ok()?)?, rest, left, read)

@@ -24,6 +24,7 @@ use crate::script::limits;
 use crate::script::limits::Limits;
 use crate::script::targets;
 use crate::script::times;
+use crate::script::unread;
 
 def_package! {
     /// All of rhai's standard package but its clock.
@@ -63,6 +64,7 @@ pub(crate) fn new(limits: &Limits) -> Engine {
     targets::register(&mut engine, &mut functions);
     http::register(&mut engine, &mut functions);
     inventory::register(&mut functions);
+    unread::register(&mut engine, &mut functions);
     // What is left to be looked up when it is called would be looked up in every call.
     functions.register_lazy_functions();
     engine.register_global_module(functions.into());

@@ -29,7 +29,16 @@ pub enum ScriptError {
         column: usize,
         /// What happened.
         message: String,
+        /// Whether it was stopped because it used more than a script may.
+        is_stopped: bool,
     },
+}
+
+impl ScriptError {
+    /// Whether it was stopped because it used more than a script may.
+    pub(crate) fn is_stopped(&self) -> bool {
+        matches!(self, Self::Failed { is_stopped: true, .. })
+    }
 }
 
 fn place(line: usize, column: usize) -> String {
@@ -50,7 +59,17 @@ pub(crate) fn explain(path: &Arc<str>, limits: &Limits, error: &EvalAltResult) -
     }
     let message = format!("{}{}", message(limits, origin.error), origin.called(path));
     let path = origin.source.map_or_else(|| path.clone(), Arc::from);
-    failed(&path, origin.position, message)
+    let mut error = failed(&path, origin.position, message);
+    if let ScriptError::Failed { is_stopped, .. } = &mut error {
+        *is_stopped = matches!(
+            origin.error,
+            EvalAltResult::ErrorTerminated(..)
+                | EvalAltResult::ErrorTooManyOperations(_)
+                | EvalAltResult::ErrorStackOverflow(_)
+                | EvalAltResult::ErrorDataTooLarge(..)
+        );
+    }
+    error
 }
 
 fn message(limits: &Limits, error: &EvalAltResult) -> String {
@@ -192,6 +211,7 @@ pub(crate) fn failed(path: &Arc<str>, at: Position, message: String) -> ScriptEr
         line,
         column,
         message,
+        is_stopped: false,
     }
 }
 

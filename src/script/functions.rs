@@ -36,7 +36,7 @@ fn collect(with_standard_library: bool) -> Vec<ScriptFunction> {
 }
 
 /// Types of ours, each with its name in scripts; their functions are written as methods.
-const RECEIVERS: [(&str, &str); 7] = [
+const RECEIVERS: [(&str, &str); 8] = [
     ("Evm", "Evm"),
     ("AutomateObject", "AutomateObject"),
     ("EventHandle", "EmsEvent"),
@@ -44,6 +44,7 @@ const RECEIVERS: [(&str, &str); 7] = [
     ("Inputs", "Inputs"),
     ("RecordView", "Record"),
     ("TargetsHandle", "TargetCollection"),
+    ("Unread", "Unread"),
 ];
 
 fn describe(function: &FuncMetadata) -> ScriptFunction {

@@ -17,8 +17,9 @@ use crate::model::api_call::ApiAnswer;
 use crate::model::api_call::ApiCall;
 use crate::model::api_call::ManagerApi;
 use crate::script::convert;
-use crate::script::json;
 use crate::script::limits;
+use crate::script::unread;
+use crate::script::unread::Reading;
 
 /// What a script holds; what stands behind it is lent to the thread.
 #[derive(Clone, Copy, Debug)]
@@ -172,7 +173,11 @@ fn read(call: &ApiCall, answer: ApiAnswer) -> Result<Dynamic> {
         "" => Dynamic::UNIT,
         body => {
             let no_json = |error| format!("the answer to GET {} is no JSON: {error}", call.path);
-            json::parse(body).map_err(no_json)?
+            let how = Reading {
+                has_odd_bytes: answer.has_odd_bytes,
+                light: false,
+            };
+            unread::read(body, how).map_err(no_json)?
         }
     };
     let headers: BTreeMap<_, _> = answer.headers;

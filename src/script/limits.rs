@@ -72,6 +72,16 @@ impl Limits {
         u16::try_from(share).unwrap_or(WHOLE_BUDGET)
     }
 
+    /// Those of a script that takes a page of events apart, of up to 16 MiB: as much as sixteen events have. Its sizes are
+    /// those of a collector, which runs on the same engine.
+    #[must_use]
+    pub(crate) fn of_a_page(&self) -> Self {
+        Self {
+            max_time: self.max_time.saturating_mul(16),
+            ..self.of_a_collector()
+        }
+    }
+
     /// Those of an inventory collector, which goes through all that a manager has. The time that it waits for the
     /// manager does not count.
     #[must_use]
@@ -80,7 +90,8 @@ impl Limits {
             max_operations: self.max_operations.saturating_mul(1_000),
             max_array_size: self.max_array_size.saturating_mul(100),
             max_map_size: self.max_map_size.saturating_mul(100),
-            max_string_size: self.max_string_size.saturating_mul(16),
+            // An answer of 16 MiB, with what is told of it besides.
+            max_string_size: self.max_string_size.saturating_mul(17),
             max_time: self.max_time.saturating_mul(300),
             max_memory: self.max_memory.saturating_mul(8),
             ..*self

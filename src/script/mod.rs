@@ -16,10 +16,12 @@ mod http;
 mod inventory;
 pub(crate) mod json;
 pub(crate) mod limits;
+mod page;
 mod places;
 mod returned;
 mod targets;
 mod times;
+mod unread;
 
 pub(crate) use document::Argument;
 pub(crate) use document::Document;
@@ -31,7 +33,10 @@ pub(crate) use inventory::unknown as unknown_association;
 pub use limits::Limits;
 pub use limits::THREAD_STACK;
 pub(crate) use limits::metered;
+pub(crate) use page::AnswerError;
+pub(crate) use page::PageEvent;
 pub(crate) use returned::Returned;
+pub(crate) use unread::Reading;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -121,7 +126,7 @@ fn functions_of(ast: &AST) -> Arc<[(Box<str>, usize)]> {
 pub(crate) struct ScriptHost {
     engine: Engine,
     limits: Limits,
-    /// For inventory collectors, which have limits of their own; made when one is called.
+    /// For inventory collectors and for pages of events, which have limits of their own; made when one is called.
     collecting: OnceLock<(Engine, Limits)>,
     resolver: StaticModuleResolver,
     /// What each module that can be imported offers.
@@ -357,12 +362,7 @@ impl ScriptHost {
         targets: Option<TargetCollection>,
         api: &Arc<dyn ManagerApi>,
     ) -> Result<Returned, ScriptError> {
-        let (engine, limits) = self.collecting.get_or_init(|| {
-            let limits = self.limits.of_a_collector();
-            let mut engine = engine::new(&limits);
-            engine.set_module_resolver(self.resolver.clone());
-            (engine, limits)
-        });
+        let (engine, limits) = self.collecting();
         let mut arguments = vec![ems.whole()];
         arguments.extend(targets.map(|targets| Dynamic::from(TargetsHandle::new(targets))));
         let _api = http::lend(api);
@@ -370,6 +370,16 @@ impl ScriptHost {
             call_function(engine, script, function, arguments)
         });
         Ok(Returned::new(value?, script, function))
+    }
+
+    /// The engine of those that go through much of a manager at once.
+    fn collecting(&self) -> &(Engine, Limits) {
+        self.collecting.get_or_init(|| {
+            let limits = self.limits.of_a_collector();
+            let mut engine = engine::new(&limits);
+            engine.set_module_resolver(self.resolver.clone());
+            (engine, limits)
+        })
     }
 
     /// How much of what one call may use so many operations are, in thousandths.

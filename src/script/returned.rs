@@ -155,6 +155,7 @@ impl Returned {
             line: 0,
             column: 0,
             message,
+            is_stopped: false,
         }
     }
 }

@@ -31,18 +31,20 @@ impl Switchboard {
         provider.poll_request(&self.host, script, ems, page_size, cursor)
     }
 
-    /// What is in an answer to what was asked for with `cursor`.
+    /// What is in an answer to what was asked for with `cursor`. `is_light`: the script does not see what is large, so
+    /// that it keeps within its limits.
     ///
     /// # Errors
-    /// When the answer is no JSON, the provider does not poll, or its script fails or returns a wrong shape.
+    /// When the answer is no JSON at all, the provider does not poll, or its script fails or returns a wrong shape.
     pub fn poll_answer(
         &self,
         ems: &Ems,
         cursor: Option<&serde_json::Value>,
         response: &PollResponse,
+        is_light: bool,
     ) -> Result<PollAnswer, ParseError> {
         let (provider, script) = self.poll_script(ems)?;
-        provider.poll_answer(&self.host, script, cursor, response)
+        provider.poll_answer(&self.host, script, cursor, response, is_light)
     }
 
     fn poll_script(&self, ems: &Ems) -> Result<(&Provider, &Script), ParseError> {

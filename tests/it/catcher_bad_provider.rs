@@ -13,6 +13,7 @@ use crate::support::catching::with_settings;
 use crate::support::cloud::Cloud;
 use crate::support::cloud::Trick;
 use crate::support::cloud::event;
+use crate::support::cloud::limit_of;
 use crate::support::process::ids;
 use crate::support::tls::TlsFront;
 
@@ -38,15 +39,22 @@ async fn a_provider_that_misbehaves_is_told_apart_and_costs_no_event() {
             good("<html>"),
             "the message is no JSON: expected value at line 1 column 1",
         ),
+        (
+            good(r#"{"events": [], "cursor": NaN, "more": false}"#),
+            "scripts/awesome_cloud/stream.rhai: `events`: what is beside the events cannot be read: ",
+        ),
         (good(""), "scripts/awesome_cloud/stream.rhai:"),
         (good("{\"events\": {}}"), "scripts/awesome_cloud/stream.rhai:"),
         (good("[1, 2"), "the message is no JSON: EOF"),
         (
             Trick::Body(vec![b'"', 0xff, b'"']),
-            "the provider answered something that is no UTF-8",
+            "the message is no JSON: it is no UTF-8",
+        ),
+        (
+            Trick::Body(b"{\"events\": [], \"cursor\": \"\xff\"}".to_vec()),
+            "scripts/awesome_cloud/stream.rhai: `events`: what is beside the events cannot be read: it is no UTF-8",
         ),
         (Trick::Half, "cannot reach the provider: "),
-        (Trick::Endless, "the provider answered more than 16 MiB"),
     ] {
         let (cloud, catching) = (Cloud::start(), Catching::start());
         cloud.happen(1, 5);
@@ -61,6 +69,31 @@ async fn a_provider_that_misbehaves_is_told_apart_and_costs_no_event() {
         assert_eq!(catching.queued(), (ids(1, 5), vec![]), "{trick:?}");
         catching.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_without_an_end_is_given_up_and_asked_for_smaller() {
+    let (cloud, catching) = (Cloud::start(), Catching::start());
+    cloud.happen(1, 5);
+    cloud.tricks([Trick::Endless]);
+    let ems = catching.add("cloud", &cloud.url(), None).await;
+    catching.until(cloud.requested_since(5)).await;
+    assert_eq!(catching.queued(), (ids(1, 5), vec![]));
+    let limits: Vec<String> = cloud.requests().iter().map(|head| limit_of(head)).collect();
+    assert_eq!(limits[..2], ["100", "50"]);
+    // Where even one event has none, that is told.
+    cloud.habit(Some(Trick::Endless));
+    let status = catching
+        .until_done(catching.state(&ems, CatcherState::BackingOff))
+        .await;
+    let reason = "the provider answered more than 64 MiB";
+    assert_eq!(status.reason.as_deref(), Some(reason));
+    cloud.habit(None);
+    cloud.happen(6, 7);
+    catching.pass_over(&status);
+    catching.until(cloud.requested_since(7)).await;
+    assert_eq!(catching.queued(), (ids(1, 7), vec![]));
+    catching.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,6 +12,7 @@ mod browser;
 mod catcher;
 mod catcher_bad_provider;
 mod catcher_files;
+mod catcher_pages;
 mod cli;
 mod collector;
 mod conformance;

@@ -9,7 +9,7 @@ use switchboard::switchboard::all_functions;
 use switchboard::switchboard::own_functions;
 
 /// The sections in reading order: the type, its title, and what a reader has to know before its functions.
-const SECTIONS: [(&str, &str, &str); 8] = [
+const SECTIONS: [(&str, &str, &str); 9] = [
     (
         "",
         "Functions",
@@ -46,6 +46,12 @@ const SECTIONS: [(&str, &str, &str); 8] = [
         "Http",
         "`http`",
         "The API of the manager that an inventory collector reads. Only `collect` and `collect_all` have it.",
+    ),
+    (
+        "Unread",
+        "What could not be read",
+        "It stands in an answer of a cloud in place of a part that is no JSON, or is nested too deep. It can be handed on, \
+         and a loop sees it once; `type_of` says `Unread`.",
     ),
 ];
 

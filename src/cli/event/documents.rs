@@ -8,8 +8,6 @@ use std::io;
 use std::io::BufReader;
 use std::io::Read;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -92,11 +90,7 @@ fn broken(bytes: &[u8], error: &serde_json::Error) -> Broken {
             native: NativeEvent::new(text),
             reason: format!("the message is no JSON: {error}"),
         },
-        Err(error) => Broken {
-            // Base64 keeps every byte of what cannot be kept as text.
-            native: NativeEvent::new(format!("data:;base64,{}", STANDARD.encode(bytes))),
-            reason: format!("the message is no UTF-8: {error}; its bytes are kept as base64"),
-        },
+        Err(_) => Broken::no_utf8("message", bytes),
     }
 }
 
@@ -201,6 +195,8 @@ impl<R: Read> Read for Tee<R> {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
     use proptest::prelude::*;
 
     use super::*;

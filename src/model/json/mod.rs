@@ -28,6 +28,7 @@ pub use serial::raw;
 pub use serial::to_value;
 pub use split::elements;
 pub use split::member;
+pub use split::members;
 pub use value::Map;
 pub use value::Value;
 

@@ -60,6 +60,44 @@ pub fn member<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     found
 }
 
+/// The entries of an object in their order, keys and values as they are written; like [`elements`], it does not look
+/// at what is wrong within them.
+///
+/// # Errors
+/// When it is no object, or its brackets or quotes are not closed.
+pub fn members(text: &str) -> Result<Vec<(&str, &str)>, JsonError> {
+    let mut split = Split::new(text);
+    if !split.opens(b'{') {
+        return Err(split.fault("expected an object"));
+    }
+    let mut members = Vec::new();
+    split.pass_space();
+    if split.peek() == Some(b'}') {
+        split.at += 1;
+        return split.end().map(|()| members);
+    }
+    loop {
+        split.pass_space();
+        let start = split.at;
+        if split.peek() != Some(b'"') {
+            return Err(split.fault("key must be a string"));
+        }
+        split.quoted()?;
+        let key = text.get(start..split.at).unwrap_or_default();
+        if !split.opens(b':') {
+            return Err(split.fault("expected `:`"));
+        }
+        members.push((key, split.part()?));
+        match split.peek() {
+            Some(b',') => split.at += 1,
+            Some(b'}') => break,
+            _other => return Err(split.fault("EOF while parsing an object")),
+        }
+    }
+    split.at += 1;
+    split.end().map(|()| members)
+}
+
 struct Split<'a> {
     text: &'a str,
     at: usize,
@@ -215,6 +253,30 @@ mod tests {
             assert_eq!(member(text, "a"), None, "{text}");
         }
         assert_eq!(member(r#"{"a": 1, "a": [2] , "b": 3}"#, "a"), Some("[2]"));
+    }
+
+    #[test]
+    fn a_bad_entry_is_split_off_like_a_good_one() {
+        let text = r#" {"a": 1, "a" : {"b": [,]}, "\ud800": NaN, "": ""} "#;
+        let expected = [
+            ("\"a\"", "1"),
+            ("\"a\"", "{\"b\": [,]}"),
+            ("\"\\ud800\"", "NaN"),
+            ("\"\"", "\"\""),
+        ];
+        assert_eq!(members(text).unwrap(), expected);
+        assert_eq!(members("{ }").unwrap(), []);
+        for (text, expected) in [
+            ("[]", "expected an object at line 1 column 1"),
+            ("{", "key must be a string at line 1 column 2"),
+            ("{a: 1}", "key must be a string at line 1 column 2"),
+            (r#"{"a" 1}"#, "expected `:` at line 1 column 6"),
+            (r#"{"a": 1"#, "EOF while parsing a value at line 1 column 8"),
+            (r#"{"a": 1]"#, "EOF while parsing an object at line 1 column 8"),
+            (r#"{"a": 1} x"#, "trailing characters at line 1 column 10"),
+        ] {
+            assert_eq!(members(text).unwrap_err().to_string(), expected, "{text}");
+        }
     }
 
     proptest! {

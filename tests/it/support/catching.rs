@@ -53,7 +53,12 @@ impl Catching {
             required: true,
         };
         let tree = SourceTree::from_disk(&[scripts]).unwrap();
-        let rules = ActiveSwitchboard::new(Switchboard::load(&tree, None).switchboard);
+        Self::start_by(database, Switchboard::load(&tree, None).switchboard)
+    }
+
+    /// One with other scripts.
+    pub(crate) fn start_by(database: Database, rules: Switchboard) -> Self {
+        let rules = ActiveSwitchboard::new(rules);
         let settings = ActiveSettings::new(with_settings(""));
         let catcher = Catcher::start(&database.vmdb, &rules, settings.clone(), 2).unwrap();
         let supervisor = Supervisor::start(SupervisorConfig {
@@ -94,6 +99,11 @@ impl Catching {
     /// Lets time pass until something is there. The clock moves a hundred times as fast as the machine's.
     pub(crate) async fn until<T>(&self, there: impl Future<Output = T>) -> T {
         passing(self.clock(), there).await
+    }
+
+    /// The same for what takes the machine long: the clock moves five times as fast as its own.
+    pub(crate) async fn until_done<T>(&self, there: impl Future<Output = T>) -> T {
+        passing_by(self.clock(), Duration::from_millis(20), there).await
     }
 
     /// Lets time pass until a catcher is in this state.
@@ -164,7 +174,12 @@ impl Catching {
 
 /// Lets time pass until something is there.
 pub(crate) async fn passing<T>(clock: &Clock, there: impl Future<Output = T>) -> T {
-    let mut tick = tokio::time::interval(Duration::from_millis(1));
+    passing_by(clock, Duration::from_millis(1), there).await
+}
+
+/// The same, a tenth of a second each tick.
+async fn passing_by<T>(clock: &Clock, tick: Duration, there: impl Future<Output = T>) -> T {
+    let mut tick = tokio::time::interval(tick);
     let wait = async {
         tokio::pin!(there);
         loop {

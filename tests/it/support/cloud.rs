@@ -162,6 +162,16 @@ pub(crate) fn event(id: &str) -> String {
     )
 }
 
+/// How many events a request asked for.
+pub(crate) fn limit_of(head: &str) -> String {
+    let line = head.lines().next().unwrap_or_default();
+    let mut parts = line.split(['?', '&', ' ']);
+    parts
+        .find_map(|part| part.strip_prefix("limit="))
+        .unwrap_or_default()
+        .to_owned()
+}
+
 fn serve(stream: TcpStream, state: &Mutex<State>, counter: &watch::Sender<usize>) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut head = String::new();
