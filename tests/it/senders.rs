@@ -156,9 +156,8 @@ fn whoever_looks_where_events_are_sent_learns_what_is_there() {
     }
     let of_nobody = served.get("/events/nobody");
     assert_eq!(of_nobody.status, 404);
-    assert!(
-        of_nobody.body.contains("there is no event `nobody`"),
-        "{}",
-        of_nobody.body
+    assert_eq!(
+        of_nobody.json()["error"],
+        "there is no event `nobody`: an event has a number"
     );
 }

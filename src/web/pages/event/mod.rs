@@ -26,7 +26,6 @@ use maud::html;
 use serde::Deserialize;
 
 use crate::model::clock::Timestamp;
-use crate::model::ems::Ems;
 use crate::model::event::EventId;
 use crate::model::event_outcome::EventOutcome;
 use crate::vmdb::StoredDelivery;
@@ -82,7 +81,7 @@ async fn show(
     };
     let number = id.parse().map_err(|_error| {
         let known = shared.services.vmdb.ems_known(&id);
-        known.map_or_else(missing, |ems| no_number(&ems))
+        no_number(&id, known.is_some())
     });
     let number = EventId(number?);
     let services = shared.clone();
@@ -99,9 +98,12 @@ async fn show(
     Ok(page.ok_or_else(missing)?)
 }
 
-/// Somebody who looks where senders of a manager bring its events.
-fn no_number(ems: &Ems) -> Problem {
-    let name = &ems.name;
+/// What is at the address of an event whose number is none: the place where senders bring the events of a manager.
+fn no_number(name: &str, is_manager: bool) -> Problem {
+    if !is_manager {
+        let message = format!("there is no event `{name}`: an event has a number");
+        return Problem::not_found(message).help("events of a manager are sent to /events/NAME by POST");
+    }
     let message = format!(
         "`/events/{name}` takes the events of the manager `{name}` by POST; there is nothing to look at"
     );
