@@ -90,10 +90,14 @@ fn required(value: &Dynamic) -> Result<Timestamp> {
         counted_time::of_count(count)
     } else if let Ok(count) = value.as_float() {
         counted_time::of_float(count)
-    } else {
-        let text = value.as_immutable_string_ref();
-        let text = text.map_err(|kind| format!("a time is a text or a number, this is of type {kind}"))?;
+    } else if let Ok(text) = value.as_immutable_string_ref() {
         written_time::read(&text)
+    } else if value.is_variant() {
+        // A number with more digits than a float holds.
+        counted_time::read(&value.to_string())
+    } else {
+        let kind = value.type_name();
+        return Err(format!("a time is a text or a number, this is of type {kind}").into());
     };
     found.ok_or_else(|| {
         let help = "one like `2026-01-31T12:00:00Z` is expected; `time(value, format)` reads other forms";
