@@ -26,6 +26,7 @@ use crate::model::event::EventKey;
 use crate::model::event::FullData;
 use crate::model::event::NativeEvent;
 use crate::model::records::Records;
+use crate::model::relation::RELATIONS;
 use crate::model::target::TargetCollection;
 use crate::model::value::Value;
 use crate::model::written_time;
@@ -199,8 +200,8 @@ impl Switchboard {
             id: None,
             class,
             ems: None,
+            links: links(&hash),
             hash,
-            links: BTreeMap::new(),
             received_at: now,
         };
         let view = Arc::new(EventView::new(Arc::new(event), records.clone()));
@@ -275,6 +276,19 @@ impl Switchboard {
         }
         last
     }
+}
+
+/// The objects that a simulated event names by their numbers, as the columns of a saved one do.
+fn links(hash: &EventHash) -> BTreeMap<&'static str, i64> {
+    let named = RELATIONS.iter().filter_map(|relation| {
+        let id = match hash.attributes.get(relation.column)? {
+            Value::Int(id) => *id,
+            Value::Text(text) => text.parse().ok()?,
+            _other => return None,
+        };
+        Some((relation.column, id))
+    });
+    named.collect()
 }
 
 /// The event that a URI names as that of an event's run does, so that such a run can be looked at again.

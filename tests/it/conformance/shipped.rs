@@ -169,6 +169,82 @@ fn events_find_their_handlers() {
     }
 }
 
+/// What a run asks for: effects as JSON, without what the policy is given.
+fn asked(switchboard: &Switchboard, source: &str, event_type: &str, attributes: &Json) -> Vec<Json> {
+    let records = json!({
+        "Vm": {"7": {"name": "web", "power_state": "on"}, "8": {"name": "db", "raw_power_state": "poweredOn"}},
+        "Host": {"3": {"name": "rack", "power_state": "on"}},
+    });
+    let request = SimulationRequest {
+        records: Some(records),
+        ..event(EventClass::EmsEvent, source, event_type, attributes)
+    };
+    let document = run(switchboard, &request);
+    assert_eq!(document["errors"], json!([]), "{event_type}");
+    let effects = document["effects"].as_array().unwrap().iter();
+    effects
+        .filter(|effect| effect["name"] != "event_action_policy")
+        .cloned()
+        .collect()
+}
+
+#[test]
+fn the_state_of_what_is_known_is_set_and_what_is_not_is_refreshed() {
+    let Some(switchboard) = shipped() else { return };
+    let set = |class: &str, id: i64, attributes: Json| json!([{"effect": "update_inventory", "class": class, "id": id, "attributes": attributes}]);
+    let refresh = |association: &str, reference: &str| json!([{"effect": "queue_refresh", "targets": [{"association": association, "manager_ref": {"ems_ref": reference}}]}]);
+    let vm = json!({"vm_ems_ref": "vm-7", "vm_or_template_id": 7});
+    let host = json!({"host_ems_ref": "host-3", "host_id": "3"});
+    let unknown = json!({"vm_ems_ref": "vm-9", "host_ems_ref": "host-9"});
+    // Without a record of it, a number says nothing.
+    let gone = json!({"vm_ems_ref": "vm-9", "vm_or_template_id": 9});
+    for (source, event_type, attributes, expected) in [
+        (
+            "VC",
+            "VmPoweredOffEvent",
+            &vm,
+            set("Vm", 7, json!({"power_state": "off"})),
+        ),
+        (
+            "VC",
+            "VmPoweredOnEvent",
+            &vm,
+            set("Vm", 7, json!({"power_state": "on"})),
+        ),
+        (
+            "VC",
+            "VmPoweredOffEvent",
+            &json!({"vm_or_template_id": 8}),
+            set(
+                "Vm",
+                8,
+                json!({"power_state": "off", "raw_power_state": "poweredOff"}),
+            ),
+        ),
+        ("VC", "VmPoweredOffEvent", &unknown, refresh("vms", "vm-9")),
+        ("VC", "VmPoweredOffEvent", &gone, refresh("vms", "vm-9")),
+        (
+            "VC",
+            "HostConnectionLostEvent",
+            &host,
+            set("Host", 3, json!({"power_state": "off"})),
+        ),
+        (
+            "VC",
+            "HostConnectionLostEvent",
+            &unknown,
+            refresh("hosts", "host-9"),
+        ),
+    ] {
+        let found = asked(&switchboard, source, event_type, attributes);
+        assert_eq!(json!(found), expected, "{source} {event_type} {attributes}");
+    }
+    // One that sets and refreshes alike.
+    let both = asked(&switchboard, "EVM", "MarkAsTemplate_Complete", &vm);
+    assert_eq!(both[0], set("Vm", 7, json!({"template": true}))[0]);
+    assert_eq!(both[1], refresh("vms", "vm-7")[0]);
+}
+
 #[test]
 fn what_a_prevented_action_cuts_off_is_not_reached() {
     let Some(switchboard) = shipped() else { return };
