@@ -76,6 +76,15 @@ impl Lab {
         }
     }
 
+    /// Loads the rules again.
+    fn load(&mut self) {
+        let tree = crate::corpus::tree(
+            &[&self.project.path("automate")],
+            &[&self.project.path("scripts")],
+        );
+        self.switchboard = Arc::new(Switchboard::load(&tree, None).switchboard);
+    }
+
     /// Has one event decided, and tells its delivery: attributes of the root by what scripts put there are effects.
     fn decide(&self, source: &str, keys: &[(&str, &str)]) -> Json {
         let mut hash: EventHash = event("k", "-");
@@ -165,6 +174,19 @@ fn conditions_and_substitutions_reach_them_too() {
     let lab = Lab::new(&rules(&instance, "evm.deliver(#{ log: evm.object.v });"));
     let delivery = lab.decide("OTHER", &LINKED);
     assert_eq!(logged(&delivery), "web <1> cloud web__1_ []");
+}
+
+#[test]
+fn target_parsers_reach_them_too() {
+    let mut lab = Lab::new(&rules(&["rel=/System/event_handlers/refresh"], ""));
+    lab.project.write(
+        "scripts/awesome_cloud/event_target_parser.rhai",
+        "fn parse(ems_event) { let found = targets(); found.add(\"hosts\", ems_event.vm?.name); found.add(\"hosts\", ems_event.dest_vm?.name); found }",
+    );
+    lab.load();
+    let delivery = lab.decide("OTHER", &LINKED);
+    let expected = json!([{"association": "hosts", "manager_ref": {"ems_ref": "web <1>"}}]);
+    assert_eq!(delivery["targets"], expected, "{delivery:#}");
 }
 
 #[test]
@@ -374,7 +396,6 @@ fn a_result_that_asks_for_policy_is_recorded_or_handed_to_the_action_of_its_name
         "scripts/actions/event_enforce_policy.rhai",
         "evm.deliver(#{ log: `policy ${evm.inputs.logical_event}` });",
     );
-    let tree = crate::corpus::tree(&[&lab.project.path("automate")], &[&lab.project.path("scripts")]);
-    lab.switchboard = Arc::new(Switchboard::load(&tree, None).switchboard);
+    lab.load();
     assert_eq!(logged(&lab.decide("OTHER", &LINKED)), "policy vm_retire_warn");
 }

@@ -66,6 +66,88 @@ fn told(loaded: &Loaded) -> String {
     told
 }
 
+/// One edit after the other of a class `Base` and of a class `Box` that inherits from it, which is there from the start.
+const BASES: [(&str, Option<&str>); 8] = [
+    (
+        "Base.class/__class__.yaml",
+        Some(
+            "object:\n  attributes: {name: Base}\n  schema:\n  - field: {name: note, aetype: attribute, default_value: of the base}\n",
+        ),
+    ),
+    (
+        "Base.class/a.yaml",
+        Some("object:\n  attributes: {name: a}\n  fields:\n  - note: {value: of a}\n"),
+    ),
+    (
+        "Base.class/a.yaml",
+        Some("object:\n  attributes: {name: a}\n  fields:\n  - note: {value: of another a}\n"),
+    ),
+    (
+        "Base.class/__class__.yaml",
+        Some("object:\n  attributes: {name: Other}\n  schema: []\n"),
+    ),
+    (
+        "Base.class/__class__.yaml",
+        Some(
+            "object:\n  attributes: {name: Base}\n  schema:\n  - field: {name: more, aetype: attribute, default_value: 1}\n",
+        ),
+    ),
+    (
+        "Box.class/b.yaml",
+        Some("object:\n  attributes: {name: b}\n  fields:\n  - more: {value: own}\n"),
+    ),
+    ("Base.class/a.yaml", None),
+    ("Base.class/__class__.yaml", None),
+];
+
+#[test]
+fn a_base_that_comes_later_is_found_and_one_that_goes_is_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let lab = folder.path().join("automate/Base/Lab");
+    let write = |path: &Path, text: &str| {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write(
+        &lab.join("../__domain__.yaml"),
+        "object: {attributes: {name: Base}}",
+    );
+    write(
+        &lab.join("__namespace__.yaml"),
+        "object: {attributes: {name: Lab}}",
+    );
+    write(
+        &lab.join("Box.class/__class__.yaml"),
+        "object:\n  attributes: {name: Box, inherits: Base}\n  schema: []\n",
+    );
+    for name in ["a", "b"] {
+        let text = format!("object:\n  attributes: {{name: {name}, inherits: a}}\n");
+        write(&lab.join(format!("Box.class/{name}.yaml")), &text);
+    }
+    let root = Root {
+        kind: RootKind::Automate,
+        folder: folder.path().join("automate"),
+        required: true,
+    };
+    let mut tree = SourceTree::from_disk(&[root]).unwrap();
+    let mut rules = Arc::new(Switchboard::load(&tree, None).switchboard);
+    let mut told_before = String::new();
+    for (file, text) in BASES {
+        let path = lab.join(file);
+        match text {
+            Some(text) => write(&path, text),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        tree = tree.updated(&[path]);
+        let anew = told(&Switchboard::load(&tree, None));
+        let taken_over = Switchboard::load(&tree, Some(&rules));
+        assert_eq!(told(&taken_over), anew, "{file}: {text:?}");
+        assert_ne!(anew, told_before, "{file}: {text:?}");
+        told_before = anew;
+        rules = Arc::new(taken_over.switchboard);
+    }
+}
+
 #[test]
 fn what_is_taken_over_is_what_would_be_loaded_anew() {
     let folder = tempfile::tempdir().unwrap();
