@@ -16,7 +16,7 @@ use crate::source::suggest;
 pub(crate) struct Collect {
     pub(crate) target: Option<Arc<str>>,
     pub(crate) what: What,
-    /// What of it is not understood and not carried out, for the author.
+    /// Which part of it is not understood and not carried out, for its author.
     pub(crate) unknown: Option<String>,
 }
 
@@ -49,7 +49,7 @@ impl Collect {
             .collect()
     }
 
-    /// Parses one expression. What is unknown in it is left out, as in the original; `unknown` says what.
+    /// Parses one expression. An unknown part is left out, as in the original, and is named by `unknown`.
     ///
     /// # Errors
     /// InvalidCollection where an entry of a hash is none: that ends a run.
@@ -75,7 +75,7 @@ impl Collect {
     }
 }
 
-/// What follows `[`.
+/// The part after `[`.
 fn array(inner: &str) -> (What, Option<Cow<'static, str>>) {
     let Some((items, rest)) = inner.rsplit_once(']') else {
         return (What::Nothing, Some("`]` is missing; nothing is stored".into()));
@@ -102,7 +102,7 @@ fn array(inner: &str) -> (What, Option<Cow<'static, str>>) {
     (What::Array { items, function }, unknown)
 }
 
-/// What follows `{`.
+/// The part after `{`.
 fn hash(text: &str, inner: &str) -> Ae<(What, Option<Cow<'static, str>>)> {
     let Some(inner) = inner.trim_end().strip_suffix('}') else {
         return Ok((What::Nothing, Some("`}` is missing; nothing is stored".into())));

@@ -40,7 +40,7 @@ pub(crate) struct Class {
     pub(crate) name: Arc<str>,
     pub(crate) file: Arc<SourceFile>,
     pub(crate) line: u32,
-    /// What it says that it inherits from, whether or not there is such a class.
+    /// The base that its file names, whether or not there is such a class.
     pub(crate) inherits: Option<Arc<str>>,
     pub(crate) fields: Arc<[SchemaField]>,
     /// Whether one of the fields is a state.

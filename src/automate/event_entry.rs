@@ -1,4 +1,5 @@
-//! An event as what its run is given: the attributes of the root, and the URI that says the same (reference 8.2, 8.4).
+//! An event as the input of its run: the attributes of the root, and the URI that gives the same ones (reference 8.2,
+//! 8.4).
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -58,7 +59,7 @@ const LINKED: [Linked; 4] = [
     },
 ];
 
-/// What the run of an event is given.
+/// The input of an event's run.
 pub(crate) struct EventEntry {
     /// Attributes of the root.
     pub(crate) attributes: Vec<(Arc<str>, Value)>,
@@ -66,7 +67,7 @@ pub(crate) struct EventEntry {
     pub(crate) uri: Arc<str>,
 }
 
-/// What the run of an event is given. What is linked and no record any more has its number alone.
+/// The input of an event's run. A linked object that is no record any more is given by its number alone.
 pub(crate) fn of(event: &Arc<EmsEvent>, records: &dyn Records) -> EventEntry {
     let mut attributes: Vec<(Arc<str>, Value)> = Vec::with_capacity(8);
     attributes.push((EVENT_TYPE.clone(), Value::Text(event.hash.event_type.clone())));

@@ -145,7 +145,7 @@ pub(crate) struct PlanEntry {
 }
 
 impl PlanEntry {
-    /// Whether its text stands in the file of the instance itself.
+    /// Whether its text is written in the file of the instance itself.
     pub(crate) fn is_own(&self) -> bool {
         !self.is_of_class && self.inherited_from.is_none()
     }

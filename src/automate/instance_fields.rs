@@ -1,4 +1,4 @@
-//! Instances as scripts read them: every field of the class, with what the instance says (reference 7.1).
+//! Instances as scripts read them: every field of the class, with the instance's text (reference 7.1).
 
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ pub(crate) fn find(store: &Datastore, path: &str) -> ValueMap {
     .collect()
 }
 
-/// Each field of the class with the text that the instance gives it as written; nothing where it gives none.
+/// Each field of the class with the text that the instance gives it, as written; nothing if it gives none.
 fn fields(class: &Class, instance: &Instance) -> ValueMap {
     let mut fields: ValueMap = class
         .fields

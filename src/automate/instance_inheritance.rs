@@ -27,7 +27,7 @@ struct Found {
     instance: Arc<Instance>,
 }
 
-/// The value of a field on its way to an instance: what stands in the map of a file, and where.
+/// The value of a field on its way to an instance: the node of a file, and its place.
 struct Written {
     /// Its place in the schema of the class.
     field: u16,
@@ -38,7 +38,7 @@ struct Written {
 }
 
 impl ClassLoader<'_> {
-    /// The class with what its instances inherit.
+    /// The class, its instances completed with inherited values.
     pub(crate) fn with_instance_bases(&mut self, class: &Arc<Class>) -> Class {
         let lineage: Vec<&Arc<Class>> = std::iter::once(class).chain(&class.bases).collect();
         let mut instances = Vec::with_capacity(class.instances.len());
@@ -51,7 +51,7 @@ impl ClassLoader<'_> {
         rebuilt
     }
 
-    /// The instance with what it inherits; none where its file cannot be read.
+    /// The instance, completed with inherited values; none if its file cannot be read.
     fn inherited(&mut self, lineage: &Lineage<'_>, instance: &Arc<Instance>) -> Option<Arc<Instance>> {
         let class = *lineage.first()?;
         let (mut own, loose) = self.loose(class, &instance.file)?;
@@ -66,7 +66,7 @@ impl ClassLoader<'_> {
         while let Some(base) = next.take() {
             match find(lineage, &at, &base) {
                 None => {
-                    // A base's own missing base is told of that base.
+                    // The finding about the missing base of a base belongs to that base.
                     if seen.len() == 1 {
                         found.push(not_found(lineage, &own, &base));
                     }
@@ -113,7 +113,7 @@ impl ClassLoader<'_> {
         self.instance(&class.full_name(), &class.fields, file).ok()
     }
 
-    /// Each value made ready as one of the file that its text is from. What is wrong with it is told of that file.
+    /// Prepares each value as one of the file that its text is from. Findings about it belong to that file alone.
     fn values(
         &mut self,
         schema: &[SchemaField],
@@ -144,7 +144,7 @@ impl Written {
         }
     }
 
-    /// What stands under a key of its map; the node itself is its value where it is no map.
+    /// The node under a key of its map; a node that is no map is its own `value`.
     fn part(&self, key: &str) -> Option<&Node> {
         match &self.node {
             Node::Map(_) => self.node.get(key),
@@ -153,7 +153,7 @@ impl Written {
     }
 }
 
-/// Adds an inherited value; of a field that has one already only what it leaves open.
+/// Adds an inherited value. If the field has a value already, only the keys that it leaves open are filled in.
 fn add(written: &mut Vec<Written>, schema: &[SchemaField], inherited: Written) {
     let Some(known) = written.iter_mut().find(|known| known.field == inherited.field) else {
         written.push(inherited);
@@ -189,8 +189,8 @@ fn add(written: &mut Vec<Written>, schema: &[SchemaField], inherited: Written) {
     known.node = Node::Map(parts);
 }
 
-/// What `inherits` means in an instance: a name, or a path that ends in one; first of the inherited classes, nearest
-/// first, then of the instance's own.
+/// Resolves `inherits` of an instance: a name, or a path that ends in one, looked for in the inherited classes, nearest
+/// first, then in the instance's own class.
 fn find(lineage: &Lineage<'_>, at: &Found, base: &str) -> Option<Found> {
     let near = *lineage.get(at.class)?;
     let (path, name) = base

@@ -1,4 +1,4 @@
-//! What the root's `ae_result` asks for once a run is over: to come back, or to enforce policy (reference 8.3, 8.6).
+//! The request in the root's `ae_result` at the end of a run: to come back, or to enforce policy (reference 8.3, 8.6).
 
 use std::sync::Arc;
 
@@ -21,9 +21,9 @@ use crate::model::delivery::Location;
 use crate::model::delivery::Retry;
 use crate::model::value::Value;
 
-/// The builtin, or the action script in its place, that a result of the scheme `miqpeca` asks for.
+/// The builtin, or the action script in its place, for a result of the scheme `miqpeca`.
 const ENFORCE_POLICY: &str = "event_enforce_policy";
-/// What goes back to the root with a retry.
+/// The attributes that a retry gives back to the root.
 const KEPT: [&str; 4] = [
     "ae_state",
     "ae_state_started",
@@ -112,7 +112,7 @@ fn run_action(workspace: &mut Workspace, root: usize, inputs: Vec<(Arc<str>, Val
     result.map(|_| ())
 }
 
-/// `retry`: what the next run needs.
+/// `retry`: adds to the delivery whatever the next run needs.
 pub(crate) fn retry(workspace: &mut Workspace, delivery: &mut Delivery) {
     let Some(root) = root(workspace) else { return };
     let result = attribute(root, "ae_result").to_string();

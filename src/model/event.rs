@@ -267,7 +267,7 @@ impl Record for EmsEvent {
             "received_at" | "created_on" => Some(Value::Time(self.received_at)),
             other => self.links.get(other).map(|id| Value::Int(*id)),
         };
-        // What the parser gave under such a name stays what it is.
+        // A key of that name which the parser gave comes first.
         found.or_else(|| self.hash.get(name)).or_else(|| match name {
             "ems" | "ext_management_system" => self.ems.clone().map(|ems| Value::Record(ems)),
             _other => None,

@@ -71,8 +71,8 @@ pub fn is_secret_column(name: &str) -> bool {
     name.contains("password") || name == "auth_key"
 }
 
-/// What rules see of a record under a name: a column that is no secret, or one that is made fit for a path, as
-/// `normalized_name` (reference 7.3). None where the record has no such thing.
+/// A column of a record as rules see it: not a secret one; with the prefix `normalized_`, fit for a path (reference 7.3).
+/// None if the record has no such column.
 pub fn visible_column(record: &dyn Record, name: &str) -> Option<Value> {
     if is_secret_column(name) {
         return None;

@@ -134,7 +134,7 @@ const CALLERS: usize = 3;
 struct Origin<'a> {
     error: &'a EvalAltResult,
     position: Position,
-    /// A function of an imported module stands in the module's file.
+    /// The file of an imported module, if the error is in one of its functions.
     source: Option<&'a str>,
     /// The innermost last.
     callers: Vec<(Option<&'a str>, Position)>,
@@ -181,7 +181,7 @@ impl<'a> Origin<'a> {
         origin
     }
 
-    /// The calls that led there, the innermost first, as they stand in the script at `path` and in others.
+    /// The places of the calls that led there, the innermost first, in the script at `path` and in others.
     fn called(&self, path: &str) -> String {
         let places = self.callers.iter().rev().map(|(source, at)| {
             let (line, column) = (at.line().unwrap_or(0), at.position().unwrap_or(0));

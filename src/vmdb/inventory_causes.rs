@@ -21,7 +21,7 @@ use crate::vmdb::inventory_list::object;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "because", rename_all = "snake_case")]
 pub enum ChangeCause {
-    /// Events asked for the object, or for what it is a part of; or one of them said itself what changed.
+    /// Events asked for the object, or for the one that it is a part of; or an event brought the change itself.
     Event {
         /// The first of them.
         event: EventId,
@@ -146,7 +146,7 @@ impl Vmdb {
     }
 }
 
-/// An event that itself said what changed.
+/// An event that brought the change itself.
 fn said_by(connection: &Connection, event: EventId) -> Result<ChangeCause, VmdbError> {
     let mut query = connection.prepare_cached("SELECT event_type FROM event_streams WHERE id = ?1")?;
     let event_type = query.query_row([event.0], |row| row.get(0)).optional()?;

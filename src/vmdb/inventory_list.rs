@@ -78,7 +78,7 @@ pub struct ObjectChange {
     pub id: i64,
     /// The refresh that found it.
     pub refresh: Option<RefreshId>,
-    /// The event that said so, where it was no refresh.
+    /// The event that brought it, if it was no refresh.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<EventId>,
     /// When.

@@ -298,16 +298,16 @@ pub(crate) fn archive(
     Ok(before.is_some())
 }
 
-/// Because of what an object changed.
+/// The reason for a change of an object.
 #[derive(Clone, Copy)]
 pub(crate) enum Reason {
-    /// A refresh found it so; none where somebody else did.
+    /// A refresh found it; none if nobody asked for one.
     Refresh(Option<RefreshId>),
-    /// An event said so.
+    /// An event brought it.
     Event(EventId),
 }
 
-/// Keeps what an object was before a change, and is after it.
+/// Adds a change to the history of an object.
 pub(crate) fn history(
     transaction: &Transaction<'_>,
     id: i64,

@@ -1,4 +1,5 @@
-//! Attributes of inventory that an event says are others now: set with the event, until the object is read again.
+//! New values that an event brings for attributes of an inventory object: set with the event, until the object is read
+//! again.
 
 use std::collections::BTreeMap;
 
@@ -12,17 +13,17 @@ use crate::vmdb::inventory_rows;
 use crate::vmdb::inventory_rows::Reason;
 use crate::vmdb::transaction::Transaction;
 
-/// What an event changes of one object.
+/// The change of one object by an event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InventoryUpdate {
     /// Its number.
     pub id: i64,
-    /// What to set; the other attributes stay as they are.
+    /// The new values; the other attributes stay as they are.
     pub attributes: ValueMap,
 }
 
 impl InventoryUpdate {
-    /// Sets what is other than it was. An object that is gone meanwhile stays gone.
+    /// Sets them, and adds to the history if anything changed. An object that is gone meanwhile stays gone.
     pub(crate) fn write(&self, transaction: &Transaction<'_>, event: EventId) -> Result<(), VmdbError> {
         let before = transaction.first(
             "SELECT attributes FROM inventory_objects WHERE id = ?1 AND archived_on IS NULL",

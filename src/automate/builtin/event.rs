@@ -88,7 +88,7 @@ fn set(
     Ok(Value::Bool(true))
 }
 
-/// What inventory does not know is refreshed in place of what was to be done with it.
+/// Refreshes an object that inventory does not know, in place of acting on it.
 fn read_first(workspace: &mut Workspace, event: &EmsEvent, named: &Named<'_>) -> Ae<Value> {
     let result = refresh::refresh_named(workspace, event, named)?;
     let note = workspace.state.note.take();
@@ -100,7 +100,7 @@ fn read_first(workspace: &mut Workspace, event: &EmsEvent, named: &Named<'_>) ->
     Ok(result)
 }
 
-/// The word for what is acted on.
+/// The word for the object that is acted on.
 fn word(inputs: &ValueMap) -> String {
     let word = inputs.get("target").map(ToString::to_string).unwrap_or_default();
     let word = word.trim();

@@ -46,7 +46,7 @@ pub(crate) fn ems_event(workspace: &Workspace, name: &str) -> Ae<Arc<EmsEvent>> 
     ))
 }
 
-/// What a word names: one of the event's objects, or one of the first event of its chain.
+/// The object that a word names: one of the event, or one of the first event of its chain.
 pub(crate) struct Named<'a> {
     /// The word without `first_chained_`.
     pub(crate) word: &'a str,

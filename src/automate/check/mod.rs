@@ -51,7 +51,8 @@ impl<'a> Site<'a> {
         self.instance.map_or(&self.class.file, |instance| &instance.file)
     }
 
-    /// Whether its value stands in that file: a default is told of its class, what is inherited where it is from.
+    /// Whether its value is written in that file: findings about a default belong to its class, those about an inherited
+    /// value to the file that it is from.
     fn is_written_here(self) -> bool {
         match self.instance {
             Some(_) => self.entry.is_own(),

@@ -257,6 +257,8 @@ fn passwords_are_masked_everywhere() {
             evm.root.all = evm.object.attributes().to_json();
             evm.root.fields = evm.instance_get("/Base/Lab/Safe/own");
             evm.set_state_var("kept", evm.object.pw);
+            evm.root.is_one = evm.object.is_encrypted("PW") && !evm.object.is_encrypted("text");
+            evm.root.length = evm.object.decrypt("pw").len;
         "#,
         );
     for uri in ["/Lab/Safe/s", "/Lab/Safe/own"] {
@@ -270,5 +272,13 @@ fn passwords_are_masked_everywhere() {
         assert_eq!(document["root"]["attributes"]["pw"], "********");
         assert_eq!(document["root"]["attributes"]["text"], "pw is ********");
         assert_eq!(document["root"]["attributes"]["seen"], "********");
+        assert_eq!(document["root"]["attributes"]["is_one"], true);
+        let length = if uri.ends_with("own") {
+            "swordfish"
+        } else {
+            "hunter2"
+        }
+        .len();
+        assert_eq!(document["root"]["attributes"]["length"], length);
     }
 }
