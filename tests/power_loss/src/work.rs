@@ -403,6 +403,7 @@ impl<'a> Worker<'a> {
             decided_at: self.clock.now(),
             outcome: EventOutcome::Acted,
             delivery: Delivery::default(),
+            updates: Vec::new(),
             refreshes: target_of(number)
                 .filter(|_| run == 0)
                 .map(|target| self.wanted(target))
