@@ -266,7 +266,7 @@ impl Scanner {
         match String::from_utf8(bytes) {
             Ok(text) => {
                 self.bytes += text.len();
-                let file = SourceFile::new(self.kind, path, relative, text);
+                let file = SourceFile::new(self.kind, path, relative, &text);
                 self.found.files.push(Arc::new(file));
             }
             Err(error) => {

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use sha2::Digest;
 use sha2::Sha256;
 
+use crate::source::text::without_mark;
+
 /// What a root folder holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RootKind {
@@ -82,14 +84,10 @@ pub struct SourceFile {
 }
 
 impl SourceFile {
-    /// A file with its digest.
-    pub fn new(
-        kind: RootKind,
-        path: impl Into<Arc<str>>,
-        relative: impl Into<Arc<str>>,
-        text: impl Into<Arc<str>>,
-    ) -> Self {
-        let (path, relative, text) = (path.into(), relative.into(), text.into());
+    /// A file with its digest; a byte order mark in front of the text is passed over.
+    pub fn new(kind: RootKind, path: impl Into<Arc<str>>, relative: impl Into<Arc<str>>, text: &str) -> Self {
+        let (path, relative) = (path.into(), relative.into());
+        let text: Arc<str> = Arc::from(without_mark(text));
         let hash = Sha256::new_with_prefix(relative.as_bytes())
             .chain_update([0])
             .chain_update(text.as_bytes())

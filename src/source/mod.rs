@@ -9,6 +9,7 @@ mod file;
 pub mod locate;
 mod origin;
 pub mod suggest;
+pub mod text;
 pub mod tree;
 
 pub use changes::TreeChanges;

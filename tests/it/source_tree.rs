@@ -12,6 +12,7 @@ use switchboard::source::Root;
 use switchboard::source::RootKind;
 use switchboard::source::SourceFile;
 use switchboard::source::SourceTree;
+use switchboard::switchboard::Switchboard;
 use tempfile::TempDir;
 
 /// A temporary folder with `automate/` and `scripts/` in it.
@@ -119,6 +120,50 @@ fn yaml_and_rhai_files_are_read_in_order_and_leftovers_are_not() {
         (script.kind, &*script.relative),
         (RootKind::Scripts, "lib/b.rhai")
     );
+}
+
+#[test]
+fn a_byte_order_mark_is_passed_over_in_every_file() {
+    const FILES: [(&str, &str); 8] = [
+        (
+            "automate/Base/__domain__.yaml",
+            "object: {attributes: {name: Base}}\n",
+        ),
+        (
+            "automate/Base/Lab/__namespace__.yaml",
+            "---\nobject: {attributes: {name: Lab}}\n",
+        ),
+        (
+            "automate/Base/Lab/Box.class/__class__.yaml",
+            "---\nobject:\n  attributes: {name: Box}\n  schema:\n  - field: {name: go, aetype: method}\n",
+        ),
+        (
+            "automate/Base/Lab/Box.class/a.yaml",
+            "object:\n  attributes: {name: a}\n  fields:\n  - go: {value: act}\n",
+        ),
+        (
+            "automate/Base/Lab/Box.class/__methods__/act.yaml",
+            "---\nobject: {attributes: {name: act, language: rhai}}\n",
+        ),
+        (
+            "automate/Base/Lab/Box.class/__methods__/act.rhai",
+            "evm.root[\"x\"] = 1;\n",
+        ),
+        ("scripts/lib/times.rhai", "// A comment.\nfn now() { 1 }\n"),
+        (
+            "scripts/cloud/event_parser.rhai",
+            "fn event_to_hash(event, ems_id) { #{} }\n",
+        ),
+    ];
+    let marked = FILES.map(|(path, text)| (path, format!("\u{feff}{text}")));
+    let marked: Vec<(&str, &str)> = marked.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    let tree = Folders::with(&marked).read();
+    let loaded = Switchboard::load(&tree, None);
+    assert_eq!(loaded.diagnostics, []);
+    assert_eq!(loaded.switchboard.check(&tree), []);
+    let mut expected = FILES;
+    expected.sort();
+    assert_eq!(texts(&tree), expected);
 }
 
 #[test]
