@@ -12,8 +12,10 @@ use crate::automate::template::Part;
 use crate::automate::template::Template;
 use crate::model::value::Value;
 use crate::script::ScriptHost;
+use crate::script::SyntaxError;
 use crate::script::evm::EventView;
 use crate::script::expression::Expression;
+use crate::source::Diagnostic;
 
 /// A compiled condition.
 #[derive(Debug)]
@@ -34,12 +36,8 @@ static LOOKS: LazyLock<Regex> =
 const SHOWN: usize = 100;
 
 impl Assertion {
-    /// Compiles a condition. On failure the second value holds message, line and column for the diagnostic.
-    pub(crate) fn compile(
-        host: &ScriptHost,
-        path: &Arc<str>,
-        text: &str,
-    ) -> (Self, Option<(String, u32, u32)>) {
+    /// Compiles a condition, and finds what is wrong with it, each with line and column within the text.
+    pub(crate) fn compile(host: &ScriptHost, path: &Arc<str>, text: &str) -> (Self, Vec<Diagnostic>) {
         let template = Template::parse(text);
         let rewritten = rewrite(&template);
         let compiled = host.compile_expression(path, &rewritten);
@@ -55,16 +53,30 @@ impl Assertion {
             ))
         };
         let looks = places.into_iter().filter_map(look).collect();
-        let problem = compiled.as_ref().err().cloned();
         let expression = compiled.map(|script| Expression::new(script, template.references().count()));
-        (
-            Self {
-                template,
-                expression: expression.map_err(|(message, _, _)| message),
-                looks,
-            },
-            problem,
-        )
+        let mut found = match &expression {
+            Ok(expression) => expression.check_names(host),
+            Err(error) => vec![cannot_be_understood(path, text, error)],
+        };
+        for finding in &mut found {
+            (finding.line, finding.column) =
+                written_place(&template, &rewritten, finding.line, finding.column);
+        }
+        let assertion = Self {
+            template,
+            expression: expression.map_err(|error| error.message),
+            looks,
+        };
+        (assertion, found)
+    }
+
+    /// A condition that never holds.
+    pub(crate) fn failing(why: &str) -> Self {
+        Self {
+            template: Template::parse(""),
+            expression: Err(why.to_owned()),
+            looks: Box::default(),
+        }
     }
 
     /// What the condition saw of the event, for the one who asks why it was not true: `event.x is 1, event.y is ()`.
@@ -81,6 +93,22 @@ impl Assertion {
         });
         told.collect::<Vec<_>>().join(", ")
     }
+}
+
+fn cannot_be_understood(path: &Arc<str>, text: &str, error: &SyntaxError) -> Diagnostic {
+    let mut shown: String = text.trim().chars().take(SHOWN).collect();
+    if shown.len() < text.trim().len() {
+        shown.push('…');
+    }
+    let message = format!("the condition `{shown}` cannot be understood: {}", error.message);
+    let help = match error.help.as_str() {
+        "" => "a condition is a Rhai expression, such as event.full_data.vm.name == \"web\"",
+        help => help,
+    };
+    let (line, column) = error.place();
+    Diagnostic::error("AssertionSyntax", path, message)
+        .at(line, column)
+        .help(help)
 }
 
 /// The typed form of a substituted text that stands outside quotes: a number or a boolean where it reads as one.
@@ -117,6 +145,45 @@ fn rewrite(template: &Template) -> String {
         rewriter.out.push('"');
     }
     rewriter.out
+}
+
+/// Where what stands at a place of the rewritten text is in the written one.
+fn written_place(template: &Template, rewritten: &str, line: u32, column: u32) -> (u32, u32) {
+    let index = |number: u32| usize::try_from(number).unwrap_or(usize::MAX).saturating_sub(1);
+    let lines = rewritten.split_inclusive('\n').take(index(line));
+    let before: usize = lines.map(str::len).sum();
+    let in_line = rewritten
+        .get(before..)
+        .unwrap_or_default()
+        .char_indices()
+        .nth(index(column));
+    let offset = in_line.map_or(rewritten.len(), |(at, _)| before + at);
+    let (mut rewriter, mut place) = (Rewriter::default(), (1, 1));
+    for part in &template.parts {
+        let written = match part {
+            Part::Literal(text) => text,
+            Part::Reference(reference) => {
+                rewriter.reference();
+                &reference.written
+            }
+        };
+        let is_reference = matches!(part, Part::Reference(_));
+        let began = place;
+        for c in written.chars() {
+            if !is_reference {
+                rewriter.push(c);
+            }
+            if offset < rewriter.out.len() {
+                return if is_reference { began } else { place };
+            }
+            place = if c == '\n' {
+                (place.0 + 1, 1)
+            } else {
+                (place.0, place.1 + 1)
+            };
+        }
+    }
+    place
 }
 
 #[derive(Default)]
@@ -193,6 +260,34 @@ mod tests {
             ),
         ] {
             assert_eq!(rewrite(&Template::parse(text)), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_place_of_the_rewritten_text_is_found_in_the_written_one() {
+        for (text, word) in [
+            ("evnt.x == 1", "evnt"),
+            ("'a' == evnt", "evnt"),
+            ("${/#a} == evnt", "evnt"),
+            ("'${/#a}\nb' == 'c' &&\n  evnt", "evnt"),
+            ("`ä${#a}-${#b}` == evnt", "evnt"),
+            ("1 == ${#evnt}", "${#evnt}"),
+        ] {
+            let template = Template::parse(text);
+            let rewritten = rewrite(&template);
+            let place = |text: &str, word: &str| {
+                let before = text.split(word).next().unwrap();
+                let line = u32::try_from(before.matches('\n').count() + 1).unwrap();
+                let column = before.rsplit('\n').next().unwrap().chars().count() + 1;
+                (line, u32::try_from(column).unwrap())
+            };
+            let searched = if word.starts_with('$') { "__v0" } else { word };
+            let (line, column) = place(&rewritten, searched);
+            assert_eq!(
+                written_place(&template, &rewritten, line, column),
+                place(text, word),
+                "{text}"
+            );
         }
     }
 

@@ -12,15 +12,20 @@ use crate::automate::field::Aetype;
 use crate::automate::field::PlanEntry;
 use crate::automate::field::SchemaField;
 use crate::automate::field_loader::FieldLoader;
+use crate::automate::field_loader::VALUE_KEYS;
 use crate::automate::instances::set_instances;
 use crate::automate::instances::take_over;
 use crate::automate::method_loader;
-use crate::automate::yaml::Locator;
-use crate::automate::yaml::Node;
+use crate::automate::object_file::ObjectFile;
+use crate::automate::object_file::Shape;
 use crate::script::ScriptHost;
 use crate::source::Diagnostic;
 use crate::source::SourceFile;
 use crate::source::suggest;
+use crate::source::yaml::Content;
+use crate::source::yaml::Entry;
+use crate::source::yaml::Node;
+use crate::source::yaml::Position;
 
 /// The files of one class.
 pub(crate) struct ClassFiles<'a> {
@@ -40,26 +45,10 @@ impl ClassFiles<'_> {
     }
 }
 
-/// Parses a file, or says where it is no YAML.
-pub(crate) fn parse(file: &SourceFile) -> Result<Node, Diagnostic> {
-    let node = Node::parse(&file.text).map_err(|error| {
-        Diagnostic::error("YamlSyntax", &file.path, error.message).at(error.line, error.column)
-    })?;
-    match node.get("object") {
-        Some(Node::Map(_)) => Ok(node),
-        _other => Err(Diagnostic::error(
-            "ObjectMissing",
-            &file.path,
-            format!("the file holds {} without an `object`", node.kind()),
-        )
-        .help("every file of the datastore begins with `object_type:`, `version: 1.0` and `object:`")),
-    }
-}
-
 /// The parts of an instance that inheritance needs once more.
 pub(crate) struct Loose {
     pub(crate) base: Option<String>,
-    pub(crate) fields: Vec<(u16, Node, u32)>,
+    pub(crate) fields: Vec<(u16, Node, Position)>,
 }
 
 /// Compiles classes; equal texts of one load are compiled once.
@@ -102,7 +91,7 @@ impl<'a> ClassLoader<'a> {
             Err(diagnostic) => {
                 diagnostics.push(diagnostic);
                 for file in &files.instance_files {
-                    diagnostics.extend(parse(file).err());
+                    diagnostics.extend(ObjectFile::read(file).err());
                 }
                 None
             }
@@ -116,30 +105,15 @@ impl<'a> ClassLoader<'a> {
     ) -> Result<Class, Diagnostic> {
         let file = files.class_file;
         let mut found = Vec::new();
-        let node = parse(file)?;
-        let object = node.get("object").unwrap_or(&Node::Null);
-        let attributes = object.get("attributes").unwrap_or(&Node::Null);
-        check_keys(attributes, &CLASS_KEYS, file, &mut found);
-        let mut locator = Locator::new(&file.text);
-        let (line, _) = locator.key("name");
-        let name = attributes
-            .get("name")
-            .and_then(Node::text)
-            .map(str::trim)
-            .filter(|name| !name.is_empty());
-        let name = name.ok_or_else(|| name_missing(file, "class"))?;
-        let inherits = attributes
-            .get("inherits")
-            .and_then(Node::text)
-            .map(str::trim)
-            .filter(|base| !base.is_empty());
+        let object = ObjectFile::read(file)?;
+        object.check(&CLASS, &mut found);
+        let name = object.name(&CLASS)?;
+        let line = object.key_place("name").line;
+        let inherits = object.text("inherits");
         let same_schema = previous.filter(|class| Arc::ptr_eq(&class.file, file));
         let fields: Arc<[SchemaField]> = match same_schema {
             Some(class) => class.fields.clone(),
-            None => self
-                .fields
-                .schema(object.get("schema"), file, &mut locator, &mut found)
-                .into(),
+            None => self.fields.schema(object.part("schema"), file, &mut found).into(),
         };
         if same_schema.is_some() {
             let of_class_file = |diagnostic: &&Diagnostic| diagnostic.file == file.path;
@@ -196,44 +170,30 @@ impl<'a> ClassLoader<'a> {
         schema: &[SchemaField],
         file: &Arc<SourceFile>,
     ) -> Result<(Instance, Loose), Diagnostic> {
-        let node = parse(file)?;
+        let object = ObjectFile::read(file)?;
         let mut found = Vec::new();
-        let object = node.get("object").unwrap_or(&Node::Null);
-        let attributes = object.get("attributes").unwrap_or(&Node::Null);
-        check_keys(attributes, &INSTANCE_KEYS, file, &mut found);
-        let name = attributes
-            .get("name")
-            .and_then(Node::text)
-            .map(str::trim)
-            .filter(|name| !name.is_empty());
-        let name = name.ok_or_else(|| name_missing(file, "instance"))?;
-        let mut locator = Locator::new(&file.text);
-        let (line, _) = locator.key("name");
-        let base = attributes
-            .get("inherits")
-            .and_then(Node::text)
-            .map(str::trim)
-            .filter(|base| !base.is_empty());
+        object.check(&INSTANCE, &mut found);
+        let name = object.name(&INSTANCE)?;
+        let line = object.key_place("name").line;
         let mut loose = Loose {
-            base: base.map(str::to_owned),
+            base: object.text("inherits").map(str::to_owned),
             fields: Vec::new(),
         };
-        locator.key("fields");
-        for (key, value) in entries(object.get("fields"), file, &mut found) {
-            let (line, column) = locator.key(key);
+        for Entry { key, at, value } in entries(object.part("fields"), file, &mut found) {
             let index = schema.iter().position(|field| *field.key == *key.to_lowercase());
-            match index.and_then(|index| u16::try_from(index).ok()) {
-                // The first of two values for one field wins.
-                Some(index) if loose.fields.iter().any(|(known, _, _)| *known == index) => (),
-                Some(index) => loose.fields.push((index, value.clone(), line)),
-                None => {
-                    let help = suggest::did_you_mean(key, schema.iter().map(|field| &*field.name));
-                    let message = format!("the class has no field `{key}`; the value is left out");
-                    found.push(
-                        Diagnostic::error("FieldNotFound", &file.path, message)
-                            .at(line, column)
-                            .help(help),
+            let Some(index) = index.and_then(|index| u16::try_from(index).ok()) else {
+                found.push(field_not_found(key, schema, file).at(at.line, at.column));
+                continue;
+            };
+            match loose.fields.iter().find(|(known, ..)| *known == index) {
+                None => loose.fields.push((index, value.clone(), *at)),
+                Some((_, _, first)) => {
+                    let message = format!(
+                        "there is a value for `{key}` already, in line {}; this one is left out",
+                        first.line
                     );
+                    let finding = Diagnostic::error("DuplicateField", &file.path, message);
+                    found.push(finding.at(at.line, at.column).help("one of the two has to go"));
                 }
             }
         }
@@ -244,7 +204,7 @@ impl<'a> ClassLoader<'a> {
             full_name: Arc::from([class, "/", name].concat()),
             file: file.clone(),
             line,
-            description: description(attributes),
+            description: description(&object),
             plan,
             is_inheriting: loose.base.is_some(),
             diagnostics: found.into(),
@@ -270,10 +230,18 @@ pub(crate) fn plan(schema: &[SchemaField], own: &[PlanEntry]) -> Vec<PlanEntry> 
 }
 
 /// What an author says of an instance: its description, or the name that people are to see.
-fn description(attributes: &Node) -> Option<Arc<str>> {
-    let texts = ["description", "display_name"].into_iter();
-    let mut texts = texts.filter_map(|key| Some(attributes.get(key)?.text()?.trim()));
-    texts.find(|text| !text.is_empty()).map(Arc::from)
+fn description(object: &ObjectFile<'_>) -> Option<Arc<str>> {
+    let mut texts = ["description", "display_name"].into_iter();
+    texts.find_map(|key| object.text(key)).map(Arc::from)
+}
+
+fn field_not_found(key: &str, schema: &[SchemaField], file: &Arc<SourceFile>) -> Diagnostic {
+    let message = format!("the class has no field `{key}`; the value is left out");
+    let help = match VALUE_KEYS.contains(&key) {
+        true => format!("`{key}` belongs to the field above it: indent it below the name of the field"),
+        false => suggest::did_you_mean(key, schema.iter().map(|field| &*field.name)),
+    };
+    Diagnostic::error("FieldNotFound", &file.path, message).help(help)
 }
 
 /// The one-key maps of a list: `- name: {…}`.
@@ -281,68 +249,47 @@ fn entries<'n>(
     node: Option<&'n Node>,
     file: &Arc<SourceFile>,
     found: &mut Vec<Diagnostic>,
-) -> Vec<(&'n str, &'n Node)> {
-    let mut wrong = |kind: &str| {
+) -> impl Iterator<Item = &'n Entry> + use<'n> {
+    let mut wrong = |node: &Node| {
+        let kind = node.kind();
         let message =
             format!("a list of `- field: {{value: …}}` was expected under `fields`, this is {kind}");
-        found.push(Diagnostic::error("FieldsShape", &file.path, message));
+        let finding = Diagnostic::error("FieldsShape", &file.path, message);
+        found.push(finding.at(node.at.line, node.at.column));
     };
-    let Some(Node::List(items)) = node else {
-        if let Some(Node::Text(_) | Node::Map(_)) = node {
-            wrong(node.map_or("nothing", Node::kind));
-        }
-        return Vec::new();
-    };
-    let mut read = Vec::new();
-    for item in items {
-        match item {
-            Node::Map(entries) => read.extend(entries.iter().map(|(key, value)| (key.as_str(), value))),
-            Node::Null => (),
-            other => wrong(other.kind()),
-        }
+    if let Some(node) = node.filter(|node| matches!(node.content, Content::Text { .. } | Content::Map(_))) {
+        wrong(node);
     }
-    read
+    let items = node.map_or(&[][..], Node::items);
+    let is_entry = |item: &&Node| matches!(item.content, Content::Map(_) | Content::Nothing { .. });
+    items.iter().filter(|item| !is_entry(item)).for_each(wrong);
+    items.iter().flat_map(Node::entries)
 }
 
-const CLASS_KEYS: [&str; 9] = [
-    "name",
-    "display_name",
-    "description",
-    "type",
-    "inherits",
-    "visibility",
-    "owner",
-    "relative_path",
-    "fqname",
-];
-const INSTANCE_KEYS: [&str; 6] = [
-    "name",
-    "display_name",
-    "description",
-    "inherits",
-    "relative_path",
-    "fqname",
-];
-
-/// Keys that nobody reads are worth a warning: they are typing errors mostly.
-pub(crate) fn check_keys(node: &Node, known: &[&str], file: &Arc<SourceFile>, found: &mut Vec<Diagnostic>) {
-    let Node::Map(entries) = node else { return };
-    for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.as_str())) {
-        let (line, column) = Locator::new(&file.text).key(key);
-        let help = suggest::did_you_mean(key, known.iter().copied());
-        found.push(
-            Diagnostic::warning("UnknownKey", &file.path, format!("`{key}` is not read"))
-                .at(line, column)
-                .help(help),
-        );
-    }
-}
-
-pub(crate) fn name_missing(file: &SourceFile, what: &str) -> Diagnostic {
-    Diagnostic::error(
-        "NameMissing",
-        &file.path,
-        format!("the {what} has no name; it is left out"),
-    )
-    .help("write it under object: attributes: name:")
-}
+const CLASS: Shape = Shape {
+    what: "class",
+    part: "schema",
+    attributes: &[
+        "name",
+        "display_name",
+        "description",
+        "type",
+        "inherits",
+        "visibility",
+        "owner",
+        "relative_path",
+        "fqname",
+    ],
+};
+const INSTANCE: Shape = Shape {
+    what: "instance",
+    part: "fields",
+    attributes: &[
+        "name",
+        "display_name",
+        "description",
+        "inherits",
+        "relative_path",
+        "fqname",
+    ],
+};

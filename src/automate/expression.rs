@@ -6,11 +6,12 @@ use std::sync::Arc;
 use crate::automate::error::Ae;
 use crate::automate::error::AeError;
 use crate::automate::workspace::Workspace;
-use crate::automate::yaml::Node;
 use crate::model::value::Record;
 use crate::model::value::Value;
 use crate::model::value::ValueMap;
 use crate::model::value::is_secret_column;
+use crate::source::yaml::Content;
+use crate::source::yaml::Node;
 
 /// Runs a query with the inputs of its method.
 pub(crate) fn run(workspace: &mut Workspace, text: &str, inputs: &[(Arc<str>, Value)]) -> Ae<Value> {
@@ -224,33 +225,34 @@ impl<I: Iterator<Item = Option<Value>>> Tokens<I> {
                 format!("the method's `data` is no query: {why}"),
             )
         };
-        let Node::Map(entries) = node else {
+        let Content::Map(entries) = &node.content else {
             return Err(invalid(format!("a map was expected, this is {}", node.kind())));
         };
-        let (operator, operand) = entries
+        let entry = entries
             .iter()
-            .find(|(key, _)| !matches!(key.as_str(), "token" | "context_type" | "col_details"))
+            .find(|entry| !matches!(entry.key.as_str(), "token" | "context_type" | "col_details"))
             .ok_or_else(|| invalid("an empty filter".to_owned()))?;
-        match (operator.to_lowercase().as_str(), operand) {
-            ("and", Node::List(parts)) => Ok(Condition::And(
+        let comparison = &entry.value;
+        match (entry.key.to_lowercase().as_str(), &comparison.content) {
+            ("and", Content::List(parts)) => Ok(Condition::And(
                 parts.iter().map(|part| self.bind(part)).collect::<Ae<_>>()?,
             )),
-            ("or", Node::List(parts)) => Ok(Condition::Or(
+            ("or", Content::List(parts)) => Ok(Condition::Or(
                 parts.iter().map(|part| self.bind(part)).collect::<Ae<_>>()?,
             )),
-            ("not" | "!", part) => Ok(Condition::Not(Box::new(self.bind(part)?))),
-            (operator, comparison) => {
+            ("not" | "!", _part) => Ok(Condition::Not(Box::new(self.bind(comparison)?))),
+            (operator, _comparison) => {
                 let field = comparison
                     .get("field")
                     .and_then(Node::text)
                     .ok_or_else(|| invalid(format!("`{operator}` names no field")))?;
                 let field = field.rsplit(['-', '.']).next().unwrap_or(field).to_owned();
-                let value = match comparison.get("value") {
-                    Some(Node::Text(token)) if token == ":user_input" => self.arguments.next().flatten().ok_or_else(|| {
+                let value = match comparison.get("value").map(|value| &value.content) {
+                    Some(Content::Text { text, .. }) if text == ":user_input" => self.arguments.next().flatten().ok_or_else(|| {
                         AeError::engine("MethodParameterNotFound", "the query asks for an input that is not given; declare arg1, arg2, … in order")
                     })?,
-                    Some(Node::Text(text)) => Value::text(text.as_str()),
-                    Some(Node::List(items)) => Value::list(items.iter().filter_map(Node::text).map(Value::text)),
+                    Some(Content::Text { text, .. }) => Value::text(text.as_str()),
+                    Some(Content::List(items)) => Value::list(items.iter().filter_map(Node::text).map(Value::text)),
                     _nothing => Value::Null,
                 };
                 Ok(Condition::Compare {

@@ -14,28 +14,65 @@ use crate::automate::field_loader::FieldLoader;
 use crate::automate::field_loader::Place;
 use crate::automate::relationship::UriText;
 use crate::automate::template::Template;
-use crate::automate::yaml::Node;
 use crate::source::Diagnostic;
+use crate::source::yaml::Content;
+use crate::source::yaml::Node;
+
+/// Why a blank condition fails.
+const BLANK: &str = "the condition is blank";
 
 impl FieldLoader<'_> {
+    /// The condition of an instance. One that is there and blank was meant to hold something back: it fails.
+    pub(crate) fn condition(
+        &mut self,
+        field: &SchemaField,
+        node: Option<&Node>,
+        place: Place<'_>,
+        found: &mut Vec<Diagnostic>,
+    ) -> Arc<FieldText> {
+        let is_text = node
+            .and_then(Node::text)
+            .is_some_and(|text| !text.trim().is_empty());
+        let text = if is_text {
+            self.text_of(field, node, place, found)
+        } else {
+            None
+        };
+        text.unwrap_or_else(|| {
+            let is_blank = node.is_none_or(|node| node.is_nothing() || node.text().is_some());
+            if is_blank {
+                let message = format!("the condition `{}` is blank, so it never holds", field.name);
+                let finding = place.finding("BlankCondition", message);
+                found.push(finding.help("write the condition as its `value:`, or take the field out"));
+            } else {
+                self.text_of(field, node, place, found);
+            }
+            Arc::new(FieldText {
+                written: Arc::from(""),
+                prepared: Prepared::Assertion(Assertion::failing(BLANK)),
+            })
+        })
+    }
+
     pub(crate) fn text_of(
         &mut self,
         field: &SchemaField,
         node: Option<&Node>,
-        place: &Place<'_>,
+        place: Place<'_>,
         found: &mut Vec<Diagnostic>,
     ) -> Option<Arc<FieldText>> {
-        let written = match node? {
-            Node::Null => return None,
-            Node::Text(text) => text.as_str(),
-            other => {
-                let message = format!(
-                    "the value of `{}` is {}; a text is expected",
-                    field.name,
-                    other.kind()
-                );
+        let node = node?;
+        let place = place.of(node);
+        let written = match &node.content {
+            Content::Nothing { .. } => return None,
+            Content::Text { text, .. } => text.as_str(),
+            Content::List(_) | Content::Map(_) => {
+                let kind = node.kind();
+                let message = format!("the value of `{}` is {kind}; a text is expected", field.name);
                 found.push(
-                    Diagnostic::error("ValueShape", &place.file.path, message).at(place.line, place.column),
+                    place
+                        .finding("ValueShape", message)
+                        .help("put the value in quotes"),
                 );
                 return None;
             }
@@ -49,7 +86,7 @@ impl FieldLoader<'_> {
         if let Some(known) = self.texts.get(&key) {
             return Some(known.clone());
         }
-        let prepared = self.prepare(field, &key.3, place, found);
+        let prepared = self.prepare(field, &key.3, node, place, found);
         let is_shared = !matches!(
             prepared,
             Prepared::Assertion(_) | Prepared::Relationship(Err(_)) | Prepared::Call(Err(_))
@@ -69,7 +106,8 @@ impl FieldLoader<'_> {
         &self,
         field: &SchemaField,
         written: &Arc<str>,
-        place: &Place<'_>,
+        node: &Node,
+        place: Place<'_>,
         found: &mut Vec<Diagnostic>,
     ) -> Prepared {
         // In a condition `||` is the logical or, which chooses as null coalescing does.
@@ -85,24 +123,11 @@ impl FieldLoader<'_> {
             if written.trim().is_empty() {
                 return Prepared::Comment;
             }
-            let (assertion, problem) = Assertion::compile(self.host, &place.file.path, written);
-            if let Some((message, _, _)) = problem {
-                let message = format!(
-                    "the condition `{}` cannot be understood: {message}",
-                    written.trim()
-                );
-                let help = "a condition is a Rhai expression, such as event.full_data.vm.name == \"web\"";
-                found.push(
-                    Diagnostic::error("AssertionSyntax", &place.file.path, message)
-                        .at(place.line, place.column)
-                        .help(help),
-                );
-            }
-            let calls = assertion
-                .expression
-                .iter()
-                .flat_map(|expression| expression.check_calls(self.host));
-            found.extend(calls.map(|finding| finding.at(place.line, place.column)));
+            let (assertion, findings) = Assertion::compile(self.host, &place.file.path, written);
+            found.extend(findings.into_iter().map(|finding| {
+                let at = node.within(finding.line, finding.column);
+                finding.at(at.line, at.column)
+            }));
             return Prepared::Assertion(assertion);
         }
         if field.substitute {
@@ -137,14 +162,15 @@ impl FieldLoader<'_> {
         &self,
         aetype: Option<Aetype>,
         node: &Node,
-        place: &Place<'_>,
+        place: Place<'_>,
         found: &mut Vec<Diagnostic>,
     ) -> Option<Arc<Collects>> {
-        let written = node
-            .get("collect")
-            .and_then(Node::text)
-            .map(str::trim)
-            .filter(|text| !text.is_empty())?;
+        let node = node.get("collect")?;
+        let place = place.of(node);
+        let written = node.text()?.trim();
+        if written.is_empty() {
+            return None;
+        }
         let expressions = match aetype {
             Some(Aetype::Attribute) => Collect::parse(written).map(|one| vec![one]),
             Some(Aetype::Relationship | Aetype::State) => Collect::parse_list(written),
@@ -153,9 +179,10 @@ impl FieldLoader<'_> {
         match &expressions {
             Ok(expressions) => {
                 let unknown = expressions.iter().filter_map(|one| one.unknown.as_deref());
-                found.extend(unknown.map(|why| {
-                    Diagnostic::warning("UnknownCollect", &place.file.path, why).at(place.line, place.column)
-                }));
+                let (line, column) = (place.at.line, place.at.column);
+                let finding =
+                    |why| Diagnostic::warning("UnknownCollect", &place.file.path, why).at(line, column);
+                found.extend(unknown.map(finding));
             }
             Err(error) => found.push(place.error(error)),
         }
@@ -164,16 +191,6 @@ impl FieldLoader<'_> {
             expressions: expressions.map(Into::into),
         }))
     }
-}
-
-/// The column in which the first word of a line begins, behind the `-` of a list.
-pub(crate) fn first_word(text: &str, line: u32) -> u32 {
-    let index = usize::try_from(line).unwrap_or(usize::MAX).saturating_sub(1);
-    let line = text.lines().nth(index).unwrap_or("");
-    let before = line
-        .chars()
-        .take_while(|c| matches!(c, ' ' | '-' | '{' | '\'' | '"'));
-    u32::try_from(before.count() + 1).unwrap_or(1)
 }
 
 /// What follows `METHOD::` in the value of a state, in any letter case.

@@ -59,6 +59,14 @@ impl Workspace {
             self.end_step(step, Outcome::Ok, None, None);
             return Ok(());
         };
+        let expression = match &assertion.expression {
+            Ok(expression) => expression,
+            Err(why) => {
+                return Err(AeError::assertion(format!(
+                    "the condition cannot be understood: {why}"
+                )));
+            }
+        };
         let mut values = Vec::new();
         for reference in assertion.template.references() {
             let text: Arc<str> = Arc::from(self.resolve(reference, true)?.value.to_string());
@@ -70,14 +78,6 @@ impl Workspace {
             self.end_step(step, Outcome::Ok, shown_value, None);
             return Ok(());
         }
-        let expression = match &assertion.expression {
-            Ok(expression) => expression,
-            Err(why) => {
-                return Err(AeError::assertion(format!(
-                    "the condition cannot be understood: {why}"
-                )));
-            }
-        };
         let env = self.env.clone();
         let answer = if expression.uses_evm() {
             let object = self.current().unwrap_or(0);

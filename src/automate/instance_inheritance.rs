@@ -12,10 +12,13 @@ use crate::automate::field::PlanEntry;
 use crate::automate::field::SchemaField;
 use crate::automate::inheritance;
 use crate::automate::instances::set_instances;
-use crate::automate::yaml::Node;
 use crate::source::Diagnostic;
 use crate::source::SourceFile;
 use crate::source::suggest;
+use crate::source::yaml::Content;
+use crate::source::yaml::Entry;
+use crate::source::yaml::Node;
+use crate::source::yaml::Position;
 
 /// A class and those that it inherits from, nearest first.
 type Lineage<'a> = [&'a Arc<Class>];
@@ -32,7 +35,7 @@ struct Written {
     /// Its place in the schema of the class.
     field: u16,
     node: Node,
-    line: u32,
+    at: Position,
     /// The file that its text is from; none for the instance's own.
     file: Option<Arc<SourceFile>>,
 }
@@ -83,7 +86,7 @@ impl ClassLoader<'_> {
             seen.push(at.instance.file.clone());
             let of = *lineage.get(at.class)?;
             let (_, inherited) = self.loose(of, &at.instance.file)?;
-            for (field, node, line) in inherited.fields {
+            for (field, node, place) in inherited.fields {
                 let key = of.fields.get(usize::from(field)).map(|field| &field.key);
                 let field = class.fields.iter().position(|own| Some(&own.key) == key);
                 let Some(field) = field.and_then(|field| u16::try_from(field).ok()) else {
@@ -96,7 +99,7 @@ impl ClassLoader<'_> {
                     Written {
                         field,
                         node,
-                        line,
+                        at: place,
                         file,
                     },
                 );
@@ -123,7 +126,7 @@ impl ClassLoader<'_> {
         let mut values = Vec::with_capacity(written.len());
         for one in written {
             let file = one.file.as_ref().unwrap_or(own);
-            let written = [(one.field, one.node.clone(), one.line)];
+            let written = [(one.field, one.node.clone(), one.at)];
             let entries = self.fields.values(schema, &written, file, &mut Vec::new());
             values.extend(entries.into_iter().map(|entry| PlanEntry {
                 inherited_from: one.file.clone(),
@@ -135,20 +138,32 @@ impl ClassLoader<'_> {
 }
 
 impl Written {
-    fn own((field, node, line): (u16, Node, u32)) -> Self {
+    fn own((field, node, at): (u16, Node, Position)) -> Self {
         Self {
             field,
             node,
-            line,
+            at,
             file: None,
+        }
+    }
+
+    /// The entries of its map; a node that is no map is its own `value`.
+    fn parts(&self) -> Vec<Entry> {
+        match &self.node.content {
+            Content::Map(entries) => entries.clone(),
+            _value => vec![Entry {
+                key: "value".to_owned(),
+                at: self.at,
+                value: self.node.clone(),
+            }],
         }
     }
 
     /// The node under a key of its map; a node that is no map is its own `value`.
     fn part(&self, key: &str) -> Option<&Node> {
-        match &self.node {
-            Node::Map(_) => self.node.get(key),
-            value => Some(value).filter(|_| key == "value"),
+        match &self.node.content {
+            Content::Map(_) => self.node.get(key),
+            _value => Some(&self.node).filter(|_| key == "value"),
         }
     }
 }
@@ -167,26 +182,20 @@ fn add(written: &mut Vec<Written>, schema: &[SchemaField], inherited: Written) {
         Some(text) => text.trim().is_empty() && !(is_coalescing && key == "value"),
         None => true,
     };
-    let mut parts: Vec<(String, Node)> = match &known.node {
-        Node::Map(parts) => parts.clone(),
-        value => vec![("value".to_owned(), value.clone())],
-    };
-    let inherited_parts: Vec<(String, Node)> = match &inherited.node {
-        Node::Map(parts) => parts.clone(),
-        value => vec![("value".to_owned(), value.clone())],
-    };
-    for (key, node) in inherited_parts {
-        if !is_open(known.part(&key), &key) || is_open(Some(&node), &key) {
+    let mut parts = known.parts();
+    for part in inherited.parts() {
+        let key = part.key.as_str();
+        if !is_open(known.part(key), key) || is_open(Some(&part.value), key) {
             continue;
         }
-        parts.retain(|(known, _)| *known != key);
+        parts.retain(|known| known.key != key);
         if key == "value" {
-            known.line = inherited.line;
+            known.at = inherited.at;
             known.file.clone_from(&inherited.file);
         }
-        parts.push((key, node));
+        parts.push(part);
     }
-    known.node = Node::Map(parts);
+    known.node.content = Content::Map(parts);
 }
 
 /// Resolves `inherits` of an instance: a name, or a path that ends in one, looked for in the inherited classes, nearest

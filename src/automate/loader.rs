@@ -12,8 +12,8 @@ use crate::automate::class_loader::ClassLoader;
 use crate::automate::datastore::Class;
 use crate::automate::datastore::Datastore;
 use crate::automate::datastore::Domain;
+use crate::automate::domain_loader;
 use crate::automate::method_loader;
-use crate::automate::yaml::Node;
 use crate::script::ScriptHost;
 use crate::source::Diagnostic;
 use crate::source::RootKind;
@@ -134,30 +134,11 @@ impl<'a> Folders<'a> {
 
     /// Domains by their folder.
     fn domains(&self, diagnostics: &mut Vec<Diagnostic>) -> BTreeMap<&'a str, Arc<Domain>> {
-        let mut domains: BTreeMap<&str, Arc<Domain>> = BTreeMap::new();
-        for folder in self.by_folder.keys() {
-            let Some(file) = self.file(folder, DOMAIN) else {
-                continue;
-            };
-            match read_domain(file) {
-                Ok(domain)
-                    if domains
-                        .values()
-                        .any(|known| known.name.eq_ignore_ascii_case(&domain.name)) =>
-                {
-                    let message = format!(
-                        "there is a domain `{}` already; this one is left out",
-                        domain.name
-                    );
-                    diagnostics.push(Diagnostic::error("DuplicateDomain", &file.path, message));
-                }
-                Ok(domain) => {
-                    domains.insert(folder, Arc::new(domain));
-                }
-                Err(diagnostic) => diagnostics.push(diagnostic),
-            }
-        }
-        domains
+        let folders = self.by_folder.keys();
+        let namespaces = folders.clone().filter_map(|folder| self.file(folder, NAMESPACE));
+        namespaces.for_each(|file| domain_loader::check_namespace(file, diagnostics));
+        let files = folders.filter_map(|folder| Some((*folder, self.file(folder, DOMAIN)?)));
+        domain_loader::domains(files, diagnostics)
     }
 
     /// The files of every class that stands below a namespace of a domain.
@@ -237,45 +218,4 @@ fn is_below(folder: &str, domain: &str) -> bool {
 /// Whether a file of this name describes an instance or a method.
 fn is_object(name: &str) -> bool {
     name.ends_with(".yaml") && !name.starts_with('.') && !name.ends_with(".test.yaml")
-}
-
-fn read_domain(file: &Arc<SourceFile>) -> Result<Domain, Diagnostic> {
-    let node = crate::automate::class_loader::parse(file)?;
-    let attributes = node.get("object").and_then(|object| object.get("attributes"));
-    let text = |key: &str| {
-        attributes
-            .and_then(|attributes| attributes.get(key))
-            .and_then(Node::text)
-            .map(str::trim)
-    };
-    let name = text("name").filter(|name| !name.is_empty()).ok_or_else(|| {
-        Diagnostic::error("NameMissing", &file.path, "the domain has no name")
-            .help("write it under object: attributes: name:")
-    })?;
-    if name.eq_ignore_ascii_case("ManageIQ") {
-        return Ok(Domain {
-            name: Arc::from(name),
-            priority: 0,
-            enabled: true,
-            file: file.path.clone(),
-        });
-    }
-    let priority = match text("priority").filter(|text| !text.is_empty()) {
-        Some(priority) => priority.parse().map_err(|_| {
-            Diagnostic::error(
-                "InvalidPriority",
-                &file.path,
-                format!("the priority `{priority}` is no whole number"),
-            )
-        })?,
-        None => 1,
-    };
-    let enabled = text("enabled").unwrap_or("t").to_lowercase();
-    let enabled = !matches!(enabled.as_str(), "f" | "false" | "no" | "off" | "0");
-    Ok(Domain {
-        name: Arc::from(name),
-        priority,
-        enabled,
-        file: file.path.clone(),
-    })
 }

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::automate::datastore::Datastore;
-use crate::automate::yaml::Node;
 use crate::model::value::MASKED;
 use crate::source::SourceFile;
+use crate::source::yaml::Node;
 
 /// What stands in the place of a text whose secrets cannot be told from the rest.
 const HIDDEN: &str = "# Not shown: it holds a password that cannot be told from the rest of its text.\n";
@@ -16,23 +16,20 @@ pub(crate) fn masked<'a>(store: &Datastore, file: &'a SourceFile) -> Cow<'a, str
     if !file.path.ends_with(".yaml") {
         return Cow::Borrowed(&file.text);
     }
+    let names = password_fields(store, file);
     let Ok(node) = Node::parse(&file.text) else {
-        return without_suspects(&file.text);
+        return match names.is_empty() {
+            true => without_suspects(&file.text),
+            false => Cow::Borrowed(HIDDEN),
+        };
     };
     let mut secrets = Vec::new();
     collect(&node, &mut secrets);
-    let names = password_fields(store, file);
-    if !names.is_empty()
-        && let Some(Node::List(fields)) = node.get("object").and_then(|object| object.get("fields"))
-    {
-        let entries = fields.iter().filter_map(|field| match field {
-            Node::Map(entries) => Some(entries),
-            _other => None,
-        });
-        for (key, value) in entries.flatten() {
-            if names.iter().any(|name| name.eq_ignore_ascii_case(key)) {
-                secrets.extend(value.get("value").and_then(Node::text));
-            }
+    let fields = node.get("object").and_then(|object| object.get("fields"));
+    for entry in fields.map_or(&[][..], Node::items).iter().flat_map(Node::entries) {
+        if names.iter().any(|name| name.eq_ignore_ascii_case(&entry.key)) {
+            let value = entry.value.get("value").unwrap_or(&entry.value);
+            secrets.extend(value.text());
         }
     }
     hide(&file.text, &secrets)
@@ -54,18 +51,15 @@ fn password_fields(store: &Datastore, file: &SourceFile) -> Vec<Arc<str>> {
 
 /// The values of whatever says of itself that it is a password: fields of a schema, inputs of a method.
 fn collect<'n>(node: &'n Node, secrets: &mut Vec<&'n str>) {
-    match node {
-        Node::Null | Node::Text(_) => {}
-        Node::List(nodes) => nodes.iter().for_each(|node| collect(node, secrets)),
-        Node::Map(entries) => {
-            let is_password = |datatype: &str| datatype.eq_ignore_ascii_case("password");
-            if node.get("datatype").and_then(Node::text).is_some_and(is_password) {
-                let values = ["default_value", "value", "default"].into_iter();
-                secrets.extend(values.filter_map(|key| node.get(key)?.text()));
-            }
-            entries.iter().for_each(|(_key, node)| collect(node, secrets));
-        }
+    node.items().iter().for_each(|node| collect(node, secrets));
+    let is_password = |datatype: &str| datatype.trim().eq_ignore_ascii_case("password");
+    if node.get("datatype").and_then(Node::text).is_some_and(is_password) {
+        let values = ["default_value", "value", "default"].into_iter();
+        secrets.extend(values.filter_map(|key| node.get(key)?.text()));
     }
+    node.entries()
+        .iter()
+        .for_each(|entry| collect(&entry.value, secrets));
 }
 
 fn hide<'a>(text: &'a str, secrets: &[&str]) -> Cow<'a, str> {
@@ -123,18 +117,25 @@ object:
   - key: {value: \"tab\\tbed\"}
 //- automate/Site/Ops/Job.class/three.yaml
 object: {password: [
+//- automate/Site/Ops/Job.class/four.yaml
+object: {attributes: {name: four}, fields: [key: !x letmein]}
+//- automate/Site/Ops/Job.class/five.yaml
+object:
+  attributes: {name: five}
+  fields:
+  - key: shortform
 ",
         );
         let store = Switchboard::load(&tree, None).switchboard;
         let shown: Vec<String> = tree.files().iter().map(|file| store.shown_text(file)).collect();
         let all = shown.concat();
-        for secret in ["opensesame", "hunter2", "bed"] {
+        for secret in ["opensesame", "hunter2", "bed", "letmein", "shortform"] {
             assert!(!all.contains(secret), "{all}");
         }
         assert!(
             all.contains("login: {value: me}") && all.contains("- key: {value: ********}"),
             "{all}"
         );
-        assert_eq!(shown.iter().filter(|text| *text == HIDDEN).count(), 2, "{all}");
+        assert_eq!(shown.iter().filter(|text| *text == HIDDEN).count(), 3, "{all}");
     }
 }

@@ -5,9 +5,6 @@ use std::sync::Arc;
 
 use crate::automate::builtin;
 use crate::automate::call::MethodCall;
-use crate::automate::class_loader::check_keys;
-use crate::automate::class_loader::name_missing;
-use crate::automate::class_loader::parse;
 use crate::automate::class_loader::plan;
 use crate::automate::datastore::Body;
 use crate::automate::datastore::Class;
@@ -19,28 +16,43 @@ use crate::automate::field::Messages;
 use crate::automate::field::Prepared;
 use crate::automate::field::SchemaField;
 use crate::automate::field_loader::FieldLoader;
-use crate::automate::yaml::Locator;
-use crate::automate::yaml::Node;
+use crate::automate::object_file::ObjectFile;
+use crate::automate::object_file::Shape;
 use crate::model::delivery::Location;
+use crate::script::METHOD_VARIABLES;
 use crate::script::ScriptHost;
 use crate::source::Diagnostic;
 use crate::source::RootKind;
 use crate::source::SourceFile;
 use crate::source::SourceTree;
 use crate::source::suggest;
+use crate::source::yaml::Node;
+use crate::source::yaml::Position;
 
-const KEYS: [&str; 11] = [
-    "name",
-    "display_name",
-    "description",
-    "scope",
-    "language",
-    "location",
-    "data",
-    "options",
-    "embedded_methods",
-    "relative_path",
-    "fqname",
+const METHOD: Shape = Shape {
+    what: "method",
+    part: "inputs",
+    attributes: &[
+        "name",
+        "display_name",
+        "description",
+        "scope",
+        "language",
+        "location",
+        "data",
+        "options",
+        "embedded_methods",
+        "relative_path",
+        "fqname",
+    ],
+};
+
+/// Where methods run that do not run here.
+const ELSEWHERE: [&str; 4] = [
+    "playbook",
+    "ansible_job_template",
+    "ansible_workflow_template",
+    "uri",
 ];
 
 /// The methods of a class, by lower-case name.
@@ -80,91 +92,21 @@ fn method(
     fields: &mut FieldLoader<'_>,
     found: &mut Vec<Diagnostic>,
 ) -> Result<Method, Diagnostic> {
-    let node = parse(file)?;
-    let object = node.get("object").unwrap_or(&Node::Null);
-    let attributes = object.get("attributes").unwrap_or(&Node::Null);
-    check_keys(attributes, &KEYS, file, found);
-    let text = |key: &str| {
-        attributes
-            .get(key)
-            .and_then(Node::text)
-            .map(str::trim)
-            .filter(|text| !text.is_empty())
-    };
-    let name = text("name").ok_or_else(|| name_missing(file, "method"))?;
-    let mut locator = Locator::new(&file.text);
-    let (line, _) = locator.key("name");
-    let location = text("location").unwrap_or("inline").to_lowercase();
-    let (location, body) = match location.as_str() {
-        "inline" => (
-            Location::Inline,
-            inline(host, file, line, script, text("language"), text("data"), found),
-        ),
-        "builtin" => {
-            let builtin = text("data").unwrap_or(name).to_lowercase();
-            if !builtin::is_known(&builtin) {
-                let message = format!("there is no builtin `{builtin}`; a call of `{name}` fails");
-                let help = suggest::did_you_mean(&builtin, builtin::names());
-                found.push(
-                    Diagnostic::error("MethodNotFound", &file.path, message)
-                        .at(line, 1)
-                        .help(help),
-                );
-            }
-            (Location::Builtin, Body::Builtin(Arc::from(builtin)))
-        }
-        "expression" => (
-            Location::Expression,
-            Body::Expression(Arc::from(
-                attributes.get("data").and_then(Node::text).unwrap_or(""),
-            )),
-        ),
-        other => {
-            let known = ["inline", "builtin", "expression"];
-            let runs_elsewhere = [
-                "playbook",
-                "ansible_job_template",
-                "ansible_workflow_template",
-                "uri",
-            ]
-            .contains(&other);
-            let message = format!(
-                "a method with the location `{other}` does not run here; a call of `{name}` {}",
-                if runs_elsewhere {
-                    "fails"
-                } else {
-                    "returns nothing"
-                }
-            );
-            found.push(
-                Diagnostic::warning("MethodLocation", &file.path, message.clone())
-                    .at(line, 1)
-                    .help(suggest::did_you_mean(other, known)),
-            );
-            (
-                Location::Inline,
-                if runs_elsewhere {
-                    Body::Unusable(message)
-                } else {
-                    Body::Empty
-                },
-            )
-        }
-    };
-    let embedded = match attributes.get("embedded_methods") {
-        Some(Node::List(items)) => items.iter().filter_map(Node::text).map(Arc::from).collect(),
-        _other => Vec::new(),
-    };
-    let inputs = fields
-        .schema(object.get("inputs"), file, &mut locator, found)
-        .into();
+    let object = ObjectFile::read(file)?;
+    object.check(&METHOD, found);
+    let name = object.name(&METHOD)?;
+    let line = object.key_place("name").line;
+    let (location, body) = body(host, &object, name, script, found);
+    let embedded = object.attribute("embedded_methods").map_or(&[][..], Node::items);
+    let embedded: Vec<Arc<str>> = embedded.iter().filter_map(Node::text).map(Arc::from).collect();
+    let inputs = fields.schema(object.part("inputs"), file, found).into();
     // What others are put in front of can only be judged with them.
     if let Body::Script(script) = &body
         && embedded.is_empty()
     {
-        found.extend(host.check_calls(script));
+        found.extend(host.check_names(script, &METHOD_VARIABLES));
     }
-    let class_scope = text("scope") == Some("class");
+    let class_scope = object.text("scope") == Some("class");
     Ok(Method {
         name: Arc::from(name),
         class_scope,
@@ -177,44 +119,93 @@ fn method(
     })
 }
 
+/// Where a method runs, and what.
+fn body(
+    host: &ScriptHost,
+    object: &ObjectFile<'_>,
+    name: &str,
+    script: Option<&Arc<SourceFile>>,
+    found: &mut Vec<Diagnostic>,
+) -> (Location, Body) {
+    let path = &object.file.path;
+    let location = object.text("location").unwrap_or("inline").to_lowercase();
+    match location.as_str() {
+        "inline" => (Location::Inline, inline(host, object, script, found)),
+        "builtin" => {
+            let builtin = object.text("data").unwrap_or(name).to_lowercase();
+            if !builtin::is_known(&builtin) {
+                let key = if object.text("data").is_some() {
+                    "data"
+                } else {
+                    "name"
+                };
+                let message = format!("there is no builtin `{builtin}`; a call of `{name}` fails");
+                let finding = Diagnostic::error("MethodNotFound", path, message);
+                let help = suggest::did_you_mean(&builtin, builtin::names());
+                found.push(at(finding, object.place(key)).help(help));
+            }
+            (Location::Builtin, Body::Builtin(Arc::from(builtin)))
+        }
+        "expression" => {
+            let data = object.attribute("data").and_then(Node::text).unwrap_or("");
+            (Location::Expression, Body::Expression(Arc::from(data)))
+        }
+        other => {
+            let runs_elsewhere = ELSEWHERE.contains(&other);
+            let what = if runs_elsewhere {
+                "fails"
+            } else {
+                "returns nothing"
+            };
+            let message =
+                format!("a method with the location `{other}` does not run here; a call of `{name}` {what}");
+            let finding = Diagnostic::warning("MethodLocation", path, message.clone());
+            let help = suggest::did_you_mean(other, ["inline", "builtin", "expression"]);
+            found.push(at(finding, object.place("location")).help(help));
+            let body = match runs_elsewhere {
+                true => Body::Unusable(message),
+                false => Body::Empty,
+            };
+            (Location::Inline, body)
+        }
+    }
+}
+
+fn at(finding: Diagnostic, place: Position) -> Diagnostic {
+    finding.at(place.line, place.column)
+}
+
 fn inline(
     host: &ScriptHost,
-    file: &Arc<SourceFile>,
-    line: u32,
+    object: &ObjectFile<'_>,
     script: Option<&Arc<SourceFile>>,
-    language: Option<&str>,
-    data: Option<&str>,
     found: &mut Vec<Diagnostic>,
 ) -> Body {
-    let language = language.map_or_else(|| "rhai".to_owned(), str::to_lowercase);
+    let path = &object.file.path;
+    let language = object.text("language").unwrap_or("rhai").to_lowercase();
     if language != "rhai" {
         let help = "write it in Rhai here, or in a domain of higher priority";
         let message = format!("the method is written in {language}; a call of it fails with InvalidMethod");
-        found.push(
-            Diagnostic::warning("MethodLanguage", &file.path, message)
-                .at(line, 1)
-                .help(help),
-        );
+        let finding = Diagnostic::warning("MethodLanguage", path, message);
+        found.push(at(finding, object.place("language")).help(help));
         return Body::Unusable(format!("it is written in {language}; {help}"));
     }
-    let compiled = match (script, data) {
+    let data = object.attribute("data").filter(|_| object.text("data").is_some());
+    let compiled = match (script, data.and_then(|data| Some((data, data.text()?)))) {
         (Some(script), _) if script.text.trim().is_empty() => return Body::Empty,
         (Some(script), _) => host.compile(script),
-        (None, Some(data)) => host
-            .compile_inline(&file.path, data)
-            .map_err(|(message, at, column)| {
-                Diagnostic::error(
-                    "ScriptSyntax",
-                    &file.path,
-                    format!("line {at} of `data`: {message}"),
-                )
-                .at(line, column)
-            }),
+        (None, Some((data, text))) => host.compile_inline(path, text).map_err(|error| {
+            let (line, column) = error.place();
+            let message = format!("line {line} of `data`: {}", error.message);
+            let finding = Diagnostic::error("ScriptSyntax", path, message).help(error.help);
+            at(finding, data.within(line, column))
+        }),
         (None, None) => {
-            let script = file.path.replace(".yaml", ".rhai");
+            let script = path.replace(".yaml", ".rhai");
             let message =
                 format!("the method has no body: neither {script} nor `data`; a call of it does nothing");
-            found.push(Diagnostic::warning("MethodWithoutBody", &file.path, message).at(line, 1));
+            let finding = Diagnostic::warning("MethodWithoutBody", path, message);
+            found.push(at(finding, object.key_place("name")));
             return Body::Empty;
         }
     };
@@ -245,7 +236,7 @@ pub(crate) fn actions(
         };
         let body = match host.compile(file) {
             Ok(script) => {
-                diagnostics.extend(host.check_calls(&script));
+                diagnostics.extend(host.check_names(&script, &METHOD_VARIABLES));
                 Body::Script(script)
             }
             Err(diagnostic) => {

@@ -131,7 +131,7 @@ impl Provider {
             }
             match host.compile(file) {
                 Ok(script) => {
-                    diagnostics.extend(host.check_calls(&script));
+                    diagnostics.extend(host.check_names(&script, &[]));
                     let is_defined = |(function, parameters): &Function| {
                         parameters.iter().any(|count| script.defines(function, *count))
                     };

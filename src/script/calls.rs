@@ -10,6 +10,7 @@ use rhai::Dynamic;
 use rhai::Engine;
 use rhai::Expr;
 use rhai::FnCallExpr;
+use rhai::Module;
 use rhai::Position;
 use rhai::Stmt;
 
@@ -18,6 +19,7 @@ use crate::source::suggest;
 /// Functions by name, each with the numbers of parameters that it takes.
 pub(crate) type Arities = BTreeMap<String, BTreeSet<usize>>;
 
+const UNKNOWN_FUNCTION: &str = "UnknownFunction";
 /// What the language itself understands as a call; how many arguments it takes is its own affair.
 const KEYWORDS: [&str; 9] = [
     "print",
@@ -31,9 +33,29 @@ const KEYWORDS: [&str; 9] = [
     "is_def_var",
 ];
 
-/// A call that cannot succeed.
+/// What a module offers to those who import it.
 #[derive(Debug)]
-pub(crate) struct UnknownCall {
+pub(crate) struct Offered {
+    pub(crate) functions: Arities,
+    /// The variables that it exports.
+    pub(crate) variables: BTreeSet<String>,
+}
+
+impl Offered {
+    /// What a module offers that was made of this script.
+    pub(crate) fn of(ast: &AST, module: &Module) -> Self {
+        Self {
+            functions: defined(ast),
+            variables: module.iter_var().map(|(name, _)| name.to_owned()).collect(),
+        }
+    }
+}
+
+/// A use of a name that cannot succeed.
+#[derive(Debug)]
+pub(crate) struct Unknown {
+    /// The kind of finding.
+    pub(crate) code: &'static str,
     /// Whether nothing but an error can come of it; else it may be a function that a map holds.
     pub(crate) is_certain: bool,
     pub(crate) message: String,
@@ -69,29 +91,25 @@ pub(crate) fn defined(ast: &AST) -> Arities {
 }
 
 /// Finds the calls of a script that cannot succeed. `modules` are those that can be imported.
-pub(crate) fn unknown(
-    ast: &AST,
-    registered: &Arities,
-    modules: &BTreeMap<String, Arities>,
-) -> Vec<UnknownCall> {
+pub(crate) fn unknown(ast: &AST, registered: &Arities, modules: &BTreeMap<String, Offered>) -> Vec<Unknown> {
     let own = defined(ast);
     let names = Names::of(ast);
     let mut found = Vec::new();
     ast.walk(&mut |path| {
         let call = match path.last() {
-            Some(ASTNode::Expr(Expr::FnCall(call, at))) => Some((call, *at, false)),
-            Some(ASTNode::Expr(Expr::MethodCall(call, at))) => Some((call, *at, true)),
-            Some(ASTNode::Stmt(Stmt::FnCall(call, at))) => Some((call, *at, false)),
+            Some(ASTNode::Expr(Expr::FnCall(call, at))) => Some((call, *at, Receiver::None)),
+            Some(ASTNode::Expr(Expr::MethodCall(call, at))) => Some((call, *at, Receiver::of(path))),
+            Some(ASTNode::Stmt(Stmt::FnCall(call, at))) => Some((call, *at, Receiver::None)),
             _other => None,
         };
-        if let Some((call, at, is_method)) = call {
+        if let Some((call, at, receiver)) = call {
             let scope = Scope {
                 own: &own,
                 names: &names,
                 registered,
                 modules,
             };
-            found.extend(scope.check(call, at, is_method));
+            found.extend(scope.check(call, at, receiver));
         }
         true
     });
@@ -100,29 +118,68 @@ pub(crate) fn unknown(
     found
 }
 
-/// Names in a script that may stand for functions without defining one.
+/// What a function is called on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Receiver {
+    /// Nothing: `name(…)`.
+    None,
+    /// `evm`, of which all functions are known.
+    Evm,
+    /// Anything else, which may be a map that holds a function of any name.
+    Any,
+}
+
+impl Receiver {
+    /// What the method call at the end of a path is called on: in `evm.root.x(…)` that is not `evm`.
+    fn of(path: &[ASTNode<'_>]) -> Self {
+        let mut above = path.iter().rev().skip(1);
+        let mut holder = above.next();
+        if let Some(ASTNode::Expr(Expr::Dot(rest, ..) | Expr::Index(rest, ..))) = holder
+            && let Expr::MethodCall(..) = &rest.lhs
+        {
+            holder = above.next();
+        }
+        match holder {
+            Some(ASTNode::Expr(Expr::Dot(dot, ..))) if is_given_evm(&dot.lhs) => Self::Evm,
+            _other => Self::Any,
+        }
+    }
+}
+
+/// Whether this is the `evm` that was given, not a variable of the script.
+pub(crate) fn is_given_evm(expression: &Expr) -> bool {
+    matches!(expression, Expr::Variable(variable, ..) if variable.0.is_none() && variable.1 == "evm")
+}
+
+/// Names in a script, by what they may stand for.
 #[derive(Default)]
-struct Names {
-    /// Variables, parameters, keys of maps, properties: a function pointer may be kept in each.
-    holders: BTreeSet<String>,
+pub(crate) struct Names {
+    /// Variables and parameters.
+    pub(crate) variables: BTreeSet<String>,
+    /// Variables, keys of maps, properties, texts: a function pointer may be kept in each.
+    pub(crate) holders: BTreeSet<String>,
     /// `import "path" as alias`.
-    imports: BTreeMap<String, String>,
+    pub(crate) imports: BTreeMap<String, String>,
     /// Whether it asks for functions before it calls them.
     asks: bool,
+    /// Whether it asks for variables before it reads them.
+    pub(crate) asks_for_variables: bool,
 }
 
 impl Names {
-    fn of(ast: &AST) -> Self {
+    pub(crate) fn of(ast: &AST) -> Self {
         let mut names = Self::default();
         for function in ast.iter_functions() {
-            names
-                .holders
-                .extend(function.params.iter().map(ToString::to_string));
+            let parameters = function.params.iter().map(ToString::to_string);
+            names.variables.extend(parameters);
         }
         ast.walk(&mut |path| {
             match path.last() {
                 Some(ASTNode::Stmt(Stmt::Var(variable, ..))) => {
-                    names.holders.insert(variable.0.name.to_string());
+                    names.variables.insert(variable.0.name.to_string());
+                }
+                Some(ASTNode::Stmt(Stmt::For(each, _))) => {
+                    names.variables.insert(each.0.name.to_string());
                 }
                 Some(ASTNode::Stmt(Stmt::Import(import, _))) => {
                     if let Expr::StringConstant(path, _) = &import.0 {
@@ -142,11 +199,15 @@ impl Names {
                 Some(ASTNode::Expr(Expr::StringConstant(text, _))) => {
                     names.holders.insert(text.to_string());
                 }
-                Some(ASTNode::Expr(Expr::FnCall(call, _))) => names.asks |= call.name == "is_def_fn",
+                Some(ASTNode::Expr(Expr::FnCall(call, _))) => {
+                    names.asks |= call.name == "is_def_fn";
+                    names.asks_for_variables |= call.name == "is_def_var";
+                }
                 _other => (),
             }
             true
         });
+        names.holders.extend(names.variables.iter().cloned());
         names
     }
 
@@ -167,11 +228,12 @@ struct Scope<'a> {
     own: &'a Arities,
     names: &'a Names,
     registered: &'a Arities,
-    modules: &'a BTreeMap<String, Arities>,
+    modules: &'a BTreeMap<String, Offered>,
 }
 
 impl Scope<'_> {
-    fn check(&self, call: &FnCallExpr, at: Position, is_method: bool) -> Option<UnknownCall> {
+    fn check(&self, call: &FnCallExpr, at: Position, receiver: Receiver) -> Option<Unknown> {
+        let is_method = receiver != Receiver::None;
         let name = call.name.as_str();
         let is_name = name.starts_with(|c: char| c.is_alphabetic() || c == '_');
         if call.op_token.is_some() || !is_name || KEYWORDS.contains(&name) || name.contains('$') {
@@ -207,17 +269,19 @@ impl Scope<'_> {
                 .filter_map(|count| count.checked_sub(less)),
         );
         // Maps that other scripts made may hold a function of any name.
-        let is_certain = !is_method;
+        let is_certain = receiver != Receiver::Any;
         if counts.is_empty() {
             let known = self.own.keys().chain(self.registered.keys());
-            return Some(UnknownCall {
+            return Some(Unknown {
+                code: UNKNOWN_FUNCTION,
                 is_certain,
                 message: format!("there is no function `{shown}`"),
                 help: suggest::did_you_mean(name, known.map(String::as_str).chain(KEYWORDS)),
                 at,
             });
         }
-        Some(UnknownCall {
+        Some(Unknown {
+            code: UNKNOWN_FUNCTION,
             is_certain,
             message: format!("`{shown}` is called with {}", arguments_text(arguments)),
             help: takes_text(&counts),
@@ -225,17 +289,26 @@ impl Scope<'_> {
         })
     }
 
-    fn check_in_module(&self, call: &FnCallExpr, at: Position) -> Option<UnknownCall> {
+    fn check_in_module(&self, call: &FnCallExpr, at: Position) -> Option<Unknown> {
         let mut aliases = call.namespace.path.iter().map(|part| part.name.as_str());
         let (alias, None) = (aliases.next()?, aliases.next()) else {
             return None;
         };
-        let path = self.names.imports.get(alias)?;
-        let functions = self.modules.get(path)?;
+        let Some(path) = self.names.imports.get(alias) else {
+            return (alias != "global").then(|| Unknown {
+                code: UNKNOWN_FUNCTION,
+                is_certain: true,
+                message: format!("nothing is imported as `{alias}`"),
+                help: suggest::did_you_mean(alias, self.names.imports.keys().map(String::as_str)),
+                at,
+            });
+        };
+        let functions = &self.modules.get(path)?.functions;
         let (name, arguments) = (call.name.as_str(), call.args.len());
         match functions.get(name) {
             Some(counts) if counts.contains(&arguments) => None,
-            Some(counts) => Some(UnknownCall {
+            Some(counts) => Some(Unknown {
+                code: UNKNOWN_FUNCTION,
                 is_certain: true,
                 message: format!(
                     "`{alias}::{name}(…)` is called with {}",
@@ -244,7 +317,8 @@ impl Scope<'_> {
                 help: takes_text(counts),
                 at,
             }),
-            None => Some(UnknownCall {
+            None => Some(Unknown {
+                code: UNKNOWN_FUNCTION,
                 is_certain: true,
                 message: format!("the module `{path}` has no function `{name}`"),
                 help: suggest::did_you_mean(name, functions.keys().map(String::as_str)),

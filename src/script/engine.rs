@@ -1,6 +1,9 @@
 //! The engine that scripts run on: the language and our own functions. Nothing in it reaches files, processes,
 //! the environment or a clock.
 
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
+
 use rhai::Engine;
 use rhai::Module;
 use rhai::def_package;
@@ -56,17 +59,32 @@ pub(crate) fn new(limits: &Limits) -> Engine {
             tracing::debug!(text = convert::clip(text), "A script printed.");
         }
     });
-    // One module for all of them: a call looks through every module until it finds its function.
+    let functions = functions(&mut engine);
+    engine.register_global_module(functions.into());
+    engine
+}
+
+/// Our own functions, and the variables that every script finds. One module for all of them: a call looks through every
+/// module until it finds its function.
+fn functions(engine: &mut Engine) -> Module {
     let mut functions = Module::new();
     api::register(&mut functions);
     times::register(&mut functions);
-    evm::register(&mut engine, &mut functions);
-    targets::register(&mut engine, &mut functions);
-    http::register(&mut engine, &mut functions);
+    evm::register(engine, &mut functions);
+    targets::register(engine, &mut functions);
+    http::register(engine, &mut functions);
     inventory::register(&mut functions);
-    unread::register(&mut engine, &mut functions);
+    unread::register(engine, &mut functions);
     // What is left to be looked up when it is called would be looked up in every call.
     functions.register_lazy_functions();
-    engine.register_global_module(functions.into());
-    engine
+    functions
+}
+
+/// The names of the variables that every script finds, whoever runs it.
+pub(crate) fn globals() -> &'static BTreeSet<String> {
+    static GLOBALS: OnceLock<BTreeSet<String>> = OnceLock::new();
+    GLOBALS.get_or_init(|| {
+        let functions = functions(&mut Engine::new_raw());
+        functions.iter_var().map(|(name, _)| name.to_owned()).collect()
+    })
 }

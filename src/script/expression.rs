@@ -2,19 +2,27 @@
 
 use std::sync::Arc;
 
+use rhai::ASTNode;
 use rhai::Dynamic;
+use rhai::Expr;
 use rhai::Scope;
 
+use crate::model::event::EVENT_COLUMNS;
 use crate::model::value::Value;
 use crate::script::Script;
 use crate::script::ScriptError;
 use crate::script::ScriptHost;
+use crate::script::at_most;
 use crate::script::convert;
 use crate::script::evm::EventHandle;
 use crate::script::evm::EventView;
 use crate::script::evm::Evm;
 use crate::script::evm::EvmHost;
 use crate::source::Diagnostic;
+use crate::source::suggest;
+
+/// The variables that every condition finds.
+const CONDITION_VARIABLES: [&str; 2] = ["event", "evm"];
 
 /// A condition, ready to be asked.
 #[derive(Clone, Debug)]
@@ -52,9 +60,43 @@ impl Expression {
         self.uses_evm
     }
 
-    /// Calls of functions that do not exist, at their places within the expression.
-    pub(crate) fn check_calls(&self, host: &ScriptHost) -> Vec<Diagnostic> {
-        host.check_calls(&self.script)
+    /// Names that no event can give a meaning to, at their places within the expression; as warnings columns of the
+    /// event that are likely to be slips.
+    pub(crate) fn check_names(&self, host: &ScriptHost) -> Vec<Diagnostic> {
+        let references = self.typed.iter().chain(&self.texts).map(String::as_str);
+        let given: Vec<&str> = CONDITION_VARIABLES.into_iter().chain(references).collect();
+        let mut found = host.check_names(&self.script, &given);
+        self.script.ast.walk(&mut |path| {
+            if let Some(ASTNode::Expr(Expr::Dot(dot, ..))) = path.last()
+                && let Expr::Variable(variable, ..) = &dot.lhs
+                && variable.1 == "event"
+            {
+                found.extend(self.slip(&dot.rhs));
+            }
+            true
+        });
+        found
+    }
+
+    /// A column that no event is known to have, and that looks like one.
+    fn slip(&self, read: &Expr) -> Option<Diagnostic> {
+        let (property, at) = match read {
+            Expr::Property(property, at) => (property, at),
+            Expr::Dot(rest, ..) | Expr::Index(rest, ..) => match &rest.lhs {
+                Expr::Property(property, at) => (property, at),
+                _call => return None,
+            },
+            _call => return None,
+        };
+        let name = property.2.as_str();
+        if EVENT_COLUMNS.contains(&name) {
+            return None;
+        }
+        let near = suggest::nearest(name, EVENT_COLUMNS)?;
+        let message = format!("an event has no `{name}`, unless a parser gives it one");
+        let (line, column) = (at_most(at.line()), at_most(at.position()));
+        let finding = Diagnostic::warning("UnknownColumn", &self.script.path, message);
+        Some(finding.at(line, column).help(format!("did you mean `{near}`?")))
     }
 
     /// Asks the condition. `values` are the texts of its references, each with its typed form.

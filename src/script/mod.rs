@@ -19,9 +19,11 @@ pub(crate) mod limits;
 mod page;
 mod places;
 mod returned;
+mod syntax;
 mod targets;
 mod times;
 mod unread;
+mod variables;
 
 pub(crate) use document::Argument;
 pub(crate) use document::Document;
@@ -36,6 +38,7 @@ pub(crate) use limits::metered;
 pub(crate) use page::AnswerError;
 pub(crate) use page::PageEvent;
 pub(crate) use returned::Returned;
+pub(crate) use syntax::SyntaxError;
 pub(crate) use unread::Reading;
 
 use std::collections::BTreeMap;
@@ -56,12 +59,15 @@ use rhai::module_resolvers::StaticModuleResolver;
 
 use crate::model::api_call::ManagerApi;
 use crate::model::target::TargetCollection;
-use crate::script::calls::Arities;
-use crate::script::calls::UnknownCall;
+use crate::script::calls::Offered;
+use crate::script::calls::Unknown;
 use crate::script::limits::BudgetGuard;
 use crate::script::targets::TargetsHandle;
 use crate::source::Diagnostic;
 use crate::source::SourceFile;
+
+/// The variables that the statements of a method find.
+pub(crate) const METHOD_VARIABLES: [&str; 1] = ["evm"];
 
 /// A compiled script, shared by every call and every thread.
 #[derive(Clone)]
@@ -130,7 +136,7 @@ pub(crate) struct ScriptHost {
     collecting: OnceLock<(Engine, Limits)>,
     resolver: StaticModuleResolver,
     /// What each module that can be imported offers.
-    modules: BTreeMap<String, Arities>,
+    modules: BTreeMap<String, Offered>,
 }
 
 impl std::fmt::Debug for ScriptHost {
@@ -171,8 +177,8 @@ impl ScriptHost {
             let before = waiting.len();
             waiting.retain(|name, file| match self.module(file) {
                 Ok((script, module)) => {
-                    self.modules
-                        .insert((*name).to_owned(), calls::defined(&script.ast));
+                    let offered = Offered::of(&script.ast, &module);
+                    self.modules.insert((*name).to_owned(), offered);
                     resolver.insert(*name, module);
                     scripts.push(script);
                     false
@@ -185,26 +191,28 @@ impl ScriptHost {
             self.engine.set_module_resolver(resolver.clone());
             self.resolver = resolver.clone();
             if waiting.is_empty() || waiting.len() == before {
-                diagnostics.extend(scripts.iter().flat_map(|script| self.check_calls(script)));
+                diagnostics.extend(scripts.iter().flat_map(|script| self.check_names(script, &[])));
                 return diagnostics;
             }
         }
     }
 
-    /// Calls of functions that do not exist, or with a wrong number of arguments: errors, and warnings where a map
+    /// Names that no run can find: functions that do not exist or take another number of arguments, and variables
+    /// that are neither defined nor among those that whoever runs the script gives it. Errors, and warnings where a map
     /// may hold the function. Not for a script that others are put in front of, see [`Script::after`].
-    pub(crate) fn check_calls(&self, script: &Script) -> Vec<Diagnostic> {
-        let unknown = calls::unknown(&script.ast, calls::registered(&self.engine), &self.modules);
-        let finding = |call: UnknownCall| {
-            let finding = match call.is_certain {
+    pub(crate) fn check_names(&self, script: &Script, given: &[&str]) -> Vec<Diagnostic> {
+        let functions = calls::unknown(&script.ast, calls::registered(&self.engine), &self.modules);
+        let variables = variables::unknown(&script.ast, given, &self.engine, &self.modules);
+        let finding = |unknown: Unknown| {
+            let finding = match unknown.is_certain {
                 true => Diagnostic::error,
                 false => Diagnostic::warning,
             };
-            finding("UnknownFunction", &script.path, call.message)
-                .at(at_most(call.at.line()), at_most(call.at.position()))
-                .help(call.help)
+            finding(unknown.code, &script.path, unknown.message)
+                .at(at_most(unknown.at.line()), at_most(unknown.at.position()))
+                .help(unknown.help)
         };
-        unknown.into_iter().map(finding).collect()
+        functions.into_iter().chain(variables).map(finding).collect()
     }
 
     fn module(&self, file: &Arc<SourceFile>) -> Result<(Script, Module), Diagnostic> {
@@ -227,15 +235,17 @@ impl ScriptHost {
     /// # Errors
     /// A diagnostic at the place that rhai names.
     pub(crate) fn compile(&self, file: &SourceFile) -> Result<Script, Diagnostic> {
-        self.compile_text(&file.path, &file.text)
-            .map_err(|(message, position)| diagnostic("ScriptSyntax", file, &message, position))
+        self.compile_inline(&file.path, &file.text)
+            .map_err(|error| syntax::finding(file, error))
     }
 
-    fn compile_text(&self, path: &Arc<str>, text: &str) -> Result<Script, (String, Position)> {
-        let mut ast = self
-            .engine
-            .compile(text)
-            .map_err(|error| (error.0.to_string(), error.1))?;
+    /// Compiles a text that stands within another file, such as a method's `data`.
+    ///
+    /// # Errors
+    /// What is wrong, with its place within the text.
+    pub(crate) fn compile_inline(&self, path: &Arc<str>, text: &str) -> Result<Script, SyntaxError> {
+        let ast = self.engine.compile(text);
+        let mut ast = ast.map_err(|error| SyntaxError::new(text, &error))?;
         ast.set_source(path.as_ref());
         let has_statements = !ast.statements().is_empty();
         Ok(Script {
@@ -247,32 +257,13 @@ impl ScriptHost {
         })
     }
 
-    /// Compiles a text that stands within another file, such as a method's `data`.
-    ///
-    /// # Errors
-    /// The message, and line and column within the text.
-    pub(crate) fn compile_inline(&self, path: &Arc<str>, text: &str) -> Result<Script, (String, u32, u32)> {
-        self.compile_text(path, text)
-            .map_err(|(message, at)| (message, at_most(at.line()), at_most(at.position())))
-    }
-
     /// Compiles an expression: no statements, no functions.
     ///
     /// # Errors
-    /// The message, and line and column within the text.
-    pub(crate) fn compile_expression(
-        &self,
-        path: &Arc<str>,
-        text: &str,
-    ) -> Result<Script, (String, u32, u32)> {
+    /// What is wrong, with its place within the text.
+    pub(crate) fn compile_expression(&self, path: &Arc<str>, text: &str) -> Result<Script, SyntaxError> {
         let ast = self.engine.compile_expression(text);
-        let mut ast = ast.map_err(|error| {
-            (
-                error.0.to_string(),
-                at_most(error.1.line()),
-                at_most(error.1.position()),
-            )
-        })?;
+        let mut ast = ast.map_err(|error| SyntaxError::new(text, &error))?;
         ast.set_source(path.as_ref());
         Ok(Script {
             path: path.clone(),

@@ -11,6 +11,7 @@ mod origin;
 pub mod suggest;
 pub mod text;
 pub mod tree;
+pub(crate) mod yaml;
 
 pub use changes::TreeChanges;
 pub use diagnostic::{Diagnostic, Severity};

@@ -3,10 +3,11 @@
 /// The nearest of `known` to `unknown`, if it is near enough to be meant. Letter case does not count.
 pub fn nearest<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let unknown = unknown.to_lowercase();
-    let limit = 1 + unknown.chars().count() / 4;
+    let length = unknown.chars().count();
+    let limit = 1 + length / 4;
     let near = known.into_iter().filter_map(|name| {
         let distance = strsim::damerau_levenshtein(&unknown, &name.to_lowercase());
-        (distance <= limit).then_some((distance, name))
+        (distance <= limit && distance < length).then_some((distance, name))
     });
     near.min().map(|(_, name)| name)
 }
@@ -29,6 +30,7 @@ mod tests {
             ("EMS_REFRESH", Some("ems_refresh")),
             ("wrokers", Some("workers")),
             ("zebra", None),
+            ("w", None),
             ("", None),
         ] {
             assert_eq!(

@@ -62,13 +62,161 @@ fn yaml_syntax() {
     check_lab(
         "//- automate/Base/Lab/Box.class/a.yaml\nobject:\n  attributes: {name: [a\n",
         &expect![[r#"
-            automate/Base/Lab/Box.class/a.yaml:3:1: error[YamlSyntax]: did not find expected ',' or ']'
+            automate/Base/Lab/Box.class/a.yaml:2:22: error[YamlSyntax]: unclosed bracket '['
         "#]],
     );
     check_lab(
         "//- automate/Base/Lab/Box.class/a.yaml\nobject:\n  attributes:\n    name: a\n    name: b\n",
         &expect![[r#"
-            automate/Base/Lab/Box.class/a.yaml:3:5: error[YamlSyntax]: object.attributes: duplicate key `name`
+            automate/Base/Lab/Box.class/a.yaml:4:5: error[YamlSyntax]: duplicate key `name`
+              help: one of the two has to go: only one could count
+        "#]],
+    );
+}
+
+#[test]
+fn yaml_that_turns_a_value_into_something_else() {
+    check_lab(
+        &[
+            instance("tagged", "guard", "!event.full_data.dry_run"),
+            instance("tagged_text", "guard", "!event.dry_run && event.x == 'a'"),
+            instance("anchored", "guard", "&event"),
+            instance("two_documents", "rel1", "/Lab/Box/fine\n---\nobject: {}"),
+            instance(
+                "conflict",
+                "rel1",
+                "/Lab/Box/fine\n<<<<<<< HEAD\n  - rel2:\n=======\n  - rel1:\n>>>>>>> theirs",
+            ),
+            instance("cut", "guard", "event.x == \"a #1\""),
+            instance("unquoted", "guard", "event.x == \"a: 1\""),
+            instance("half_quoted", "guard", "'event.x' == 'a'"),
+            instance("ticked", "note", "`x`"),
+            instance("tabbed", "note", "x\n\t- rel1: y"),
+            instance("fine", "note", "! 'as exporters of Ruby write it'"),
+        ]
+        .concat(),
+        &expect![[r#"
+            automate/Base/Lab/Box.class/cut.yaml:6:27: error[AssertionSyntax]: the condition `event.x == "a` cannot be understood: Expecting ')' for a matching ( in this expression
+              help: a condition is a Rhai expression, such as event.full_data.vm.name == "web"
+            automate/Base/Lab/Box.class/conflict.yaml:7:1: error[MergeConflict]: a merge left its conflict in the file
+              help: choose between what stands above and below `=======`, and take out the lines of the marks
+            automate/Base/Lab/Box.class/cut.yaml:6:14: error[ValueIsComment]: `value` is `event.x == "a`: what follows `#` is a comment
+              help: put the value in quotes if `#` is part of it; else give the comment a line of its own
+            automate/Base/Lab/Box.class/anchored.yaml:6:14: error[YamlAnchor]: `&event` is an anchor of YAML that nothing refers to, and no part of the text
+              help: put the value in quotes if `&event` is part of it; else take it out
+            automate/Base/Lab/Box.class/half_quoted.yaml:6:24: error[YamlSyntax]: invalid trailing content after single-quoted scalar
+              help: put the whole value in quotes; of single quotes within single ones each is written twice
+            automate/Base/Lab/Box.class/tabbed.yaml:6:14: error[YamlSyntax]: while scanning a plain scalar, found a tab
+              help: YAML indents with spaces: replace the tab
+            automate/Base/Lab/Box.class/ticked.yaml:6:14: error[YamlSyntax]: unexpected character: ``'
+              help: put the value in quotes
+            automate/Base/Lab/Box.class/two_documents.yaml:7:1: error[YamlSyntax]: the file holds more than one document
+              help: take out the second `---`, or move what follows into a file of its own
+            automate/Base/Lab/Box.class/unquoted.yaml:6:27: error[YamlSyntax]: mapping values are not allowed in this context
+              help: a text with `: ` in it stands in quotes
+            automate/Base/Lab/Box.class/tagged.yaml:6:14: error[YamlTag]: `!event.full_data.dry_run` is a tag of YAML, and no part of the text behind it
+              help: put the value in quotes if this is part of it: '!event.full_data.dry_run'
+            automate/Base/Lab/Box.class/tagged_text.yaml:6:14: error[YamlTag]: `!event.dry_run` is a tag of YAML, and no part of the text behind it
+              help: put the value in quotes if this is part of it: "!event.dry_run && event.x == 'a'"
+        "#]],
+    );
+}
+
+#[test]
+fn conditions_that_are_blank() {
+    check_lab(
+        &[
+            instance("empty", "guard", ""),
+            instance("tilde", "guard", "~"),
+            instance("comment", "guard", "# event.x == 1"),
+            instance("blank", "guard", "' '"),
+            instance("folded", "guard", ">\n"),
+            instance("block", "note", "|\n"),
+            "//- automate/Base/Lab/Box.class/bare.yaml\nobject:\n  attributes: {name: bare}\n  fields:\n  - guard:\n".to_owned(),
+            "//- automate/Base/Lab/Box.class/typo.yaml\nobject:\n  attributes: {name: typo}\n  fields:\n  - guard: {valeu: event.x == 1}\n".to_owned(),
+            "//- automate/Base/Lab/Box.class/beside.yaml\nobject:\n  attributes: {name: beside}\n  fields:\n  - guard:\n    value: event.x == 1\n".to_owned(),
+        ]
+        .concat(),
+        &expect![[r#"
+            automate/Base/Lab/Box.class/bare.yaml:4:5: error[BlankCondition]: the condition `guard` is blank, so it never holds
+              help: write the condition as its `value:`, or take the field out
+            automate/Base/Lab/Box.class/beside.yaml:4:5: error[BlankCondition]: the condition `guard` is blank, so it never holds
+              help: write the condition as its `value:`, or take the field out
+            automate/Base/Lab/Box.class/blank.yaml:5:5: error[BlankCondition]: the condition `guard` is blank, so it never holds
+              help: write the condition as its `value:`, or take the field out
+            automate/Base/Lab/Box.class/comment.yaml:5:5: error[BlankCondition]: the condition `guard` is blank, so it never holds
+              help: write the condition as its `value:`, or take the field out
+            automate/Base/Lab/Box.class/empty.yaml:5:5: error[BlankCondition]: the condition `guard` is blank, so it never holds
+              help: write the condition as its `value:`, or take the field out
+            automate/Base/Lab/Box.class/folded.yaml:5:5: error[BlankCondition]: the condition `guard` is blank, so it never holds
+              help: write the condition as its `value:`, or take the field out
+            automate/Base/Lab/Box.class/tilde.yaml:5:5: error[BlankCondition]: the condition `guard` is blank, so it never holds
+              help: write the condition as its `value:`, or take the field out
+            automate/Base/Lab/Box.class/typo.yaml:4:5: error[BlankCondition]: the condition `guard` is blank, so it never holds
+              help: write the condition as its `value:`, or take the field out
+            automate/Base/Lab/Box.class/block.yaml:6:7: error[EmptyBlock]: `value` is a block without lines
+              help: indent its lines deeper than the key, or take the key out
+            automate/Base/Lab/Box.class/folded.yaml:6:7: error[EmptyBlock]: `value` is a block without lines
+              help: indent its lines deeper than the key, or take the key out
+            automate/Base/Lab/Box.class/beside.yaml:5:5: error[FieldNotFound]: the class has no field `value`; the value is left out
+              help: `value` belongs to the field above it: indent it below the name of the field
+            automate/Base/Lab/Box.class/comment.yaml:6:7: error[ValueIsComment]: `value` is empty: what follows is a comment
+              help: put the value in quotes if `#` is part of it; else give the comment a line of its own
+            automate/Base/Lab/Box.class/typo.yaml:4:13: warning[UnknownKey]: `valeu` is not read
+              help: did you mean `value`?
+        "#]],
+    );
+}
+
+#[test]
+fn comments_in_the_place_of_values() {
+    check_lab(
+        &[
+            instance("rel", "rel1", "# /Lab/Box/b"),
+            instance("color", "note", "#ff0000"),
+            instance("cut", "note", "${ #a}"),
+            instance("fine", "note", "text # and why"),
+            "//- automate/Base/Lab/Box.class/nameless.yaml\nobject:\n  attributes:\n    name: #1\n    description: # later\n".to_owned(),
+            "//- automate/Off/__domain__.yaml\nobject:\n  attributes:\n    name: Off\n    priority: 7\n    enabled: # false\n".to_owned(),
+        ]
+        .concat(),
+        &expect![[r#"
+            automate/Base/Lab/Box.class/nameless.yaml:3:5: error[NameMissing]: the instance has no name; it is left out
+              help: write it under object: attributes: name:
+            automate/Base/Lab/Box.class/color.yaml:6:7: error[ValueIsComment]: `value` is empty: what follows is a comment
+              help: put the value in quotes if `#` is part of it; else give the comment a line of its own
+            automate/Base/Lab/Box.class/cut.yaml:6:14: error[ValueIsComment]: `value` is `${`: what follows `#` is a comment
+              help: put the value in quotes if `#` is part of it; else give the comment a line of its own
+            automate/Base/Lab/Box.class/rel.yaml:6:7: error[ValueIsComment]: `value` is empty: what follows is a comment
+              help: put the value in quotes if `#` is part of it; else give the comment a line of its own
+            automate/Off/__domain__.yaml:5:5: error[ValueIsComment]: `enabled` is empty: what follows is a comment
+              help: put the value in quotes if `#` is part of it; else give the comment a line of its own
+        "#]],
+    );
+}
+
+#[test]
+fn a_field_given_twice() {
+    check_lab(
+        &[
+            format!("{}  - rel1:\n      value: /Lab/Box/c\n", instance("list", "rel1", "/Lab/Box/list2")),
+            format!("{}  - REL1: /Lab/Box/c\n", instance("any_case", "rel1", "/Lab/Box/list2")),
+            format!("{}      value: /Lab/Box/c\n", instance("value", "rel1", "/Lab/Box/list2")),
+            instance("list2", "note", "x"),
+            method(
+                "m",
+                "    location: builtin\n    data: log_object\n  inputs:\n  - field: {name: a, aetype: attribute}\n  - field: {name: A, aetype: attribute}\n",
+            ),
+        ]
+        .concat(),
+        &expect![[r#"
+            automate/Base/Lab/Box.class/__methods__/m.yaml:8:13: error[DuplicateField]: there is a field `a` already, in line 7; this one is left out
+            automate/Base/Lab/Box.class/any_case.yaml:7:5: error[DuplicateField]: there is a value for `REL1` already, in line 5; this one is left out
+              help: one of the two has to go
+            automate/Base/Lab/Box.class/list.yaml:7:5: error[DuplicateField]: there is a value for `rel1` already, in line 5; this one is left out
+              help: one of the two has to go
+            automate/Base/Lab/Box.class/value.yaml:7:7: error[YamlSyntax]: duplicate key `value`
+              help: one of the two has to go: only one could count
         "#]],
     );
 }
@@ -99,13 +247,13 @@ fn name_missing() {
          //- automate/Base/Lab/Other.class/__class__.yaml\nobject: {attributes: {}}\n\
          //- automate/Other/__domain__.yaml\nobject: {attributes: {}}\n",
         &expect![[r#"
-            automate/Base/Lab/Box.class/__methods__/m.yaml:1:1: error[NameMissing]: the method has no name; it is left out
+            automate/Base/Lab/Box.class/__methods__/m.yaml:1:22: error[NameMissing]: the method has no name; it is left out
               help: write it under object: attributes: name:
-            automate/Base/Lab/Box.class/a.yaml:1:1: error[NameMissing]: the instance has no name; it is left out
+            automate/Base/Lab/Box.class/a.yaml:1:22: error[NameMissing]: the instance has no name; it is left out
               help: write it under object: attributes: name:
-            automate/Base/Lab/Other.class/__class__.yaml:1:1: error[NameMissing]: the class has no name; it is left out
+            automate/Base/Lab/Other.class/__class__.yaml:1:22: error[NameMissing]: the class has no name; it is left out
               help: write it under object: attributes: name:
-            automate/Other/__domain__.yaml:1:1: error[NameMissing]: the domain has no name
+            automate/Other/__domain__.yaml:1:22: error[NameMissing]: the domain has no name; it is left out
               help: write it under object: attributes: name:
         "#]],
     );
@@ -127,7 +275,7 @@ fn fields_shape() {
     check_lab(
         "//- automate/Base/Lab/Box.class/a.yaml\nobject:\n  attributes:\n    name: a\n  fields:\n    note: x\n",
         &expect![[r#"
-            automate/Base/Lab/Box.class/a.yaml:1:1: error[FieldsShape]: a list of `- field: {value: …}` was expected under `fields`, this is a map
+            automate/Base/Lab/Box.class/a.yaml:5:5: error[FieldsShape]: a list of `- field: {value: …}` was expected under `fields`, this is a map
         "#]],
     );
 }
@@ -137,7 +285,8 @@ fn value_shape() {
     check_lab(
         &instance("a", "note", "[1, 2]"),
         &expect![[r#"
-            automate/Base/Lab/Box.class/a.yaml:5:5: error[ValueShape]: the value of `note` is a list; a text is expected
+            automate/Base/Lab/Box.class/a.yaml:6:14: error[ValueShape]: the value of `note` is a list; a text is expected
+              help: put the value in quotes
         "#]],
     );
 }
@@ -217,7 +366,33 @@ fn invalid_priority() {
     check_lab(
         "//- automate/Other/__domain__.yaml\nobject: {attributes: {name: Other, priority: high}}\n",
         &expect![[r#"
-            automate/Other/__domain__.yaml:1:1: error[InvalidPriority]: the priority `high` is no whole number
+            automate/Other/__domain__.yaml:1:46: error[InvalidPriority]: the priority `high` is no whole number
+        "#]],
+    );
+}
+
+#[test]
+fn domains_of_equal_priority_and_words_that_are_no_booleans() {
+    check_lab(
+        "//- automate/Other/__domain__.yaml\nobject: {attributes: {name: Other, priority: 1}}\n\
+         //- automate/Off/__domain__.yaml\nobject: {attributes: {name: Off, priority: 1, enabled: n}}\n\
+         //- automate/Never/__domain__.yaml\nobject: {attributes: {name: Never, priority: 1, enabled: never}}\n\
+         //- automate/Listed/__domain__.yaml\nobject: {attributes: {name: Listed, priority: 2, enabled: [yes]}}\n\
+         //- automate/Odd/__domain__.yaml\nobject: {attributes: {name: Odd, priority: 3, enabeld: false}}\n\
+         //- automate/Base/Lab/T.class/__class__.yaml\nobject:\n  attributes: {name: T}\n  schema:\n\
+         \x20 - field: {name: a, aetype: attribute, substitute: no}\n\
+         \x20 - field: {name: b, aetype: attribute, substitute: perhaps}\n",
+        &expect![[r#"
+            automate/Base/Lab/T.class/__class__.yaml:5:53: error[InvalidBoolean]: `substitute` is `perhaps`, which is neither true nor false; it counts as true
+              help: write `true` or `false`
+            automate/Listed/__domain__.yaml:1:59: error[InvalidBoolean]: `enabled` is a list, which is neither true nor false; it counts as false
+              help: write `true` or `false`
+            automate/Never/__domain__.yaml:1:58: error[InvalidBoolean]: `enabled` is `never`, which is neither true nor false; it counts as false
+              help: write `true` or `false`
+            automate/Other/__domain__.yaml:1:46: warning[EqualPriority]: the domains `Base` and `Other` have the same priority, 1: where both have a rule, that of `Base` counts
+              help: give each domain a `priority:` of its own; the larger one counts
+            automate/Odd/__domain__.yaml:1:47: warning[UnknownKey]: `enabeld` is not read
+              help: did you mean `enabled`?
         "#]],
     );
 }
@@ -238,15 +413,15 @@ fn fields_of_a_class() {
          \x20 - field: {name: c, aetype: attribute, collect: '{a => b => c}'}\n\
          \x20 - field: {name: d, aetype: attribute, collect: 'x = [a].uniq'}\n",
         &expect![[r#"
-            automate/Base/Lab/Box.class/__class__.yaml:7:13: error[DuplicateField]: there is a field `A` already; this one is left out
-            automate/Base/Lab/Box.class/__class__.yaml:6:13: error[InvalidAetype]: `attribut` is no aetype; the field `a` does nothing
+            automate/Base/Lab/Box.class/__class__.yaml:7:13: error[DuplicateField]: there is a field `a` already, in line 6; this one is left out
+            automate/Base/Lab/Box.class/__class__.yaml:6:30: error[InvalidAetype]: `attribut` is no aetype; the field `a` does nothing
               help: did you mean `attribute`?
-            automate/Base/Lab/Box.class/__class__.yaml:8:13: error[InvalidClass]: `sting` is no datatype
+            automate/Base/Lab/Box.class/__class__.yaml:8:51: error[InvalidClass]: `sting` is no datatype
               help: did you mean `string`?
-            automate/Base/Lab/Box.class/__class__.yaml:9:13: error[InvalidCollection]: `{a => b => c}` is no collect expression: each entry of a hash needs exactly one `=>`
+            automate/Base/Lab/Box.class/__class__.yaml:9:50: error[InvalidCollection]: `{a => b => c}` is no collect expression: each entry of a hash needs exactly one `=>`
             automate/Base/Lab/Box.class/__class__.yaml:5:13: error[InvalidName]: `one two` is no name of a field; letters, digits and `_` are expected
-            automate/Base/Lab/Box.class/__class__.yaml:8:13: error[InvalidPriority]: the priority `first` is no whole number
-            automate/Base/Lab/Box.class/__class__.yaml:10:13: warning[UnknownCollect]: `x = [a].uniq`: there is no function `uniq`; the array is stored as it is
+            automate/Base/Lab/Box.class/__class__.yaml:8:68: error[InvalidPriority]: the priority `first` is no whole number
+            automate/Base/Lab/Box.class/__class__.yaml:10:50: warning[UnknownCollect]: `x = [a].uniq`: there is no function `uniq`; the array is stored as it is
         "#]],
     );
 }
@@ -267,7 +442,7 @@ fn invalid_path_format() {
     check_lab(
         &instance("a", "rel1", "/Lab/Box/my item"),
         &expect![[r#"
-            automate/Base/Lab/Box.class/a.yaml:5:5: error[InvalidPathFormat]: `/Lab/Box/my item` is not a valid path: ` ` is not allowed there
+            automate/Base/Lab/Box.class/a.yaml:6:14: error[InvalidPathFormat]: `/Lab/Box/my item` is not a valid path: ` ` is not allowed there
         "#]],
     );
 }
@@ -277,7 +452,7 @@ fn invalid_method() {
     check_lab(
         &instance("a", "meth1", "not a call!"),
         &expect![[r#"
-            automate/Base/Lab/Box.class/a.yaml:5:5: error[InvalidMethod]: `not a call!` is no method call; `name`, `Class.name` or `/Namespace/Class.name(key => value)` is expected, of letters, digits and `_`
+            automate/Base/Lab/Box.class/a.yaml:6:14: error[InvalidMethod]: `not a call!` is no method call; `name`, `Class.name` or `/Namespace/Class.name(key => value)` is expected, of letters, digits and `_`
         "#]],
     );
 }
@@ -287,8 +462,61 @@ fn assertion_syntax() {
     check_lab(
         &instance("a", "guard", "'event.full_data.vm ==='"),
         &expect![[r#"
-            automate/Base/Lab/Box.class/a.yaml:5:5: error[AssertionSyntax]: the condition `event.full_data.vm ===` cannot be understood: Unexpected ''===' is not a valid operator. This is not JavaScript! Should it be '=='?'
+            automate/Base/Lab/Box.class/a.yaml:6:34: error[AssertionSyntax]: the condition `event.full_data.vm ===` cannot be understood: Unexpected ''===' is not a valid operator. This is not JavaScript! Should it be '=='?'
               help: a condition is a Rhai expression, such as event.full_data.vm.name == "web"
+        "#]],
+    );
+}
+
+#[test]
+fn names_that_a_condition_cannot_find() {
+    check_lab(
+        &[
+            instance("variable", "guard", "evnt.vm_name == \"x\""),
+            instance("in_quotes", "guard", "'''a'' == evnt.vm_name'"),
+            instance(
+                "in_block",
+                "guard",
+                "|\n        event.x == 1 &&\n        evnt.y == 2",
+            ),
+            instance("habit", "guard", "no"),
+            instance("nil", "guard", "event.x != nil"),
+            instance("nothing", "guard", "event.x == null"),
+            instance("function", "guard", "event.x == lenght(1)"),
+            instance("column", "guard", "event.vm_nmae == \"x\""),
+            instance("of_evm", "guard", "evm.rot.x == 1"),
+            instance("reserved", "guard", "event.full_data.new == 1"),
+            instance("reserved_later", "guard", "'event.full_data?.default.x == 1'"),
+            instance("fine", "guard", "true"),
+            instance(
+                "fine_too",
+                "guard",
+                "event.full_data.x == 1 && event.of_my_parser != () && evm.root.x && ${/#y}",
+            ),
+        ]
+        .concat(),
+        &expect![[r#"
+            automate/Base/Lab/Box.class/nil.yaml:6:25: error[AssertionSyntax]: the condition `event.x != nil` cannot be understood: 'nil' is a reserved keyword
+              help: write `()` for nothing
+            automate/Base/Lab/Box.class/nothing.yaml:6:25: error[AssertionSyntax]: the condition `event.x == null` cannot be understood: 'null' is a reserved keyword
+              help: write `()` for nothing
+            automate/Base/Lab/Box.class/reserved.yaml:6:30: error[AssertionSyntax]: the condition `event.full_data.new == 1` cannot be understood: 'new' is a reserved keyword
+              help: `new` is a word of the language: write `["new"]` in place of `.new`
+            automate/Base/Lab/Box.class/reserved_later.yaml:6:32: error[AssertionSyntax]: the condition `event.full_data?.default.x == 1` cannot be understood: 'default' is a reserved keyword
+              help: `default` is a word of the language: write `?["default"]` in place of `?.default`
+            automate/Base/Lab/Box.class/function.yaml:6:25: error[UnknownFunction]: there is no function `lenght(…)`
+            automate/Base/Lab/Box.class/habit.yaml:6:14: error[UnknownVariable]: there is no variable `no`
+              help: write `true` or `false`
+            automate/Base/Lab/Box.class/in_block.yaml:8:9: error[UnknownVariable]: there is no variable `evnt`
+              help: did you mean `event`?
+            automate/Base/Lab/Box.class/in_quotes.yaml:6:14: error[UnknownVariable]: there is no variable `evnt`
+              help: did you mean `event`?
+            automate/Base/Lab/Box.class/of_evm.yaml:6:18: error[UnknownVariable]: `evm` has no `rot`
+              help: did you mean `root`?
+            automate/Base/Lab/Box.class/variable.yaml:6:14: error[UnknownVariable]: there is no variable `evnt`
+              help: did you mean `event`?
+            automate/Base/Lab/Box.class/column.yaml:6:20: warning[UnknownColumn]: an event has no `vm_nmae`, unless a parser gives it one
+              help: did you mean `vm_name`?
         "#]],
     );
 }
@@ -313,16 +541,33 @@ fn methods() {
         ]
         .concat(),
         &expect![[r#"
-            automate/Base/Lab/Box.class/__methods__/unknown.yaml:3:1: error[MethodNotFound]: there is no builtin `refesh`; a call of `unknown` fails
+            automate/Base/Lab/Box.class/__methods__/unknown.yaml:5:11: error[MethodNotFound]: there is no builtin `refesh`; a call of `unknown` fails
               help: did you mean `refresh`?
             automate/Base/Lab/Box.class/__methods__/broken.rhai:1:9: error[ScriptSyntax]: Unexpected ';'
-            automate/Base/Lab/Box.class/__methods__/inside.yaml:3:9: error[ScriptSyntax]: line 1 of `data`: Unexpected ';'
-            automate/Base/Lab/Box.class/__methods__/ruby.yaml:3:1: warning[MethodLanguage]: the method is written in ruby; a call of it fails with InvalidMethod
+            automate/Base/Lab/Box.class/__methods__/inside.yaml:6:20: error[ScriptSyntax]: line 1 of `data`: Unexpected ';'
+            automate/Base/Lab/Box.class/__methods__/ruby.yaml:5:15: warning[MethodLanguage]: the method is written in ruby; a call of it fails with InvalidMethod
               help: write it in Rhai here, or in a domain of higher priority
-            automate/Base/Lab/Box.class/__methods__/elsewhere.yaml:3:1: warning[MethodLocation]: a method with the location `playbook` does not run here; a call of `elsewhere` fails
-            automate/Base/Lab/Box.class/__methods__/odd.yaml:3:1: warning[MethodLocation]: a method with the location `inlien` does not run here; a call of `odd` returns nothing
+            automate/Base/Lab/Box.class/__methods__/elsewhere.yaml:4:15: warning[MethodLocation]: a method with the location `playbook` does not run here; a call of `elsewhere` fails
+            automate/Base/Lab/Box.class/__methods__/odd.yaml:4:15: warning[MethodLocation]: a method with the location `inlien` does not run here; a call of `odd` returns nothing
               help: did you mean `inline`?
-            automate/Base/Lab/Box.class/__methods__/bodiless.yaml:3:1: warning[MethodWithoutBody]: the method has no body: neither automate/Base/Lab/Box.class/__methods__/bodiless.rhai nor `data`; a call of it does nothing
+            automate/Base/Lab/Box.class/__methods__/bodiless.yaml:3:5: warning[MethodWithoutBody]: the method has no body: neither automate/Base/Lab/Box.class/__methods__/bodiless.rhai nor `data`; a call of it does nothing
+        "#]],
+    );
+}
+
+#[test]
+fn scripts_that_do_not_compile() {
+    check(
+        "//- scripts/actions/conflict.rhai\nlet a = 1;\n<<<<<<< HEAD\nlet b = 1;\n=======\nlet b = 2;\n>>>>>>> theirs\n\
+         //- scripts/actions/reserved.rhai\nlet x = evm.event.full_data.new;\n\
+         //- scripts/actions/quotes.rhai\nevm.log('info', 1);\n",
+        &expect![[r#"
+            scripts/actions/conflict.rhai:2:1: error[MergeConflict]: a merge left its conflict in the file
+              help: choose between what stands above and below `=======`, and take out the lines of the marks
+            scripts/actions/quotes.rhai:1:9: error[ScriptSyntax]: Invalid character: 'info'
+              help: a text of a script stands in double quotes
+            scripts/actions/reserved.rhai:1:29: error[ScriptSyntax]: 'new' is a reserved keyword
+              help: `new` is a word of the language: write `["new"]` in place of `.new`
         "#]],
     );
 }

@@ -21,7 +21,7 @@ fn relationships_to_nothing() {
         ]
         .concat(),
         &expect![[r#"
-            automate/Base/Lab/Box.class/bare.yaml:6:8: warning[ClassNotFound]: `a` of `rel1` leads to nothing: a name alone is looked up nowhere
+            automate/Base/Lab/Box.class/bare.yaml:6:14: warning[ClassNotFound]: `a` of `rel1` leads to nothing: a name alone is looked up nowhere
               help: write the whole path, as in /Namespace/Class/Instance
             automate/Base/Lab/Box.class/class_alone.yaml:6:14: warning[ClassNotFound]: `/Lab/Box/` of `rel1` leads to nothing: a path that ends in `/` is found only where an enabled domain has `.missing` in `/Base/Lab/Box`
               help: name an instance, or begin the path with the domain

@@ -160,7 +160,7 @@ fn every_exception_says_what_where_and_what_to_do() {
             "",
             expect![[r#"
                 AbortInstantiation, next state
-                fatal[AbortInstantiation] /Base/Lab/T/x: ae_next_state is `t`, which is no state of this machine; did you mean `s`? (field `s`, automate/Base/Lab/T.class/x.yaml:5)
+                fatal[AbortInstantiation] /Base/Lab/T/x: ae_next_state is `t`, which is no state of this machine (field `s`, automate/Base/Lab/T.class/x.yaml:5)
             "#]],
         ),
         (

@@ -17,25 +17,25 @@ fn what_a_load_can_see_is_told_at_the_load() {
         (
             "r=/Lab/my leaf/one",
             expect![[r#"
-                automate/Base/Lab/T.class/x.yaml:5:7: error[InvalidPathFormat]: `/Lab/my leaf/one` is not a valid path: ` ` is not allowed there
+                automate/Base/Lab/T.class/x.yaml:6:16: error[InvalidPathFormat]: `/Lab/my leaf/one` is not a valid path: ` ` is not allowed there
             "#]],
         ),
         (
             "r=/Lab/Leaf/one & r.collect=x={c}",
             expect![[r#"
-                automate/Base/Lab/T.class/x.yaml:5:7: error[InvalidCollection]: `x={c}` is no collect expression: each entry of a hash needs exactly one `=>`
+                automate/Base/Lab/T.class/x.yaml:7:18: error[InvalidCollection]: `x={c}` is no collect expression: each entry of a hash needs exactly one `=>`
             "#]],
         ),
         (
             "m=x-y",
             expect![[r#"
-                automate/Base/Lab/T.class/x.yaml:5:7: error[InvalidMethod]: `x-y` is no method call; `name`, `Class.name` or `/Namespace/Class.name(key => value)` is expected, of letters, digits and `_`
+                automate/Base/Lab/T.class/x.yaml:6:16: error[InvalidMethod]: `x-y` is no method call; `name`, `Class.name` or `/Namespace/Class.name(key => value)` is expected, of letters, digits and `_`
             "#]],
         ),
         (
             "g=1 +",
             expect![[r#"
-                automate/Base/Lab/T.class/x.yaml:5:7: error[AssertionSyntax]: the condition `1 +` cannot be understood: Script is incomplete
+                automate/Base/Lab/T.class/x.yaml:6:20: error[AssertionSyntax]: the condition `1 +` cannot be understood: Script is incomplete
             "#]],
         ),
     ];
@@ -51,8 +51,8 @@ fn what_a_load_can_see_is_told_at_the_load() {
     let (_, diagnostics) = lab().load();
     let text: String = diagnostics.iter().map(|finding| format!("{finding}\n")).collect();
     expect![[r#"
-        automate/Base/Lab/T.class/__methods__/refersh.yaml:3:1: error[MethodNotFound]: there is no builtin `refersh`; a call of `refersh` fails
-        automate/Base/Lab/T.class/__methods__/ruby.yaml:3:1: warning[MethodLanguage]: the method is written in ruby; a call of it fails with InvalidMethod
+        automate/Base/Lab/T.class/__methods__/refersh.yaml:3:11: error[MethodNotFound]: there is no builtin `refersh`; a call of `refersh` fails
+        automate/Base/Lab/T.class/__methods__/ruby.yaml:4:15: warning[MethodLanguage]: the method is written in ruby; a call of it fails with InvalidMethod
         automate/Base/Lab/T.class/__methods__/broken.rhai:2:11: warning[UnknownFunction]: there is no function `.nothing_like_this(…)`
     "#]].assert_eq(&text);
 }

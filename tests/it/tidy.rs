@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 /// Outside crates, and the only modules that may name them.
 const HOMES: &[(&str, &[&str])] = &[
     ("rhai", &["script"]),
-    ("serde_yaml", &["automate", "settings"]),
+    ("granit_parser", &["source"]),
+    ("serde_yaml", &["settings"]),
     ("notify", &["reload"]),
     ("similar", &["source"]),
     ("rusqlite", &["vmdb"]),

@@ -119,7 +119,7 @@ fn circle(way: &[Visit<'_>], key: &Key) -> Option<Diagnostic> {
     let instance = first.node.instance.filter(|_| !entry.is_of_class);
     let own = instance.map_or(&first.node.class.file, |instance| &instance.file);
     let file = entry.inherited_from.as_ref().unwrap_or(own);
-    let (line, column) = place(&file.text, entry.line, &text.written);
+    let (line, column) = place(file, entry.line, &text.written);
     let message = format!(
         "a circle of relationships, for the message `{}`: {}; every run that comes here ends",
         key.1,

@@ -21,6 +21,7 @@ use crate::automate::field::SchemaField;
 use crate::source::Diagnostic;
 use crate::source::SourceFile;
 use crate::source::SourceTree;
+use crate::source::yaml::Node;
 
 /// Everything that is wrong between the files of a tree, sorted by place.
 pub(crate) fn check(store: &Datastore, tree: &SourceTree) -> Vec<Diagnostic> {
@@ -62,7 +63,7 @@ impl<'a> Site<'a> {
 
     /// Where a text of this field begins.
     fn place(self, written: &str) -> (u32, u32) {
-        place(&self.file().text, self.entry.line, written)
+        place(self.file(), self.entry.line, written)
     }
 }
 
@@ -87,22 +88,46 @@ fn sites(store: &Datastore) -> impl Iterator<Item = Site<'_>> {
     })
 }
 
-/// Where a text stands in a file, from a line on, or else anywhere; else the line's first word.
-fn place(text: &str, from: u32, written: &str) -> (u32, u32) {
-    let from = usize::try_from(from).unwrap_or(usize::MAX).saturating_sub(1);
-    let first_line = written.trim().lines().next().unwrap_or("");
-    let column_of = |line: &str| {
-        let before = line.split_once(first_line)?.0;
-        Some(before.chars().count())
-    };
-    let lines = || text.lines().enumerate();
-    let found = lines()
-        .skip(from)
-        .chain(lines().take(from))
-        .find_map(|(index, line)| Some((index, column_of(line)?)));
-    let (index, column) = found.unwrap_or((from, 0));
-    let number = |index: usize| u32::try_from(index + 1).unwrap_or(u32::MAX);
-    (number(index), number(column))
+/// Where a text is written within the field that begins in a line; else the beginning of the line.
+fn place(file: &SourceFile, line: u32, written: &str) -> (u32, u32) {
+    let document = Node::parse(&file.text).ok();
+    let field = document.as_ref().and_then(|document| field_at(document, line));
+    let written = written.trim();
+    let found = field.and_then(|field| {
+        let same = find(field, &|text| text.trim() == written);
+        same.or_else(|| find(field, &|text| text.contains(written)))
+    });
+    let place = found.map(|node| {
+        let before = node
+            .text()
+            .and_then(|text| text.split_once(written))
+            .map_or("", |(before, _)| before);
+        let number = |count: usize| u32::try_from(count + 1).unwrap_or(u32::MAX);
+        let in_line = before.rsplit('\n').next().unwrap_or_default();
+        node.within(
+            number(before.matches('\n').count()),
+            number(in_line.chars().count()),
+        )
+    });
+    place.map_or((line, 1), |place| (place.line, place.column))
+}
+
+/// The map that has a key in a line: a field of a class, or one of an instance with its name.
+fn field_at(node: &Node, line: u32) -> Option<&Node> {
+    if node.entries().iter().any(|entry| entry.at.line == line) {
+        return Some(node);
+    }
+    values(node).find_map(|value| field_at(value, line))
+}
+
+fn find<'n>(node: &'n Node, is_it: &dyn Fn(&str) -> bool) -> Option<&'n Node> {
+    let own = Some(node).filter(|node| node.text().is_some_and(is_it));
+    own.or_else(|| values(node).find_map(|value| find(value, is_it)))
+}
+
+fn values(node: &Node) -> impl Iterator<Item = &Node> {
+    let entries = node.entries().iter().map(|entry| &entry.value);
+    node.items().iter().chain(entries)
 }
 
 /// What may stand before the last part of a path: classes of enabled domains and their namespaces, lower case,
@@ -125,12 +150,22 @@ fn folders(store: &Datastore) -> HashSet<String> {
 mod tests {
     use super::*;
 
+    use crate::source::RootKind;
+
     #[test]
-    fn a_text_is_found_from_its_field_on() {
-        let text = "fields:\n- rel1:\n    value: /A/B/c\n- rel2:\n    value: /A/B/c\n";
-        assert_eq!(place(text, 2, "/A/B/c"), (3, 12));
-        assert_eq!(place(text, 4, " /A/B/c\nmore"), (5, 12));
-        assert_eq!(place(text, 4, "rel1"), (2, 3));
-        assert_eq!(place(text, 4, "written otherwise"), (4, 1));
+    fn a_text_is_found_within_its_field() {
+        let text = "fields:\n# - rel0: /A/B/c\n- rel1: # /A/B/c\n    value: '/A/B/c'\n- rel2: &two\n    value: /A/B/c\n    on_entry: x; one; y\n- rel3: {<<: *two}\n- rel4:\n    value: |\n      first\n      second\n";
+        let file = SourceFile::new(RootKind::Automate, "a.yaml", "a.yaml", text);
+        for (line, written, expected) in [
+            (3, "/A/B/c", (4, 13)),
+            (5, " /A/B/c\n", (6, 12)),
+            (5, "one", (7, 18)),
+            (8, "/A/B/c", (6, 12)),
+            (9, "second", (12, 7)),
+            (5, "written otherwise", (5, 1)),
+            (77, "x", (77, 1)),
+        ] {
+            assert_eq!(place(&file, line, written), expected, "{line} {written}");
+        }
     }
 }

@@ -209,7 +209,7 @@ fn what_is_not_understood_is_a_finding() {
             .instance("d", &["r=/Lab/Dst/d#x", &format!("r.collect={collect}")]);
         let found: Vec<String> = tree.load().1.iter().map(ToString::to_string).collect();
         let found = found.concat();
-        let place = "automate/Base/Lab/Dst.class/d.yaml:5:7: ";
+        let place = "automate/Base/Lab/Dst.class/d.yaml:7:18: ";
         assert_eq!(
             found.trim_end(),
             format!("{}{finding}", if finding.is_empty() { "" } else { place })
