@@ -84,3 +84,4 @@ mod vmdb;
 mod web;
 mod web_routes;
 mod written_times;
+mod yaml_values;
