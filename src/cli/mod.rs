@@ -4,6 +4,7 @@
 
 mod backup;
 mod check;
+mod completion;
 mod database;
 mod demo;
 mod document;
@@ -91,6 +92,9 @@ enum Command {
     Backup(backup::Backup),
     Settings(settings::PrintSettings),
     Secret(secret::Secret),
+    Completion(completion::Completion),
+    #[command(name = "__complete", hide = true)]
+    Complete(completion::Complete),
 }
 
 /// Runs one command line, the program's name first, and says how it ended.
@@ -144,6 +148,8 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<ExitCode, CliError> {
         Command::Backup(command) => command.run(options, output),
         Command::Settings(command) => command.run(options, output),
         Command::Secret(command) => command.run(output),
+        Command::Completion(command) => command.run(output),
+        Command::Complete(command) => command.run(options, output),
     }
 }
 

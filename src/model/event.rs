@@ -63,6 +63,15 @@ pub enum EventClass {
 }
 
 impl EventClass {
+    /// Each of them.
+    pub const ALL: [Self; 5] = [
+        Self::EmsEvent,
+        Self::MiqEvent,
+        Self::RequestEvent,
+        Self::CustomEvent,
+        Self::CustomButtonEvent,
+    ];
+
     /// The name, as in `/System/Event/<name>/...`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -79,7 +88,7 @@ impl FromStr for EventClass {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        [Self::EmsEvent, Self::MiqEvent, Self::RequestEvent, Self::CustomEvent, Self::CustomButtonEvent]
+        Self::ALL
             .into_iter()
             .find(|class| class.as_str() == name)
             .ok_or_else(|| {

@@ -32,7 +32,8 @@ pub enum MessageKind {
 }
 
 impl MessageKind {
-    const ALL: [Self; 4] = [Self::Add, Self::Unparsed, Self::Deliver, Self::Outbox];
+    /// Each of them.
+    pub const ALL: [Self; 4] = [Self::Add, Self::Unparsed, Self::Deliver, Self::Outbox];
 
     /// Its word in lists and flags.
     pub fn as_str(self) -> &'static str {
@@ -87,7 +88,8 @@ pub enum MessageState {
 }
 
 impl MessageState {
-    const ALL: [Self; 5] = [Self::Ready, Self::Taken, Self::Waiting, Self::Parked, Self::Dead];
+    /// Each of them.
+    pub const ALL: [Self; 5] = [Self::Ready, Self::Taken, Self::Waiting, Self::Parked, Self::Dead];
 
     /// Its word in lists and flags.
     pub fn as_str(self) -> &'static str {

@@ -46,7 +46,8 @@ pub enum RefreshState {
 }
 
 impl RefreshState {
-    const ALL: [Self; 5] = [
+    /// Each of them.
+    pub const ALL: [Self; 5] = [
         Self::Waiting,
         Self::Running,
         Self::Done,

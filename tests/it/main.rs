@@ -15,6 +15,7 @@ mod catcher_files;
 mod catcher_pages;
 mod cli;
 mod collector;
+mod completion;
 mod conformance;
 mod corpus;
 mod crash;

@@ -136,7 +136,11 @@ impl Audit {
         Ok(audited)
     }
 
-    fn connection(&self) -> Result<&Connection, VmdbError> {
+    /// Where to look.
+    ///
+    /// # Errors
+    /// When the log is missing.
+    pub(crate) fn connection(&self) -> Result<&Connection, VmdbError> {
         let missing = || VmdbError::unavailable("its write-ahead log is missing");
         self.connection.as_ref().ok_or_else(missing)
     }
