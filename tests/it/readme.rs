@@ -64,6 +64,18 @@ impl Shell {
         }
     }
 
+    /// Waits until nothing is left to read, as a reader does who takes his time: what is read later would show what
+    /// the next commands do.
+    fn until_refreshed(&mut self) {
+        let began = Instant::now();
+        let open = ["waiting", "running"]
+            .map(|state| format!("switchboard refresh list --state {state} --format json"));
+        while !self.run(&open.join("\n")).is_empty() {
+            assert!(began.elapsed() < PATIENCE, "a refresh does not end");
+            pause();
+        }
+    }
+
     /// Waits until the rules of a domain are in use, which `demo` reports.
     fn until_live(&mut self, url: &str, domain: &str) {
         let began = Instant::now();
@@ -139,6 +151,7 @@ fn the_walk_of_the_readme_prints_what_it_shows() {
             }
             pause();
         }
+        shell.until_refreshed();
         if command.1.contains("switchboard new") {
             shell.until_live(demo.place("Switchboard"), "Local");
         }
