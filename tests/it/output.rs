@@ -202,16 +202,16 @@ object:
           |                                                                                 ^
 
         warning[UnknownKey]: `colour` is not read
-         --> automate/Site/Lab/Box.class/turned.yaml:4:52
+         --> automate/Site/Lab/Box.class/turned.yaml:4:50
           |
         4 |   attributes: {name: turned, description: "a\u{202e}b", colour: red}
-          |                                                           ^
+          |                                                         ^
 
         warning[UnknownKey]: `colour` is not read
-         --> automate/Site/Lab/Box.class/wide.yaml:4:60
+         --> automate/Site/Lab/Box.class/wide.yaml:4:49
           |
         4 |   attributes: {name: wide, description: 漢字仮名 👍, colour: red}
-          |                                                                 ^
+          |                                                      ^
 
         checked 6 files: 0 errors, 3 warnings
     "#]]
