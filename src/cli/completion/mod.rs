@@ -249,6 +249,7 @@ mod tests {
             demo cloud
             demo rate
             demo vms
+            simulate header
             simulate deliveries
             ems add name
             ems add url
