@@ -107,6 +107,6 @@ fn find(association: &str, reference: &str) -> Value {
     json!({"$ref": {"association": association, "manager_ref": {"ems_ref": reference}}})
 }
 
-fn attributes(value: Value) -> BTreeMap<String, Value> {
+fn attributes(value: Value) -> BTreeMap<String, switchboard::model::json::Value> {
     serde_json::from_value(value).unwrap()
 }

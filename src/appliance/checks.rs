@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-use serde_json::json;
 use tokio::sync::watch;
 
 use crate::catcher::Catcher;
 use crate::catcher::CatcherStatuses;
 use crate::handler::Handler;
 use crate::handler::Outbox;
+use crate::model::json::Value;
+use crate::model::json::json;
 use crate::refresh::Refresher;
 use crate::reload::Refusal;
 use crate::reload::ReloadState;

@@ -5,6 +5,7 @@ use tracing::warn;
 use crate::model::clock::SignedDuration;
 use crate::model::clock::Timestamp;
 use crate::model::delivery::RulesId;
+use crate::model::json;
 use crate::reload::ReloadReport;
 use crate::reload::Reports;
 use crate::source::TreeChanges;
@@ -48,7 +49,7 @@ pub(crate) fn keep_start(vmdb: &Vmdb, id: RulesId, now: Timestamp) -> Result<(),
 
 fn record(report: &ReloadReport) -> NewReload {
     let findings = report.findings.iter().take(FINDINGS);
-    let findings = findings.map(|finding| serde_json::to_value(finding).unwrap_or_default());
+    let findings = findings.map(|finding| json::to_value(finding).unwrap_or_default());
     NewReload {
         at: report.at,
         before: Some(report.before),

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use crate::model::clock::Timestamp;
 use crate::model::delivery::RulesId;
 use crate::model::event::EmsEvent;
+use crate::model::json;
 use crate::model::rule_tree::RuleTree;
 use crate::reload::ReloadOutcome;
 use crate::reload::ReloadState;
@@ -101,19 +102,19 @@ impl web::Rules for ShownRules {
         self.state.borrow().clone()
     }
 
-    fn simulate(&self, event: &Arc<EmsEvent>, at: Timestamp, deliveries: u32) -> serde_json::Value {
+    fn simulate(&self, event: &Arc<EmsEvent>, at: Timestamp, deliveries: u32) -> json::Value {
         let rules = self.active.take();
         let run = || rules.simulate_recorded(event, (self.records)(), at, deliveries);
         let simulation = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
             let why = "the engine broke on this event; this is a defect, please report it with the event";
             Simulation::of_error("EnginePanic", why)
         });
-        let document = serde_json::to_value(&simulation);
+        let document = json::to_value(&simulation);
         document.unwrap_or_else(|error| {
-            let errors = serde_json::json!([{
+            let errors = json::json!([{
                 "path": "", "kind": "Unwritable", "message": error.to_string(), "fatal": true,
             }]);
-            serde_json::json!({"steps": [], "actions": [], "targets": [], "errors": errors})
+            json::json!({"steps": [], "actions": [], "targets": [], "errors": errors})
         })
     }
 

@@ -8,8 +8,10 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::automate::datatype::leading_number;
 use crate::automate::template::Part;
 use crate::automate::template::Template;
+use crate::model::json::Number;
 use crate::model::value::Value;
 use crate::script::ScriptHost;
 use crate::script::SyntaxError;
@@ -120,13 +122,18 @@ pub(crate) fn typed(text: &str) -> Value {
     }
     let is_number = text.starts_with(|c: char| c.is_ascii_digit() || c == '-')
         && text.ends_with(|c: char| c.is_ascii_digit());
-    let number = text
-        .parse()
-        .map(Value::Int)
-        .or_else(|_| text.parse().map(Value::Float));
-    number
-        .ok()
-        .filter(|_| is_number)
+    let number = || {
+        let exact = Number::read(text).map(Value::from);
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let is_whole = digits.chars().all(|c| c.is_ascii_digit());
+        let whole = || is_whole.then(|| leading_number(text));
+        exact
+            .or_else(whole)
+            .or_else(|| text.parse().ok().map(Value::Float))
+    };
+    is_number
+        .then(number)
+        .flatten()
         .unwrap_or_else(|| Value::text(text))
 }
 
@@ -293,15 +300,19 @@ mod tests {
 
     #[test]
     fn bare_references_are_numbers_or_booleans_where_they_read_as_such() {
+        let exact = |numeral| Value::from(Number::read(numeral).unwrap());
         for (text, expected) in [
             ("4", Value::Int(4)),
             ("-2.5", Value::Float(-2.5)),
+            ("007", Value::Int(7)),
+            ("-00018446744073709551616", exact("-18446744073709551616")),
+            ("1.10", exact("1.10")),
             ("true", Value::Bool(true)),
             ("inf", Value::text("inf")),
             ("1e", Value::text("1e")),
             ("x", Value::text("x")),
         ] {
-            assert_eq!(typed(text), expected, "{text}");
+            assert_eq!(format!("{:?}", typed(text)), format!("{expected:?}"), "{text}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::automate::datatype::leading_integer;
+use crate::automate::datatype::leading_number;
 use crate::automate::error::Ae;
 use crate::automate::error::AeError;
 use crate::model::value::Value;
@@ -78,7 +78,7 @@ impl MethodCall {
         let arguments = PAIRS.captures_iter(arguments).filter_map(|found| {
             let text = found.get(3).or_else(|| found.get(4));
             let value = match (found.get(2), text, found.get(5)) {
-                (Some(digits), ..) => Argument::Literal(Value::Int(leading_integer(digits.as_str()))),
+                (Some(digits), ..) => Argument::Literal(leading_number(digits.as_str())),
                 (None, Some(text), _) => Argument::Literal(Value::text(text.as_str())),
                 (None, None, word) => Argument::Attribute(Arc::from(word?.as_str())),
             };

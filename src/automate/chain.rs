@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::automate::datatype::leading_number;
+use crate::automate::datatype::truncated;
 use crate::automate::template::ChainStep;
 use crate::model::value::Value;
 use crate::model::value::visible_column;
@@ -37,7 +39,8 @@ pub(crate) fn call(value: &Value, step: &ChainStep) -> Result<Value, String> {
         ("downcase", Value::Symbol(text)) => Some(Value::Symbol(text.to_lowercase().into())),
         ("capitalize", Value::Symbol(text)) => Some(Value::Symbol(capitalized(text).into())),
         ("to_i", Value::Null) => Some(Value::Int(0)),
-        ("to_i", Value::Text(text)) => Some(Value::Int(crate::automate::datatype::leading_integer(text))),
+        ("to_i", Value::Text(text)) => Some(leading_number(text)),
+        ("to_i", Value::Decimal(decimal)) => Some(truncated(decimal)),
         ("to_i", Value::Int(whole)) => Some(Value::Int(*whole)),
         #[expect(clippy::cast_possible_truncation, reason = "Ruby's to_i cuts off as well")]
         ("to_i", Value::Float(float)) => Some(Value::Int(*float as i64)),

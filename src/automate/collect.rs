@@ -7,6 +7,7 @@ use crate::automate::collect_function;
 use crate::automate::collect_function::Function;
 use crate::automate::error::Ae;
 use crate::automate::error::AeError;
+use crate::model::json::Number;
 use crate::model::value::Value;
 use crate::model::value::ValueMap;
 use crate::source::suggest;
@@ -171,12 +172,12 @@ impl Item {
         if let Some(literal) = quoted(text) {
             return Self::Literal(literal);
         }
-        let number = text
-            .parse()
-            .map(Value::Int)
-            .or_else(|_| text.parse().map(Value::Float));
+        let exact = Number::read(text).map(Value::from);
+        let number = exact.or_else(|| text.parse().map(Value::Float).ok());
         match number {
-            Ok(number) if text.starts_with(|c: char| c.is_ascii_digit() || c == '-') => Self::Literal(number),
+            Some(number) if text.starts_with(|c: char| c.is_ascii_digit() || c == '-') => {
+                Self::Literal(number)
+            }
             _no_number => Self::Attribute(lower(text)),
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::automate::error::Ae;
 use crate::automate::error::AeError;
+use crate::model::json::Number;
 use crate::model::value::Value;
 
 /// What is made of an array.
@@ -69,10 +70,10 @@ impl Function {
             Self::Count => Value::Int(i64::try_from(items.len()).unwrap_or(i64::MAX)),
             Self::Min => sorted(items)?.into_iter().next().unwrap_or_default(),
             Self::Max => sorted(items)?.into_iter().next_back().unwrap_or_default(),
-            Self::Sum if items.iter().all(|item| matches!(item, Value::Int(_))) => {
-                Value::Int(items.iter().filter_map(whole).fold(0, i64::wrapping_add))
-            }
-            Self::Sum => Value::Float(numbers(&items)?.iter().sum()),
+            Self::Sum => match whole_sum(&items) {
+                Some(sum) => Value::from(Number::from(sum)),
+                None => Value::Float(numbers(&items)?.iter().sum()),
+            },
             Self::Mean => Value::Float(mean(&numbers(&items)?)),
             Self::Variance => Value::Float(variance(&numbers(&items)?)),
             Self::StandardDeviation => Value::Float(variance(&numbers(&items)?).sqrt()),
@@ -87,21 +88,15 @@ fn not_comparable(value: &Value) -> Box<AeError> {
     )
 }
 
-fn whole(value: &Value) -> Option<i64> {
-    if let Value::Int(whole) = value {
-        Some(*whole)
-    } else {
-        None
-    }
+/// The sum of whole numbers; none where one of them is none, or it is beyond 127 bits.
+fn whole_sum(items: &[Value]) -> Option<i128> {
+    items
+        .iter()
+        .try_fold(0, |sum: i128, item| sum.checked_add(item.as_number()?.whole()?))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "Ruby's to_f rounds as well")]
 fn number(value: &Value) -> Option<f64> {
-    match value {
-        Value::Int(whole) => Some(*whole as f64),
-        Value::Float(float) => Some(*float),
-        _other => None,
-    }
+    value.as_number()?.as_f64()
 }
 
 fn numbers(items: &[Value]) -> Ae<Vec<f64>> {
@@ -130,8 +125,8 @@ fn variance(numbers: &[f64]) -> f64 {
 }
 
 fn compare(a: &Value, b: &Value) -> Option<std::cmp::Ordering> {
-    match (number(a), number(b)) {
-        (Some(a), Some(b)) => a.partial_cmp(&b),
+    match (a.as_number(), b.as_number()) {
+        (Some(a), Some(b)) => a.compare(&b),
         (None, None) => match (a, b) {
             (Value::Time(a), Value::Time(b)) => Some(a.cmp(b)),
             (Value::Text(a), Value::Text(b)) | (Value::Symbol(a), Value::Symbol(b)) => Some(a.cmp(b)),

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use crate::automate::error::Ae;
 use crate::automate::error::AeError;
 use crate::automate::secret;
+use crate::model::json::Decimal;
+use crate::model::json::Number;
 use crate::model::records::Records;
 use crate::model::value::Value;
 use crate::model::written_time;
@@ -157,29 +159,49 @@ fn integer(value: Value) -> Value {
             reason = "Ruby's to_i cuts off as well; out of range saturates"
         )]
         Value::Float(float) => Value::Int(float as i64),
-        other => Value::Int(leading_integer(&other.to_string())),
+        Value::Decimal(decimal) => truncated(&decimal),
+        other => leading_number(&other.to_string()),
     }
 }
 
-/// Ruby's `to_i`: the leading integer, else 0.
+/// A number without its fraction; one that an integer does not hold stays as it was written.
+pub(crate) fn truncated(decimal: &Decimal) -> Value {
+    let truncated = decimal.truncated().map(Value::Int);
+    truncated.unwrap_or_else(|| Value::Decimal(decimal.clone()))
+}
+
+/// Ruby's `to_i`: the leading whole number, however long, else 0.
+pub(crate) fn leading_number(text: &str) -> Value {
+    let number = leading_digits(text);
+    let (sign, digits) = match number.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", number.as_str()),
+    };
+    let digits = digits.trim_start_matches('0');
+    let number = Number::read(&format!("{sign}{digits}")).filter(|_| !digits.is_empty());
+    number.map_or(Value::Int(0), Value::from)
+}
+
+/// The same where it counts something: beyond what an `i64` holds it is the nearest that it does.
 pub(crate) fn leading_integer(text: &str) -> i64 {
-    let text = text.trim_start();
-    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let length = text.len() - digits.len() + digits.len()
-        - digits
-            .trim_start_matches(|c: char| c.is_ascii_digit() || c == '_')
-            .len();
-    let number: String = text
-        .chars()
-        .take(length)
-        .filter(|c| !matches!(c, '_' | '+'))
-        .collect();
+    let number = leading_digits(text);
     let out_of_range = || match number.strip_prefix('-') {
         Some(digits) if !digits.is_empty() => i64::MIN,
         None if !number.is_empty() => i64::MAX,
         _no_digits => 0,
     };
     number.parse().unwrap_or_else(|_| out_of_range())
+}
+
+fn leading_digits(text: &str) -> String {
+    let text = text.trim_start();
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let length = text.len() - digits.len() + digits.len()
+        - digits
+            .trim_start_matches(|c: char| c.is_ascii_digit() || c == '_')
+            .len();
+    let leading = text.chars().take(length);
+    leading.filter(|c| !matches!(c, '_' | '+')).collect()
 }
 
 /// Ruby's `to_f`: the leading number, else 0.0.

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value as Json;
-use serde_json::json;
-
 use crate::automate::workspace::Object;
 use crate::automate::workspace::Related;
 use crate::automate::workspace::Workspace;
+use crate::model::json::Value as Json;
+use crate::model::json::json;
 use crate::model::value::Value;
 
 /// Attributes of identity, which we do not have.

@@ -49,6 +49,7 @@ pub(crate) fn of_value(value: &Value) -> Ae<f64> {
         #[expect(clippy::cast_precision_loss, reason = "durations are small")]
         Value::Int(whole) => Ok(*whole as f64),
         Value::Float(float) => Ok(*float),
+        Value::Decimal(decimal) => decimal.as_f64().map_or_else(|| seconds(decimal.as_str()), Ok),
         other => seconds(&other.to_string()),
     }
 }

@@ -14,6 +14,7 @@ use crate::automate::workspace::Related;
 use crate::automate::workspace::State;
 use crate::automate::workspace::Workspace;
 use crate::model::delivery::Effect;
+use crate::model::json;
 use crate::model::target::TargetCollection;
 use crate::model::value::ObjectRef;
 use crate::model::value::Value;
@@ -246,7 +247,7 @@ impl EvmHost for Lent {
         }
     }
 
-    fn deliver(&self, action: serde_json::Value) -> Result<(), String> {
+    fn deliver(&self, action: json::Value) -> Result<(), String> {
         Outside::parse(&action).map_err(|error| error.to_string())?;
         self.state.lock().effects.push(Effect::Outside { action });
         Ok(())

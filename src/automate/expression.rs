@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::automate::error::Ae;
 use crate::automate::error::AeError;
 use crate::automate::workspace::Workspace;
+use crate::model::json::Number;
 use crate::model::value::Record;
 use crate::model::value::Value;
 use crate::model::value::ValueMap;
@@ -284,11 +285,16 @@ impl Condition {
     }
 }
 
+fn number(text: &str) -> Option<Number> {
+    Number::read(text).or_else(|| text.parse().ok().map(Number::Float))
+}
+
 fn compare(operator: &str, found: &Value, wanted: &Value) -> Ae<bool> {
     let (text, wanted_text) = (found.to_string(), wanted.to_string());
-    let order = match (text.parse::<f64>(), wanted_text.parse::<f64>()) {
-        (Ok(a), Ok(b)) => a.partial_cmp(&b).unwrap_or(Ordering::Equal),
-        _texts => text.cmp(&wanted_text),
+    let numbers = number(&text).zip(number(&wanted_text));
+    let order = match numbers {
+        Some((a, b)) => a.compare(&b).unwrap_or(Ordering::Equal),
+        None => text.cmp(&wanted_text),
     };
     Ok(match operator {
         "=" | "equal" => order == Ordering::Equal,

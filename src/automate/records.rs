@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::model::json;
 use crate::model::records::Records;
 use crate::model::value::Record;
 use crate::model::value::Value;
@@ -92,7 +93,7 @@ impl GivenRecords {
     ///
     /// # Errors
     /// A text that says which part has another shape.
-    pub(crate) fn read(json: &serde_json::Value) -> Result<Self, String> {
+    pub(crate) fn read(json: &json::Value) -> Result<Self, String> {
         let expected = "`records` has to be a map like {\"Vm\": {\"5\": {\"name\": \"web\"}}}";
         let mut given = Self::default();
         for (class, rows) in json.as_object().ok_or(expected)? {

@@ -30,6 +30,7 @@ use crate::crash_point::crash_point;
 use crate::model::clock::Clock;
 use crate::model::clock::Timestamp;
 use crate::model::ems::Ems;
+use crate::model::json;
 use crate::outbound::ManagerClient;
 use crate::settings::ActiveSettings;
 use crate::settings::Environment;
@@ -273,7 +274,7 @@ impl EmsCatcher {
     }
 
     /// Where a stream of this manager had got to.
-    async fn position(&self, stream: &str) -> Result<Option<serde_json::Value>, StreamError> {
+    async fn position(&self, stream: &str) -> Result<Option<json::Value>, StreamError> {
         let (vmdb, ems_id, stream) = (self.around.vmdb.clone(), self.ems.id, stream.to_owned());
         let read = tokio::task::spawn_blocking(move || vmdb.cursor(ems_id, &stream)).await;
         let read = read.map_err(|error| StreamError::Position(error.to_string()))?;

@@ -26,6 +26,7 @@ use crate::catcher::stream::Batch;
 use crate::catcher::stream::Stream;
 use crate::catcher::stream::StreamError;
 use crate::crash_point::crash_point;
+use crate::model::json;
 
 /// So much is read at once, in bytes: some hundred events, which are one transaction, and others wait for its end.
 const CHUNK: usize = 512 << 10;
@@ -77,8 +78,8 @@ impl FileStream {
     ///
     /// # Errors
     /// When it cannot be read or is no plain file.
-    pub(crate) fn open(name: String, position: Option<&serde_json::Value>) -> Result<Self, StreamError> {
-        let position = position.and_then(|position| Position::deserialize(position).ok());
+    pub(crate) fn open(name: String, position: Option<&json::Value>) -> Result<Self, StreamError> {
+        let position = position.and_then(|position| json::from_value::<Position>(position).ok());
         let reader = Reader::open(Path::new(&name), position).map_err(|error| unreadable(&name, &error))?;
         let reader = Some(reader);
         Ok(Self { name, reader })
@@ -200,7 +201,7 @@ impl Reader {
             }
             self.is_past_end = split.messages.is_empty() && !more;
         }
-        let position = serde_json::to_value(&self.position).map_err(io::Error::other)?;
+        let position = json::to_value(&self.position).map_err(io::Error::other)?;
         let has_moved = split.used > 0;
         Ok(Batch {
             messages: split.messages,

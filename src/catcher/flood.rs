@@ -18,6 +18,7 @@ use crate::model::ems::Ems;
 use crate::model::ems::EmsId;
 use crate::model::event::EventHash;
 use crate::model::flood::Mark;
+use crate::model::json;
 use crate::model::metric::Sample;
 use crate::model::value::Value;
 use crate::model::written_time;
@@ -253,10 +254,10 @@ fn attributes(hash: &EventHash) -> impl Iterator<Item = (&Arc<str>, &Value)> {
 /// Equal for events that differ in nothing but what is new each time: the whole of the native event counts, for the
 /// rules look into it. Kept with the event, so it is the same from process to process.
 fn digest(hash: &EventHash) -> String {
-    let mut native: serde_json::Value = serde_json::from_str(hash.full_data.text()).unwrap_or_default();
+    let mut native: json::Value = json::read(hash.full_data.text()).unwrap_or_default();
     for path in NEW_PLACES {
         if let Some(place) = native.pointer_mut(path) {
-            *place = serde_json::Value::Null;
+            *place = json::Value::Null;
         }
     }
     let key = hash.event_key.as_ref().map(|key| &*key.0);
@@ -269,15 +270,13 @@ fn digest(hash: &EventHash) -> String {
 }
 
 /// Takes out times, and the names of the event itself.
-fn forget(value: &mut serde_json::Value, names: &[Option<&str>]) {
+fn forget(value: &mut json::Value, names: &[Option<&str>]) {
     match value {
-        serde_json::Value::String(text)
-            if names.contains(&Some(text)) || written_time::dated(text).is_some() =>
-        {
-            *value = serde_json::Value::Null;
+        json::Value::String(text) if names.contains(&Some(text)) || written_time::dated(text).is_some() => {
+            *value = json::Value::Null;
         }
-        serde_json::Value::Array(items) => items.iter_mut().for_each(|item| forget(item, names)),
-        serde_json::Value::Object(map) => map.values_mut().for_each(|item| forget(item, names)),
+        json::Value::Array(items) => items.iter_mut().for_each(|item| forget(item, names)),
+        json::Value::Object(map) => map.values_mut().for_each(|item| forget(item, names)),
         _other => (),
     }
 }

@@ -21,6 +21,7 @@ use crate::crash_point::crash_point;
 use crate::model::clock::Clock;
 use crate::model::ems::Ems;
 use crate::model::event::NativeEvent;
+use crate::model::json;
 use crate::model::odd_bytes;
 use crate::outbound::ManagerClient;
 use crate::settings::ActiveSettings;
@@ -44,13 +45,13 @@ pub(crate) struct PollStream {
     /// Outlives the stream: what could not be read is asked for again by the next one.
     pub(crate) page_size: Arc<Mutex<PageSize>>,
     /// What the last answer gave; nothing before the first one.
-    pub(crate) cursor: Option<serde_json::Value>,
+    pub(crate) cursor: Option<json::Value>,
     /// The pages since the last pause, by their digests.
     pub(crate) pages: HashSet<u64>,
     /// Whether the last answer said that there is more, and not where.
     pub(crate) is_stuck: bool,
     /// The cursor at which events were missing last: missing there again, they are the same ones.
-    pub(crate) gap_at: Option<serde_json::Value>,
+    pub(crate) gap_at: Option<json::Value>,
 }
 
 impl PollStream {

@@ -20,6 +20,7 @@ use crate::catcher::stream::Batch;
 use crate::crash_point::planted_bug;
 use crate::model::ems::Ems;
 use crate::model::event::NativeEvent;
+use crate::model::json;
 use crate::vmdb::Cursor;
 use crate::vmdb::VmdbError;
 
@@ -153,7 +154,7 @@ impl Room {
 #[derive(Clone, Debug)]
 pub(crate) struct Kept {
     receipt: Receipt,
-    position: Option<serde_json::Value>,
+    position: Option<json::Value>,
 }
 
 impl Kept {
@@ -163,7 +164,7 @@ impl Kept {
     }
 
     /// Up to where the disk has everything.
-    pub(crate) fn position(&self) -> Option<&serde_json::Value> {
+    pub(crate) fn position(&self) -> Option<&json::Value> {
         self.position.as_ref()
     }
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::catcher::Broken;
 use crate::catcher::push_stream::Kept;
 use crate::model::event::NativeEvent;
+use crate::model::json;
 use crate::outbound;
 use crate::outbound::ApiError;
 use crate::switchboard::ParseError;
@@ -42,7 +43,7 @@ pub(crate) struct Batch {
     /// What came and is no message, to be kept with its reason.
     pub(crate) broken: Vec<Broken>,
     /// Where the stream has got to with it: saved in the transaction that keeps the messages.
-    pub(crate) position: Option<serde_json::Value>,
+    pub(crate) position: Option<json::Value>,
     /// Why messages are missing before these, where they are: saved in the same transaction, as a reason to read the
     /// whole inventory again.
     pub(crate) gap: Option<String>,

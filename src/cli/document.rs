@@ -6,8 +6,6 @@ use std::io::Write;
 
 use clap::builder::styling::Style;
 use serde::Deserialize;
-use serde_json::Map;
-use serde_json::Value;
 
 use crate::cli::output::Output;
 use crate::cli::palette::Palette;
@@ -16,6 +14,8 @@ use crate::cli::width::fitted;
 use crate::model::delivery::DeliveryError;
 use crate::model::delivery::Outcome;
 use crate::model::delivery::StepKind;
+use crate::model::json::Map;
+use crate::model::json::Value;
 
 /// The most columns of a value; the JSON form has it whole.
 const LONGEST_VALUE: usize = 160;

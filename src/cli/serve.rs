@@ -24,6 +24,7 @@ use crate::cli::signals::Asked;
 use crate::cli::signals::Hangup;
 use crate::cli::signals::Signals;
 use crate::model::clock::Clock;
+use crate::model::json;
 use crate::settings::Environment;
 use crate::switchboard::THREAD_STACK;
 
@@ -145,7 +146,7 @@ pub(crate) async fn serve(
 fn announce(url: &str, log_format: LogFormat) {
     let line = match log_format {
         LogFormat::Text => format!("listening on {url}"),
-        LogFormat::Json => serde_json::json!({"listening": url}).to_string(),
+        LogFormat::Json => json::json!({"listening": url}).to_string(),
     };
     let _closed = writeln!(io::stderr(), "{line}");
 }

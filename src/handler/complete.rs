@@ -7,6 +7,7 @@ use crate::model::event::EmsEvent;
 use crate::model::event::EventHash;
 use crate::model::event::EventKey;
 use crate::model::event::FullData;
+use crate::model::json;
 use crate::model::value::Value;
 use crate::vmdb::Completion;
 use crate::vmdb::NewMessage;
@@ -72,7 +73,7 @@ fn build(original: &EmsEvent, last: &EmsEvent) -> Option<NewMessage> {
         }
     }
     let ended_by = last.hash.event_key.as_ref().map_or("", |key| &key.0);
-    let full_data = serde_json::json!({"original_event_id": original.id, "final_event_id": last.id});
+    let full_data = json::json!({"original_event_id": original.id, "final_event_id": last.id});
     Some(NewMessage::Add {
         ems_id: ems.id,
         hash: EventHash {

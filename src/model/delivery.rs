@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::model::fired::Fired;
+use crate::model::json;
 use crate::model::target::TargetCollection;
 use crate::model::value::{Value, ValueMap};
 
@@ -101,7 +102,7 @@ pub enum Effect {
     /// Something outside, sent after the commit and retried (`evm.deliver`).
     Outside {
         /// What the script described: `http`, `command`, `email` or `log`.
-        action: serde_json::Value,
+        action: json::Value,
     },
     /// A builtin that acts on inventory or policy; a site may give it an action of its own.
     Builtin {

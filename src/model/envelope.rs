@@ -5,10 +5,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
-use serde_json::Map;
 
 use crate::model::event::EventHash;
 use crate::model::event::EventKey;
+use crate::model::json;
+use crate::model::json::Map;
 use crate::model::value::Value;
 
 /// Under this name the attributes stay with the event hash.
@@ -22,13 +23,16 @@ pub struct Envelope {
     /// When it happened, where its parser says nothing else.
     pub time: Option<Timestamp>,
     /// Every attribute, extensions included, as it was given.
-    pub attributes: Map<String, serde_json::Value>,
+    pub attributes: Map<String, json::Value>,
 }
 
 impl Envelope {
     /// What scripts see of it: `{"cloud_event": {…}}`.
     pub fn for_scripts(&self) -> String {
-        serde_json::json!({CLOUD_EVENT: self.attributes}).to_string()
+        format!(
+            "{{\"{CLOUD_EVENT}\":{}}}",
+            json::Value::Object(self.attributes.clone())
+        )
     }
 
     /// Adds to an event hash what its parser left open. The parser's word counts first.

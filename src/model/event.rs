@@ -11,10 +11,10 @@ use std::sync::OnceLock;
 use jiff::Timestamp;
 use serde::ser::{Error, SerializeMap};
 use serde::{Deserialize, Serialize, Serializer};
-use serde_json::value::RawValue;
 
 use crate::model::ems::Ems;
 use crate::model::envelope::Envelope;
+use crate::model::json;
 use crate::model::value::{Record, Value};
 
 /// A message as its provider sent it: bytes in, bytes out.
@@ -222,7 +222,7 @@ impl Serialize for EventHash {
             true => self.full_data.text().replace(['\n', '\r'], " ").into(),
             false => Cow::Borrowed(self.full_data.text()),
         };
-        let full_data: &RawValue = serde_json::from_str(&one_line).map_err(S::Error::custom)?;
+        let full_data = json::raw(&one_line).map_err(S::Error::custom)?;
         let mut map = serializer.serialize_map(None)?;
         self.serialize_keys(&mut map)?;
         map.serialize_entry("full_data", full_data)?;

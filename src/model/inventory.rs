@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::model::ems::EmsId;
+use crate::model::json;
 use crate::model::target::ManagerRef;
 use crate::model::target::Target;
 
@@ -21,7 +22,7 @@ pub struct InventoryObject {
     /// Its key in that collection.
     pub manager_ref: ManagerRef,
     /// Its attributes, `name` and `uid_ems` among them.
-    pub attributes: BTreeMap<String, serde_json::Value>,
+    pub attributes: BTreeMap<String, json::Value>,
 }
 
 /// An object by its natural key, whether or not it is there (`lazy_find`).
@@ -41,7 +42,7 @@ pub struct CollectedObject {
     /// The object that it is a part of: when that one is read again and this one is not among its parts, it is gone.
     pub parent: Option<ObjectKey>,
     /// Its attributes. A reference to another object is an [`ObjectKey`] under `$ref`.
-    pub attributes: BTreeMap<String, serde_json::Value>,
+    pub attributes: BTreeMap<String, json::Value>,
 }
 
 /// What a collector was asked for.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::json;
+
 /// The natural key of an object within its association, for example `{"ems_ref": "i-1"}`.
 ///
 /// Values are text, as ManageIQ's indexes hold them. An empty one means "all of this association".
@@ -23,7 +25,7 @@ impl ManagerRef {
         let mut values = self.0.iter();
         match (values.next(), values.next()) {
             (Some((key, value)), None) if &**key == "ems_ref" => value.to_string(),
-            _several => serde_json::json!(self).to_string(),
+            _several => json::json!(self).to_string(),
         }
     }
 
@@ -51,7 +53,7 @@ pub struct Target {
     pub ems: Option<Arc<str>>,
     /// What the collector may use instead of asking, or must know to ask.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub options: Option<serde_json::Value>,
+    pub options: Option<json::Value>,
 }
 
 impl Target {

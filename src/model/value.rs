@@ -1,5 +1,6 @@
 //! Value: what an attribute of an automate object can hold. No rhai, no JSON library's tree.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -7,6 +8,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+
+use crate::model::json;
+use crate::model::json::{Decimal, Number};
 
 /// A map of a value: keys are text; a symbol key is kept with its colon (`:name`).
 pub type ValueMap = BTreeMap<Arc<str>, Value>;
@@ -24,8 +28,10 @@ pub enum Value {
     Bool(bool),
     /// A whole number.
     Int(i64),
-    /// Any other number.
+    /// A fraction.
     Float(f64),
+    /// Any other number, to the letter.
+    Decimal(Decimal),
     /// A text.
     Text(Arc<str>),
     /// A symbol, without its colon.
@@ -135,7 +141,7 @@ impl Value {
             Self::Text(text) | Self::Symbol(text) => text.trim().is_empty(),
             Self::List(items) => items.is_empty(),
             Self::Map(map) => map.is_empty(),
-            Self::Bool(true) | Self::Int(_) | Self::Float(_) | Self::Time(_) => false,
+            Self::Bool(true) | Self::Int(_) | Self::Float(_) | Self::Decimal(_) | Self::Time(_) => false,
             Self::Password(_) | Self::Record(_) | Self::Object(_) => false,
         }
     }
@@ -163,23 +169,39 @@ impl Value {
     }
 
     /// A copy of a JSON value.
-    pub fn from_json(json: &serde_json::Value) -> Self {
+    pub fn from_json(json: &json::Value) -> Self {
         match json {
-            serde_json::Value::Null => Self::Null,
-            serde_json::Value::Bool(flag) => Self::Bool(*flag),
-            serde_json::Value::Number(number) => match (number.as_i64(), number.as_f64()) {
-                (Some(whole), _) => Self::Int(whole),
-                (None, Some(float)) => Self::Float(float),
-                (None, None) => Self::text(number.to_string()),
-            },
-            serde_json::Value::String(text) => Self::text(text.as_str()),
-            serde_json::Value::Array(items) => Self::list(items.iter().map(Self::from_json)),
-            serde_json::Value::Object(map) => {
+            json::Value::Null => Self::Null,
+            json::Value::Bool(flag) => Self::Bool(*flag),
+            json::Value::Number(number) => Self::from(number.clone()),
+            json::Value::String(text) => Self::text(text.as_str()),
+            json::Value::Array(items) => Self::list(items.iter().map(Self::from_json)),
+            json::Value::Object(map) => {
                 let pairs = map
                     .iter()
                     .map(|(key, value)| (Arc::from(key.as_str()), Self::from_json(value)));
                 Self::Map(Arc::new(pairs.collect()))
             }
+        }
+    }
+
+    /// The number, where it is one.
+    pub fn as_number(&self) -> Option<Number> {
+        match self {
+            Self::Int(whole) => Some(Number::Int(*whole)),
+            Self::Float(float) => Some(Number::Float(*float)),
+            Self::Decimal(decimal) => Some(Number::Decimal(decimal.clone())),
+            _other => None,
+        }
+    }
+}
+
+impl From<Number> for Value {
+    fn from(number: Number) -> Self {
+        match number {
+            Number::Int(whole) => Self::Int(whole),
+            Number::Float(float) => Self::Float(float),
+            Number::Decimal(decimal) => Self::Decimal(decimal),
         }
     }
 }
@@ -192,6 +214,7 @@ impl fmt::Display for Value {
             Self::Bool(flag) => flag.fmt(f),
             Self::Int(whole) => whole.fmt(f),
             Self::Float(float) => write!(f, "{float:?}"),
+            Self::Decimal(decimal) => decimal.fmt(f),
             Self::Text(text) | Self::Symbol(text) => f.write_str(text),
             Self::Time(time) => time.fmt(f),
             Self::Password(_) => f.write_str(MASKED),
@@ -244,6 +267,10 @@ impl PartialEq for Value {
             (Self::Float(a), Self::Float(b)) => a == b,
             #[expect(clippy::cast_precision_loss, reason = "Ruby compares 1 == 1.0 the same way")]
             (Self::Int(a), Self::Float(b)) | (Self::Float(b), Self::Int(a)) => *a as f64 == *b,
+            (Self::Decimal(_), _) | (_, Self::Decimal(_)) => {
+                let numbers = self.as_number().zip(other.as_number());
+                numbers.is_some_and(|(a, b)| a.compare(&b) == Some(Ordering::Equal))
+            }
             (Self::Text(a), Self::Text(b)) | (Self::Symbol(a), Self::Symbol(b)) => a == b,
             (Self::Time(a), Self::Time(b)) => a == b,
             (Self::List(a), Self::List(b)) => a == b,
@@ -264,6 +291,7 @@ impl Serialize for Value {
             Self::Bool(flag) => serializer.serialize_bool(*flag),
             Self::Int(whole) => serializer.serialize_i64(*whole),
             Self::Float(float) => serializer.serialize_f64(*float),
+            Self::Decimal(decimal) => decimal.serialize(serializer),
             Self::Text(text) => serializer.serialize_str(text),
             Self::Symbol(text) => serializer.collect_str(&format_args!(":{text}")),
             Self::Time(time) => serializer.collect_str(time),

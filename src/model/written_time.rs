@@ -112,6 +112,10 @@ pub fn of_event(value: &Value) -> Result<Option<Timestamp>, String> {
         Value::Text(text) => read(text),
         Value::Int(count) => counted_time::of_count(*count),
         Value::Float(count) => counted_time::of_float(*count),
+        Value::Decimal(count) => {
+            let nearest = || counted_time::of_float(count.as_f64()?);
+            counted_time::read(count.as_str()).or_else(nearest)
+        }
         Value::Time(time) => Some(*time),
         // A number with more digits than a float holds.
         other => counted_time::read(&other.to_string()),

@@ -1,7 +1,6 @@
 //! Outside: what `evm.deliver` describes, checked when the rule describes it and once more when it is sent.
 
-use serde_json::Value;
-
+use crate::model::json::Value;
 use crate::outbound::HttpCall;
 use crate::outbound::value::Part;
 use crate::outbound::value::line;
@@ -102,7 +101,7 @@ impl Outside {
 
     /// The kind of a description that need not be right.
     pub fn kind_of(action: &Value) -> &'static str {
-        let named = KINDS.into_iter().find(|kind| action.get(kind).is_some());
+        let named = KINDS.into_iter().find(|kind| action.get(*kind).is_some());
         named.unwrap_or("unknown")
     }
 }

@@ -1,8 +1,8 @@
 //! The description of an HTTP request: where to, with which headers, carrying what.
 
 use http::Method;
-use serde_json::Value;
 
+use crate::model::json::Value;
 use crate::model::origin::Origin;
 use crate::outbound::OutsideError;
 use crate::outbound::client::header;

@@ -1,8 +1,7 @@
 //! Reads the parts of a described effect, and says of a wrong one which key it is and what was expected.
 
-use serde_json::Map;
-use serde_json::Value;
-
+use crate::model::json::Map;
+use crate::model::json::Value;
 use crate::outbound::OutsideError;
 
 /// A text, or the name of a secret of the settings with what stands before it.

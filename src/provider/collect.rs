@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde_json::json;
-
 use crate::model::api_call::ManagerApi;
 use crate::model::ems::Ems;
 use crate::model::inventory::Collected;
 use crate::model::inventory::ObjectKey;
 use crate::model::inventory::RefreshScope;
+use crate::model::json::json;
 use crate::model::target::Target;
 use crate::model::target::TargetCollection;
 use crate::provider::ParseError;

@@ -70,7 +70,10 @@ fn text(key: &str, value: &Value) -> Result<Option<Arc<str>>, String> {
     match value {
         Value::Null => Ok(None),
         Value::Text(text) => Ok(Some(text.clone()).filter(|text| !text.trim().is_empty())),
-        Value::Int(_) | Value::Float(_) => Ok(Some(Arc::from(value.to_string()))),
+        other if let Some(number) = other.as_number() => {
+            let name = number.name().map_err(|error| format!("`{key}`: {error}"))?;
+            Ok(Some(Arc::from(name)))
+        }
         other => Err(format!("`{key}` has to be a text, it returned `{other}`")),
     }
 }

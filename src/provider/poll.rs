@@ -7,7 +7,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::json;
+
+use crate::model::json;
+use crate::model::json::json;
+use crate::model::json::without_mark;
 
 pub use crate::model::api_call::ApiAnswer as PollResponse;
 pub use crate::model::api_call::ApiCall as PollRequest;
@@ -37,7 +40,7 @@ pub struct PollAnswer {
     /// Whether characters in them stand for bytes that are no UTF-8.
     pub has_odd_bytes: bool,
     /// Where to ask from next; nothing keeps the old one.
-    pub cursor: Option<serde_json::Value>,
+    pub cursor: Option<json::Value>,
     /// Whether there is another page now.
     pub more: bool,
     /// Why events are missing before these, where they are: the provider holds them no longer.
@@ -49,7 +52,7 @@ pub struct PollAnswer {
 #[serde(deny_unknown_fields)]
 struct Found {
     #[serde(default)]
-    cursor: serde_json::Value,
+    cursor: json::Value,
     #[serde(default)]
     more: Option<bool>,
     #[serde(default)]
@@ -62,9 +65,9 @@ struct Found {
 struct Asked {
     path: String,
     #[serde(default)]
-    query: Option<BTreeMap<String, serde_json::Value>>,
+    query: Option<BTreeMap<String, json::Value>>,
     #[serde(default)]
-    headers: Option<BTreeMap<String, serde_json::Value>>,
+    headers: Option<BTreeMap<String, json::Value>>,
 }
 
 impl Provider {
@@ -85,7 +88,7 @@ impl Provider {
         script: &Script,
         ems: &Ems,
         page_size: usize,
-        cursor: Option<&serde_json::Value>,
+        cursor: Option<&json::Value>,
     ) -> Result<PollRequest, ParseError> {
         // Where the credentials are is no business of a script, only whether there are any.
         let ems = json!({
@@ -95,14 +98,15 @@ impl Provider {
         let cursor = cursor.cloned().unwrap_or_default();
         let arguments = vec![document(&ems.to_string())?, document(&cursor.to_string())?];
         let returned = host.call_with_documents(script, "poll_request", &arguments)?;
+        returned.refuse_rounded(&["query", "headers"])?;
         let asked: Asked = read(&returned, &returned.document_text()?)?;
-        let pairs = |map: Option<BTreeMap<String, serde_json::Value>>| {
+        let pairs = |map: Option<BTreeMap<String, json::Value>>| {
             let filled = map.unwrap_or_default().into_iter();
-            let pair = |(name, value): (String, serde_json::Value)| match value {
-                serde_json::Value::Null => Ok(None),
-                serde_json::Value::String(text) => Ok(Some((name, text))),
-                serde_json::Value::Number(number) => Ok(Some((name, number.to_string()))),
-                serde_json::Value::Bool(flag) => Ok(Some((name, flag.to_string()))),
+            let pair = |(name, value): (String, json::Value)| match value {
+                json::Value::Null => Ok(None),
+                json::Value::String(text) => Ok(Some((name, text))),
+                json::Value::Number(number) => Ok(Some((name, number.to_string()))),
+                json::Value::Bool(flag) => Ok(Some((name, flag.to_string()))),
                 other => Err(returned.wrong(&format!("`{name}` has to be a text, it returned `{other}`"))),
             };
             filled
@@ -126,17 +130,18 @@ impl Provider {
         &self,
         host: &ScriptHost,
         script: &Script,
-        cursor: Option<&serde_json::Value>,
+        cursor: Option<&json::Value>,
         response: &PollResponse,
         is_light: bool,
     ) -> Result<PollAnswer, ParseError> {
         let head = json!({"status": response.status, "headers": response.headers, "cursor": cursor});
-        let body = response.body.trim();
+        let body = without_mark(&response.body).trim();
         let reading = Reading {
             has_odd_bytes: response.has_odd_bytes,
             light: is_light,
         };
         let returned = host.call_with_answer(script, "events", &head.to_string(), body, reading)?;
+        returned.refuse_rounded(&["cursor"])?;
         let (page, returned) = returned.into_page()?;
         let found: Found = read(&returned, &page.rest)?;
         if response.has_odd_bytes && has_stand_ins(&page.rest) {

@@ -28,8 +28,9 @@ pub(crate) const RETURN_CODES: [(&str, i64); 5] = [
     ("MIQ_ABORT", 16),
 ];
 
-/// The key under which `ignore(reason)` returns its reason.
-pub(crate) const IGNORED: &str = "__ignored__";
+/// What `ignore(reason)` returns: no data of an event can be one.
+#[derive(Clone, Debug)]
+pub(crate) struct Ignored(pub(crate) ImmutableString);
 
 /// How many steps a JSON pointer may have.
 const MAX_STEPS: usize = 128;
@@ -65,6 +66,7 @@ mod functions {
 
     use crate::script::api;
     use crate::script::api::ExitCode;
+    use crate::script::api::Ignored;
     use crate::script::api::Result;
     use crate::script::convert;
     use crate::script::json;
@@ -118,8 +120,8 @@ mod functions {
     }
 
     /// Says that a message is no event, and why; to be returned by `native_event` and `event_to_hash`.
-    pub fn ignore(reason: &str) -> Map {
-        Map::from([(api::IGNORED.into(), reason.into())])
+    pub fn ignore(reason: ImmutableString) -> Ignored {
+        Ignored(reason)
     }
 
     /// What stands at a JSON pointer, such as `/detail/items/0/id`; `()` where a step is missing.
@@ -138,7 +140,8 @@ mod functions {
             .map_or(Dynamic::UNIT, Dynamic::from)
     }
 
-    /// The value that a JSON text stands for.
+    /// The value that a JSON text stands for. A number that neither an `int` nor a `float` gives back as it is written is
+    /// a `number`.
     #[rhai_fn(return_raw)]
     pub fn parse_json(text: &str) -> Result<Dynamic> {
         json::parse(text).map_err(|error| format!("this is no JSON: {error}").into())
@@ -148,6 +151,13 @@ mod functions {
     #[rhai_fn(pure)]
     pub fn to_json(value: &mut Dynamic) -> String {
         convert::to_json(value)
+    }
+
+    /// A map as JSON text.
+    #[rhai_fn(name = "to_json", pure)]
+    pub fn map_to_json(map: &mut Map) -> String {
+        // The language has one of its own, which knows no numbers to the letter.
+        convert::map_to_json(map)
     }
 
     /// What stands at a JSON pointer as JSON text, without a copy of it; `null` where a step is missing.

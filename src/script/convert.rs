@@ -14,6 +14,7 @@ use crate::script::evm::AutomateObject;
 use crate::script::evm::EvmHost;
 use crate::script::evm::RecordView;
 use crate::script::evm::SecretView;
+use crate::script::json;
 
 /// The longest text that one `print` or `log` writes, in bytes.
 const MAX_LINE: usize = 16 << 10;
@@ -23,7 +24,15 @@ pub(crate) fn to_json(value: &Dynamic) -> String {
     if let Some(why) = kept_in(value) {
         return format!("\"{why}\"");
     }
-    serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
+    serde_json::to_string(&json::Written(value)).unwrap_or_else(|_| "null".to_owned())
+}
+
+/// The same for a map.
+pub(crate) fn map_to_json(map: &Map) -> String {
+    if let Some(why) = map.values().find_map(kept_in) {
+        return format!("\"{why}\"");
+    }
+    serde_json::to_string(&json::WrittenMap(map)).unwrap_or_else(|_| "null".to_owned())
 }
 
 /// A value for a script. `host` lets objects of the workspace be looked into.
@@ -33,6 +42,7 @@ pub(crate) fn to_dynamic(value: &Value, host: &Arc<dyn EvmHost>) -> Dynamic {
         Value::Bool(flag) => (*flag).into(),
         Value::Int(whole) => (*whole).into(),
         Value::Float(float) => (*float).into(),
+        Value::Decimal(decimal) => Dynamic::from(decimal.clone()),
         Value::Text(text) => ImmutableString::from(&**text).into(),
         Value::Symbol(text) => {
             host.hand_out_symbol(text);
@@ -62,6 +72,7 @@ pub(crate) fn plain(value: &Value) -> Dynamic {
         Value::Bool(flag) => (*flag).into(),
         Value::Int(whole) => (*whole).into(),
         Value::Float(float) => (*float).into(),
+        Value::Decimal(decimal) => Dynamic::from(decimal.clone()),
         Value::Text(text) => ImmutableString::from(&**text).into(),
         Value::Symbol(text) => ImmutableString::from(format!(":{text}")).into(),
         Value::Time(time) => ImmutableString::from(time.to_string()).into(),
@@ -156,6 +167,9 @@ fn shallow_to_value(dynamic: &Dynamic, host: Option<&Arc<dyn EvmHost>>) -> Value
     if let Some(secret) = dynamic.read_lock::<SecretView>() {
         return Value::Password(secret.0.clone());
     }
+    if let Some(decimal) = json::decimal(dynamic) {
+        return Value::Decimal(decimal);
+    }
     Value::text(to_text(dynamic))
 }
 
@@ -164,7 +178,7 @@ pub(crate) fn to_text(value: &Dynamic) -> String {
     if value.is_array() || value.is_map() {
         return to_json(value);
     }
-    value.to_string()
+    json::decimal(value).map_or_else(|| value.to_string(), |decimal| decimal.to_string())
 }
 
 /// A float as the whole number next to it towards zero, within what an `i64` holds.

@@ -5,6 +5,8 @@ use std::sync::OnceLock;
 
 use rhai::Dynamic;
 
+use crate::model;
+use crate::model::json::JsonError;
 use crate::script::api;
 use crate::script::convert;
 use crate::script::json;
@@ -16,48 +18,41 @@ pub(crate) struct Document(Arc<Forms>);
 
 #[derive(Debug)]
 struct Forms {
-    places: Option<(Places, Arc<str>)>,
-    /// Made from the text when it is first asked for, where it was not made at once.
+    places: Option<Places>,
+    /// Made from the places when it is first asked for, where it was not made at once.
     whole: OnceLock<Dynamic>,
 }
 
 impl Document {
-    /// Parses a JSON text straight into rhai's form (the way over `serde_json::Value` costs three times as much).
+    /// Parses a JSON text straight into rhai's form.
     ///
     /// # Errors
-    /// The parser's, with line and column.
-    pub(crate) fn parse(json: &str) -> Result<Self, serde_json::Error> {
-        json::parse(json).map(Self::from)
+    /// When it is no JSON, with line and column.
+    pub(crate) fn parse(text: &str) -> Result<Self, JsonError> {
+        json::parse(text).map(Self::from)
     }
 
     /// Parses a JSON text for those who look at places of it; whoever wants more of it gets it.
     ///
     /// # Errors
     /// As [`Document::parse`].
-    pub(crate) fn parse_for_places(json: &Arc<str>) -> Result<Self, serde_json::Error> {
-        match Places::parse(json) {
-            None => Self::parse(json),
-            Some(places) => Ok(Self(Arc::new(Forms {
-                places: Some((places, json.clone())),
-                whole: OnceLock::new(),
-            }))),
-        }
+    pub(crate) fn parse_for_places(text: &Arc<str>) -> Result<Self, JsonError> {
+        Ok(Self(Arc::new(Forms {
+            places: Some(Places::parse(text)?),
+            whole: OnceLock::new(),
+        })))
     }
 
     /// All of it; it cannot be changed.
     pub(crate) fn whole(&self) -> Dynamic {
-        let parse = || {
-            let text = self.0.places.as_ref().map(|(_, text)| text);
-            let parsed = text.and_then(|text| json::parse(text).ok());
-            read_only(parsed.unwrap_or(Dynamic::UNIT))
-        };
-        self.0.whole.get_or_init(parse).clone()
+        let make = || read_only(self.0.places.as_ref().map_or(Dynamic::UNIT, Places::whole));
+        self.0.whole.get_or_init(make).clone()
     }
 
     /// What functions that only look at places of it are called with.
     pub(crate) fn places(&self) -> Dynamic {
         match &self.0.places {
-            Some((places, _)) => Dynamic::from(places.clone()),
+            Some(places) => Dynamic::from(places.clone()),
             None => self.whole(),
         }
     }
@@ -65,7 +60,7 @@ impl Document {
     /// What stands at a JSON pointer; `()` where a step is missing.
     pub(crate) fn at(&self, pointer: &str) -> Dynamic {
         match &self.0.places {
-            Some((places, _)) => places.at(pointer).unwrap_or(Dynamic::UNIT),
+            Some(places) => places.at(pointer).unwrap_or(Dynamic::UNIT),
             None => api::at(&self.whole(), pointer),
         }
     }
@@ -91,6 +86,13 @@ impl Argument<'_> {
             Self::Number(number) => number.into(),
             Self::Document(document) => document.whole(),
         }
+    }
+}
+
+/// A value of ours.
+impl From<&model::json::Value> for Document {
+    fn from(value: &model::json::Value) -> Self {
+        Self::from(json::of(value))
     }
 }
 

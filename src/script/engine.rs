@@ -25,6 +25,7 @@ use crate::script::http;
 use crate::script::inventory;
 use crate::script::limits;
 use crate::script::limits::Limits;
+use crate::script::number;
 use crate::script::targets;
 use crate::script::times;
 use crate::script::unread;
@@ -75,6 +76,7 @@ fn functions(engine: &mut Engine) -> Module {
     http::register(engine, &mut functions);
     inventory::register(&mut functions);
     unread::register(engine, &mut functions);
+    number::register(engine, &mut functions);
     // What is left to be looked up when it is called would be looked up in every call.
     functions.register_lazy_functions();
     functions

@@ -12,6 +12,7 @@ use rhai::Module;
 
 use crate::model::association;
 use crate::model::event::EmsEvent;
+use crate::model::json;
 use crate::model::records::Records;
 use crate::model::target::TargetCollection;
 use crate::model::value::ObjectRef;
@@ -106,7 +107,7 @@ pub(crate) trait EvmHost: Send + Sync {
     ///
     /// # Errors
     /// When the description is none.
-    fn deliver(&self, action: serde_json::Value) -> Result<(), String>;
+    fn deliver(&self, action: json::Value) -> Result<(), String>;
     /// Where the method runs.
     fn frame(&self) -> CurrentFrame;
     /// The fields of an instance of the datastore; none where it does not exist.

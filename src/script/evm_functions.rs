@@ -21,6 +21,7 @@ pub(crate) mod evm {
     use crate::script::evm::Fallible;
     use crate::script::evm::Inputs;
     use crate::script::evm::Relation;
+    use crate::script::json;
     use crate::script::limits;
     use crate::script::targets;
 
@@ -133,9 +134,8 @@ pub(crate) mod evm {
         if let Some(why) = convert::kept_in(&action) {
             return Err(format!("an outside effect cannot be {why}").into());
         }
-        let action = serde_json::to_value(action).map_err(|error| error.to_string())?;
         if limits::may_put_out() {
-            evm.0.deliver(action)?;
+            evm.0.deliver(json::to_value(&action))?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use rhai::FuncMetadata;
 
 use crate::script::engine;
 use crate::script::limits::Limits;
+use crate::script::number;
 
 /// A function, property or operator that scripts can use.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,7 +29,10 @@ pub fn all_functions() -> Vec<ScriptFunction> {
 
 fn collect(with_standard_library: bool) -> Vec<ScriptFunction> {
     let engine = engine::new(&Limits::default());
-    let describe = |function: rhai::FuncInfo<'_>| Some(describe(function.metadata));
+    let describe = |function: rhai::FuncInfo<'_>| {
+        let is_listed = with_standard_library || !number::is_operator(function.metadata);
+        is_listed.then(|| describe(function.metadata))
+    };
     let mut found = engine.collect_fn_metadata(None, describe, with_standard_library);
     found.sort();
     found.dedup();
@@ -36,9 +40,10 @@ fn collect(with_standard_library: bool) -> Vec<ScriptFunction> {
 }
 
 /// Types of ours, each with its name in scripts; their functions are written as methods.
-const RECEIVERS: [(&str, &str); 8] = [
+const RECEIVERS: [(&str, &str); 9] = [
     ("Evm", "Evm"),
     ("AutomateObject", "AutomateObject"),
+    ("Decimal", number::NAME),
     ("EventHandle", "EmsEvent"),
     ("HttpHandle", "Http"),
     ("Inputs", "Inputs"),

@@ -16,7 +16,9 @@ use rhai::Module;
 use crate::model::api_call::ApiAnswer;
 use crate::model::api_call::ApiCall;
 use crate::model::api_call::ManagerApi;
+use crate::model::json::without_mark;
 use crate::script::convert;
+use crate::script::json;
 use crate::script::limits;
 use crate::script::unread;
 use crate::script::unread::Reading;
@@ -148,16 +150,23 @@ fn pairs(options: &Map, name: &str) -> Result<Vec<(String, String)>> {
         .as_map_ref()
         .map_err(|found| format!("`{name}` has to be a map, this is of type {found}"))?;
     let pair = |(key, value): (&_, &Dynamic)| {
-        let (key, is_text): (&rhai::Identifier, bool) =
-            (key, value.is_string() || value.is_int() || value.is_bool());
-        match (value.is_unit(), is_text) {
-            (true, _) => Ok(None),
-            (_, true) => Ok(Some((key.to_string(), value.to_string()))),
-            _ => Err(format!(
-                "`{name}.{key}` has to be a text, this is of type {}",
-                value.type_name()
-            )),
+        let key: &rhai::Identifier = key;
+        if value.is_unit() {
+            return Ok(None);
         }
+        let text = match json::to_number(value) {
+            Some(number) => number
+                .name()
+                .map_err(|error| format!("`{name}.{key}`: {error}"))?,
+            None if value.is_string() || value.is_bool() => value.to_string(),
+            None => {
+                return Err(format!(
+                    "`{name}.{key}` has to be a text, this is of type {}",
+                    value.type_name()
+                ));
+            }
+        };
+        Ok(Some((key.to_string(), text)))
     };
     let pairs: std::result::Result<Vec<_>, String> = map
         .iter()
@@ -169,7 +178,7 @@ fn pairs(options: &Map, name: &str) -> Result<Vec<(String, String)>> {
 
 fn read(call: &ApiCall, answer: ApiAnswer) -> Result<Dynamic> {
     let text = |text: &str| Dynamic::from(ImmutableString::from(text));
-    let body = match answer.body.trim() {
+    let body = match without_mark(&answer.body).trim() {
         "" => Dynamic::UNIT,
         body => {
             let no_json = |error| format!("the answer to GET {} is no JSON: {error}", call.path);

@@ -11,7 +11,10 @@ use rhai::Module;
 use crate::model::inventory::Collected;
 use crate::model::inventory::CollectedObject;
 use crate::model::inventory::ObjectKey;
+use crate::model::json::Value as Json;
+use crate::model::json::from_value;
 use crate::script::convert;
+use crate::script::json;
 use crate::script::targets;
 
 /// Where `lazy_find` keeps the object that it stands for.
@@ -44,12 +47,11 @@ fn lazy_find(association: &str, reference: &Dynamic) -> Result<Dynamic, Box<rhai
     let Some(manager_ref) = targets::manager_ref(reference)? else {
         return Ok(Dynamic::UNIT);
     };
-    let key = ObjectKey {
-        association: association.into(),
-        manager_ref,
-    };
-    let key = rhai::serde::to_dynamic(&key)?;
-    Ok(Map::from([(REFERENCE.into(), key)]).into())
+    let key = Map::from([
+        ("association".into(), association.into()),
+        ("manager_ref".into(), targets::keys_as_map(&manager_ref)),
+    ]);
+    Ok(Map::from([(REFERENCE.into(), key.into())]).into())
 }
 
 /// Reads what a collector returned. `known` are the associations that it says it has, where it says so.
@@ -148,9 +150,7 @@ fn one(object: &Dynamic) -> Result<CollectedObject, String> {
         .iter()
         .filter(|(key, value)| *key != "manager_ref" && !value.is_unit())
     {
-        let value =
-            serde_json::to_value(value).map_err(|error| format!("has a `{key}` that is no data: {error}"))?;
-        attributes.insert(key.to_string(), value);
+        attributes.insert(key.to_string(), json::to_value(value));
     }
     Ok(CollectedObject {
         parent: attributes.get("parent").map(parent).transpose()?,
@@ -159,10 +159,8 @@ fn one(object: &Dynamic) -> Result<CollectedObject, String> {
     })
 }
 
-fn parent(value: &serde_json::Value) -> Result<ObjectKey, String> {
-    let key = value
-        .get(REFERENCE)
-        .map(|key| serde_json::from_value(key.clone()));
+fn parent(value: &Json) -> Result<ObjectKey, String> {
+    let key = value.get(REFERENCE).map(from_value);
     key.and_then(Result::ok).ok_or_else(|| {
         "has a `parent` that is no reference; `lazy_find(association, ems_ref)` makes one".to_owned()
     })
@@ -251,8 +249,7 @@ mod tests {
         let object =
             evaluate(r#"#{ ems_ref: "a", host: lazy_find("hosts", "h"), ghost: lazy_find("hosts", ()) }"#);
         let object = one(&object).unwrap();
-        let expected =
-            serde_json::json!({ "$ref": { "association": "hosts", "manager_ref": { "ems_ref": "h" } } });
+        let expected = crate::model::json::json!({ "$ref": { "association": "hosts", "manager_ref": { "ems_ref": "h" } } });
         assert_eq!(object.attributes.get("host"), Some(&expected));
         assert!(!object.attributes.contains_key("ghost"));
     }

@@ -17,6 +17,8 @@ mod inventory;
 pub(crate) mod json;
 pub(crate) mod limits;
 mod page;
+mod lookers;
+mod number;
 mod places;
 mod returned;
 mod syntax;
@@ -251,7 +253,7 @@ impl ScriptHost {
         Ok(Script {
             path: path.clone(),
             functions: functions_of(&ast),
-            lookers: places::lookers(&ast).into(),
+            lookers: lookers::lookers(&ast).into(),
             ast: Arc::new(ast),
             has_statements,
         })

@@ -10,10 +10,11 @@ use crate::model::target::RefreshWanted;
 use crate::model::value::Value;
 use crate::script::Script;
 use crate::script::ScriptError;
-use crate::script::api::IGNORED;
+use crate::script::api::Ignored;
 use crate::script::convert;
 use crate::script::document::Document;
 use crate::script::inventory;
+use crate::script::json;
 use crate::script::targets;
 
 /// What a function of a script returned, with the names needed to complain about it.
@@ -45,11 +46,8 @@ impl Returned {
 
     /// The reason, where the script returned `ignore(reason)`.
     pub(crate) fn ignored(&self) -> Option<String> {
-        self.value
-            .as_map_ref()
-            .ok()?
-            .get(IGNORED)
-            .map(ToString::to_string)
+        let ignored = self.value.read_lock::<Ignored>();
+        ignored.map(|ignored| ignored.0.to_string())
     }
 
     /// The text, where it is one.
@@ -86,6 +84,20 @@ impl Returned {
                 self.value.type_name()
             ))),
         }
+    }
+
+    /// Looks for floats that may have been rounded, where a number names a place to go on from.
+    ///
+    /// # Errors
+    /// When one of these entries of the returned map holds such a float.
+    pub(crate) fn refuse_rounded(&self, keys: &[&str]) -> Result<(), ScriptError> {
+        let Ok(map) = self.value.as_map_ref() else {
+            return Ok(());
+        };
+        keys.iter().try_for_each(|key| {
+            let rounded = map.get(*key).and_then(json::rounded_in);
+            rounded.map_or(Ok(()), |rounded| Err(self.wrong(&format!("`{key}`: {rounded}"))))
+        })
     }
 
     /// Visits the entries of the returned map.

@@ -11,10 +11,12 @@ use rhai::ImmutableString;
 use rhai::Map;
 use rhai::Module;
 
+use crate::model::json::Value as Json;
 use crate::model::target::ManagerRef;
 use crate::model::target::Target;
 use crate::model::target::TargetCollection;
 use crate::script::convert;
+use crate::script::json;
 
 /// How deep [`TargetsHandle::collect`] follows nested places; deeper is an error (C108).
 const MAX_DEPTH: usize = 20;
@@ -62,16 +64,20 @@ impl TargetsHandle {
 /// A target as a script sees it.
 fn as_map(target: &Target) -> Dynamic {
     let text = |text: &str| Dynamic::from(ImmutableString::from(text));
-    let keys = target.manager_ref.0.iter();
-    let manager_ref: Map = keys.map(|(key, value)| ((&**key).into(), text(value))).collect();
-    let options = target.options.as_ref().map(rhai::serde::to_dynamic);
-    let options = options.and_then(std::result::Result::ok).unwrap_or(Dynamic::UNIT);
+    let options = target.options.as_ref().map_or(Dynamic::UNIT, json::of);
     Map::from([
         ("association".into(), text(&target.association)),
-        ("manager_ref".into(), manager_ref.into()),
+        ("manager_ref".into(), keys_as_map(&target.manager_ref)),
         ("options".into(), options),
     ])
     .into()
+}
+
+/// The keys of a reference as a script sees them.
+pub(crate) fn keys_as_map(manager_ref: &ManagerRef) -> Dynamic {
+    let text = |text: &str| Dynamic::from(ImmutableString::from(text));
+    let keys = manager_ref.0.iter();
+    Dynamic::from_map(keys.map(|(key, value)| ((&**key).into(), text(value))).collect())
 }
 
 /// Makes the type and its functions known.
@@ -228,8 +234,9 @@ fn reference_text(value: &Dynamic) -> Result<Option<ImmutableString>> {
             _less => Some(trimmed.into()),
         });
     }
-    if let Ok(whole) = value.as_int() {
-        return Ok(Some(whole.to_string().into()));
+    if let Some(number) = json::to_number(value) {
+        let name = number.name().map_err(|error| format!("a manager_ref: {error}"))?;
+        return Ok(Some(name.into()));
     }
     Err(format!("a manager_ref holds texts, this is of type {}", value.type_name()).into())
 }
@@ -422,9 +429,9 @@ fn one(given: &Dynamic) -> Result<Option<Target>> {
     }))
 }
 
-fn options_value(options: &Dynamic) -> Result<serde_json::Value> {
+fn options_value(options: &Dynamic) -> Result<Json> {
     if let Some(why) = convert::kept_in(options) {
         return Err(format!("the options of a target cannot be {why}").into());
     }
-    serde_json::to_value(options).map_err(|error| format!("the options of a target: {error}").into())
+    Ok(json::to_value(options))
 }

@@ -1,6 +1,7 @@
 //! What the rules in force say about polling: which providers are asked, how, and what an answer holds. Pure.
 
 use crate::model::ems::Ems;
+use crate::model::json;
 use crate::provider::ParseError;
 use crate::provider::PollAnswer;
 use crate::provider::PollRequest;
@@ -25,7 +26,7 @@ impl Switchboard {
         &self,
         ems: &Ems,
         page_size: usize,
-        cursor: Option<&serde_json::Value>,
+        cursor: Option<&json::Value>,
     ) -> Result<PollRequest, ParseError> {
         let (provider, script) = self.poll_script(ems)?;
         provider.poll_request(&self.host, script, ems, page_size, cursor)
@@ -39,7 +40,7 @@ impl Switchboard {
     pub fn poll_answer(
         &self,
         ems: &Ems,
-        cursor: Option<&serde_json::Value>,
+        cursor: Option<&json::Value>,
         response: &PollResponse,
         is_light: bool,
     ) -> Result<PollAnswer, ParseError> {

@@ -25,6 +25,7 @@ use crate::model::event::EventId;
 use crate::model::event::EventKey;
 use crate::model::event::FullData;
 use crate::model::event::NativeEvent;
+use crate::model::json;
 use crate::model::records::Records;
 use crate::model::relation::RELATIONS;
 use crate::model::target::TargetCollection;
@@ -46,7 +47,7 @@ pub struct SimulationRequest {
     /// How many runs a retry may take, the first included.
     pub deliveries: u32,
     /// Stands in for inventory: `{"Vm": {"5": {…}}}`.
-    pub records: Option<serde_json::Value>,
+    pub records: Option<json::Value>,
 }
 
 /// What a simulation begins with.
@@ -70,7 +71,7 @@ pub enum SimulatedEvent {
         /// Its type.
         event_type: String,
         /// Keys of the event hash, `full_data` included.
-        attributes: serde_json::Map<String, serde_json::Value>,
+        attributes: json::Map,
     },
     /// Any path of the datastore, without an event.
     Uri(String),
@@ -89,10 +90,10 @@ pub struct Simulation {
     /// Everything that was asked for, in order.
     pub effects: Vec<Effect>,
     /// The workspace's root when the run ended.
-    pub root: Option<serde_json::Value>,
+    pub root: Option<json::Value>,
     /// Every object, where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub workspace: Option<serde_json::Value>,
+    pub workspace: Option<json::Value>,
     /// Set when the run ended in `retry`.
     pub retry: Option<Retry>,
     /// The document of each run, where retries were followed.
@@ -299,11 +300,7 @@ fn named_event(uri: &str, records: &dyn Records) -> Option<Arc<EmsEvent>> {
     records.event(EventId(id.parse().ok()?))
 }
 
-fn event_hash(
-    source: &str,
-    event_type: &str,
-    attributes: &serde_json::Map<String, serde_json::Value>,
-) -> Result<EventHash, String> {
+fn event_hash(source: &str, event_type: &str, attributes: &json::Map) -> Result<EventHash, String> {
     if event_type.trim().is_empty() || source.trim().is_empty() {
         return Err("an event needs a `source` and an `event_type`".to_owned());
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::model::envelope::Envelope;
 use crate::model::event::EventKey;
+use crate::model::json;
 use crate::model::value::Value;
 use crate::model::value::ValueMap;
 use crate::model::written_time;
@@ -49,10 +50,10 @@ impl Attributes {
     }
 
     /// All of them, as JSON for a message.
-    pub(crate) fn json(&self) -> serde_json::Map<String, serde_json::Value> {
+    pub(crate) fn json(&self) -> json::Map {
         let pairs = self.0.iter();
         pairs
-            .map(|(name, value)| (name.to_string(), serde_json::to_value(value).unwrap_or_default()))
+            .map(|(name, value)| (name.to_string(), json::to_value(value).unwrap_or_default()))
             .collect()
     }
 

@@ -7,14 +7,15 @@ use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::HeaderValue;
 use http::header;
-use serde_json::value::RawValue;
 
 use crate::model::event::NativeEvent;
+use crate::model::json;
 use crate::model::json::without_mark;
 use crate::model::value::Value;
 use crate::transport::Malformed;
 use crate::transport::attributes::Attributes;
 use crate::transport::json::is_object;
+use crate::transport::json::sound;
 use crate::transport::media_type::MediaType;
 use crate::transport::media_type::is_json;
 
@@ -44,10 +45,10 @@ pub(crate) fn binary(headers: &HeaderMap, body: &[u8]) -> Result<NativeEvent, Ma
     let says_json = content_type.map(|text| is_json(&MediaType::new(text).essence));
     let body: Arc<str> = match (str::from_utf8(body), says_json) {
         (Ok(text), None | Some(true)) if !without_mark(text).trim().is_empty() => {
-            match (serde_json::from_str::<&RawValue>(without_mark(text)), says_json) {
-                (Ok(raw), _) if is_object(raw.get()) => Arc::from(without_mark(text)),
-                (Ok(raw), _) => in_json(&attributes, Some(("data", raw.get()))),
-                (Err(error), Some(_)) => return Err(Malformed::json(&error)),
+            match (sound(text), says_json) {
+                (Ok(sound), _) if is_object(sound) => Arc::from(sound),
+                (Ok(sound), _) => in_json(&attributes, Some(("data", sound.trim()))),
+                (Err(error), Some(_)) => return Err(error),
                 // Nobody said that it would be JSON: it is a text.
                 (Err(_), None) => in_json(&attributes, Some(("data", &quoted(text)))),
             }
@@ -70,7 +71,7 @@ pub(crate) fn binary(headers: &HeaderMap, body: &[u8]) -> Result<NativeEvent, Ma
 
 /// The event in its JSON form, its data as it came.
 fn in_json(attributes: &Attributes, data: Option<(&str, &str)>) -> Arc<str> {
-    let mut event = serde_json::Value::Object(attributes.json()).to_string();
+    let mut event = json::Value::Object(attributes.json()).to_string();
     if let Some((key, data)) = data {
         event.pop();
         event.push_str(&format!(",\"{key}\":{data}}}"));
@@ -79,7 +80,7 @@ fn in_json(attributes: &Attributes, data: Option<(&str, &str)>) -> Arc<str> {
 }
 
 fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    json::Value::from(text).to_string()
 }
 
 /// A header's value: unquoted, then decoded once (binding 3.1.3.2). What is no escape stays as it is, because
@@ -169,7 +170,7 @@ mod tests {
                 headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
             }
             let native = binary(&headers, body).ok();
-            let sorted = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+            let sorted = |text: &str| serde_json::from_str::<json::Value>(text).unwrap();
             match (&native, &expected) {
                 (Some(native), Some(expected)) if native.body.starts_with("{\"a\"") => {
                     assert_eq!(&*native.body, expected);

@@ -1,21 +1,15 @@
 //! JSON bodies: a CloudEvent, a list of them (CloudEvents JSON format), or plain messages.
 
-use std::fmt;
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
-use serde::de::DeserializeSeed;
-use serde::de::Deserializer;
-use serde::de::Error;
-use serde::de::IgnoredAny;
-use serde::de::MapAccess;
-use serde::de::SeqAccess;
-use serde::de::Visitor;
-use serde_json::value::RawValue;
 
 use crate::model::event::NativeEvent;
+use crate::model::json;
+use crate::model::json::Elements;
+use crate::model::json::Members;
+use crate::model::json::without_mark;
 use crate::model::value::Value;
 use crate::transport::Malformed;
 use crate::transport::attributes::Attributes;
@@ -30,17 +24,27 @@ const MOST_MEMBERS: usize = 256;
 /// # Errors
 /// When it is no CloudEvent 1.0.
 pub(crate) fn structured(text: &str) -> Result<NativeEvent, Malformed> {
-    let members: Members<'_> = serde_json::from_str(text).map_err(|error| Malformed::json(&error))?;
+    let text = sound(text)?;
+    let no_event =
+        |_error| Malformed::Json("the body is no JSON: expected a CloudEvent, which is an object".to_owned());
+    let members = Members::of(text).map_err(no_event)?;
     let mut attributes = Attributes::default();
     let (mut data, mut data_base64) = (None, None);
-    for (name, raw) in members.0 {
-        match name.as_str() {
-            "data" if data.is_none() => data = Some(raw.get()),
-            "data_base64" if data_base64.is_none() => data_base64 = bytes(raw)?,
-            "data" | "data_base64" => return Err(Malformed::attribute(&name, "is there twice")),
-            _attribute => {
-                if let Some(value) = attribute(&name, raw)? {
-                    attributes.add(&name, value)?;
+    // A map would silently keep the last of two ids.
+    for (count, member) in members.enumerate() {
+        let (name, written) = member.map_err(|error| Malformed::json(&error))?;
+        if MOST_MEMBERS <= count {
+            return Err(Malformed::Json(format!(
+                "the body has more than {MOST_MEMBERS} attributes"
+            )));
+        }
+        match &*name.decode() {
+            "data" if data.is_none() => data = Some(written),
+            "data_base64" if data_base64.is_none() => data_base64 = bytes(written)?,
+            name @ ("data" | "data_base64") => return Err(Malformed::attribute(name, "is there twice")),
+            name => {
+                if let Some(value) = attribute(name, written)? {
+                    attributes.add(name, value)?;
                 }
             }
         }
@@ -57,13 +61,13 @@ pub(crate) fn structured(text: &str) -> Result<NativeEvent, Malformed> {
     let decoded = data_base64
         .filter(|_| holds_json)
         .and_then(|bytes| String::from_utf8(bytes).ok());
-    let is_message = |text: &&str| is_object(text) && serde_json::from_str::<&RawValue>(text).is_ok();
+    let is_message = |text: &&str| is_object(text) && sound(text).is_ok();
     let message = data.filter(|data| holds_json && is_object(data)).map(Arc::from);
     let message = message.or_else(|| {
         decoded
             .as_deref()
             .filter(is_message)
-            .map(|text| Arc::from(text.trim()))
+            .map(|text| Arc::from(without_mark(text).trim()))
     });
     Ok(NativeEvent {
         body: message.unwrap_or_else(|| Arc::from(text)),
@@ -76,7 +80,7 @@ pub(crate) fn structured(text: &str) -> Result<NativeEvent, Malformed> {
 /// # Errors
 /// When it is no list, or one of it is no CloudEvent 1.0.
 pub(crate) fn batch(text: &str, longest: usize) -> Result<Vec<NativeEvent>, Malformed> {
-    each(text, longest, |element| structured(element.get()))
+    each(text, longest, structured)
 }
 
 /// Messages as the provider sends them: an object is one, a list of objects is many.
@@ -84,11 +88,11 @@ pub(crate) fn batch(text: &str, longest: usize) -> Result<Vec<NativeEvent>, Malf
 /// # Errors
 /// When it is neither.
 pub(crate) fn plain(text: &str, longest: usize) -> Result<Vec<NativeEvent>, Malformed> {
+    let text = without_mark(text);
     if text.trim_ascii_start().starts_with('[') {
         return each(text, longest, message);
     }
-    let whole: &RawValue = serde_json::from_str(text).map_err(|error| Malformed::json(&error))?;
-    Ok(vec![message(whole)?])
+    Ok(vec![message(sound(text)?.trim())?])
 }
 
 /// JSON texts behind each other, such as one a line; blank lines are nothing. Each is a message, or a list of them.
@@ -97,10 +101,10 @@ pub(crate) fn plain(text: &str, longest: usize) -> Result<Vec<NativeEvent>, Malf
 /// When one of them is neither.
 pub(crate) fn documents(text: &str, longest: usize) -> Result<Vec<NativeEvent>, Malformed> {
     let mut messages = Vec::new();
-    for document in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>() {
-        let document = document.map_err(|error| Malformed::json(&error))?;
-        // What is left of the number, so that a list too many is not read either.
-        let found = plain(document.get(), longest - messages.len()).map_err(|problem| match problem {
+    for document in json::Documents::of(text) {
+        let (at, document) = document.map_err(|error| Malformed::json(&error))?;
+        json::check_form(document).map_err(|error| Malformed::json(&error.within(text, at)))?;
+        let found = plain(document, longest - messages.len()).map_err(|problem| match problem {
             Malformed::TooMany { .. } => Malformed::TooMany { longest },
             Malformed::Element { position, problem } => Malformed::Element {
                 position: messages.len() + position,
@@ -129,128 +133,78 @@ pub(crate) fn recognized(message: &str) -> Option<NativeEvent> {
 
 /// Whether a JSON text is an object.
 pub(crate) fn is_object(text: &str) -> bool {
-    text.trim_ascii_start().starts_with('{')
+    without_mark(text).trim_ascii_start().starts_with('{')
 }
 
-fn message(raw: &RawValue) -> Result<NativeEvent, Malformed> {
-    if !is_object(raw.get()) {
+/// A text in the form of JSON, without the byte order mark. A value that cannot be read, such as a lone surrogate, is
+/// left to the parser, which keeps the message with the reason.
+///
+/// # Errors
+/// When it is no JSON.
+pub(crate) fn sound(text: &str) -> Result<&str, Malformed> {
+    json::check_form(text).map_err(|error| Malformed::json(&error))?;
+    Ok(without_mark(text))
+}
+
+fn message(written: &str) -> Result<NativeEvent, Malformed> {
+    if !is_object(written) {
         return Err(Malformed::Json(
             "a JSON object, or a list of objects, is expected".to_owned(),
         ));
     }
-    Ok(NativeEvent::new(raw.get()))
+    Ok(NativeEvent::new(written))
 }
 
 /// Reads each element of a list of at most `longest`; one more is an error before it costs any memory.
 fn each(
     text: &str,
     longest: usize,
-    read: impl Fn(&RawValue) -> Result<NativeEvent, Malformed>,
+    read: impl Fn(&str) -> Result<NativeEvent, Malformed>,
 ) -> Result<Vec<NativeEvent>, Malformed> {
-    let mut json = serde_json::Deserializer::from_str(text);
-    let list = UpTo(longest).deserialize(&mut json);
-    let elements = list.and_then(|elements| json.end().map(|()| elements));
-    let Some(elements) = elements.map_err(|error| Malformed::json(&error))? else {
-        return Err(Malformed::TooMany { longest });
-    };
-    let located = |(index, element): (usize, &RawValue)| {
-        read(element).map_err(|problem| Malformed::Element {
+    let text = sound(text)?;
+    let no_list = |_error| Malformed::Json("the body is no JSON: expected a list of events".to_owned());
+    let elements = Elements::of(text).map_err(no_list)?;
+    let mut natives = Vec::new();
+    for (index, element) in elements.enumerate() {
+        if longest <= index {
+            return Err(Malformed::TooMany { longest });
+        }
+        let located = |problem| Malformed::Element {
             position: index + 1,
             problem: Box::new(problem),
-        })
-    };
-    elements.into_iter().enumerate().map(located).collect()
+        };
+        let element = element.map_err(|error| Malformed::json(&error))?;
+        natives.push(read(element).map_err(located)?);
+    }
+    Ok(natives)
 }
 
 /// The value of an attribute: text, whole number or truth; null is as good as absent.
-fn attribute(name: &str, raw: &RawValue) -> Result<Option<Value>, Malformed> {
-    let value: serde_json::Value =
-        serde_json::from_str(raw.get()).map_err(|error| Malformed::json(&error))?;
-    match value {
-        serde_json::Value::Null => Ok(None),
-        serde_json::Value::Bool(flag) => Ok(Some(Value::Bool(flag))),
-        serde_json::Value::String(text) => Ok(Some(Value::text(text))),
-        serde_json::Value::Number(number) => match number.as_i64().map(i32::try_from) {
+fn attribute(name: &str, written: &str) -> Result<Option<Value>, Malformed> {
+    match json::read(written).map_err(|error| Malformed::json(&error))? {
+        json::Value::Null => Ok(None),
+        json::Value::Bool(flag) => Ok(Some(Value::Bool(flag))),
+        json::Value::String(text) => Ok(Some(Value::text(text))),
+        json::Value::Number(number) => match number.as_i64().map(i32::try_from) {
             Some(Ok(whole)) => Ok(Some(Value::Int(whole.into()))),
             _wide_or_broken => Err(Malformed::attribute(
                 name,
                 "is a number beyond 32 bits or with a fraction",
             )),
         },
-        serde_json::Value::Array(_) | serde_json::Value::Object(_) => Err(Malformed::attribute(
+        json::Value::Array(_) | json::Value::Object(_) => Err(Malformed::attribute(
             name,
             "is a list or an object; a text, a whole number or a truth value is expected",
         )),
     }
 }
 
-fn bytes(raw: &RawValue) -> Result<Option<Vec<u8>>, Malformed> {
+fn bytes(written: &str) -> Result<Option<Vec<u8>>, Malformed> {
     let problem = || Malformed::attribute("data_base64", "is no text in base64");
-    let text: Option<String> = serde_json::from_str(raw.get()).map_err(|_error| problem())?;
-    text.map(|text| STANDARD.decode(text).map_err(|_error| problem()))
-        .transpose()
-}
-
-/// The members of a JSON object in order, doubled ones included: of two ids a map would silently keep the last.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collect;
-        impl<'de> Visitor<'de> for Collect {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a CloudEvent, which is an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                    if members.len() > MOST_MEMBERS {
-                        return Err(A::Error::custom(format_args!(
-                            "more than {MOST_MEMBERS} attributes"
-                        )));
-                    }
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Collect)
-    }
-}
-
-/// Reads a list up to a number of elements; none where there are more.
-struct UpTo(usize);
-
-impl<'de> DeserializeSeed<'de> for UpTo {
-    type Value = Option<Vec<&'de RawValue>>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for UpTo {
-    type Value = Option<Vec<&'de RawValue>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of events")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let mut elements = Vec::new();
-        while let Some(element) = list.next_element()? {
-            // What follows is passed over, so that its faults are found all the same.
-            if elements.len() < self.0 {
-                elements.push(element);
-            } else {
-                while list.next_element::<IgnoredAny>()?.is_some() {}
-                return Ok(None);
-            }
-        }
-        Ok(Some(elements))
+    match json::read(written) {
+        Ok(json::Value::Null) => Ok(None),
+        Ok(json::Value::String(text)) => STANDARD.decode(text).map(Some).map_err(|_error| problem()),
+        _other => Err(problem()),
     }
 }
 
@@ -317,7 +271,7 @@ mod tests {
             ),
             (
                 "[]".to_owned(),
-                "the body is no JSON: invalid type: sequence, expected a CloudEvent, which is an object at line 1 column 0",
+                "the body is no JSON: expected a CloudEvent, which is an object",
             ),
         ] {
             assert_eq!(structured(&event).unwrap_err().to_string(), expected, "{event}");

@@ -1,5 +1,7 @@
 //! What is wrong with a body that holds no messages.
 
+use crate::model::json::JsonError;
+
 /// Why a body holds no messages; nothing of it is taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Malformed {
@@ -38,7 +40,7 @@ impl Malformed {
         }
     }
 
-    pub(crate) fn json(error: &serde_json::Error) -> Self {
+    pub(crate) fn json(error: &JsonError) -> Self {
         Self::Json(format!("the body is no JSON: {error}"))
     }
 }

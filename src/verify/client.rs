@@ -5,9 +5,10 @@ use std::time::Duration;
 use percent_encoding::AsciiSet;
 use percent_encoding::NON_ALPHANUMERIC;
 use percent_encoding::utf8_percent_encode;
-use serde_json::Value;
 use ureq::Agent;
 
+use crate::model::json;
+use crate::model::json::Value;
 use crate::settings::Secret;
 
 /// How long one answer may take.
@@ -47,7 +48,7 @@ impl Answer {
     }
 
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_default()
+        json::read(&self.body).unwrap_or_default()
     }
 }
 

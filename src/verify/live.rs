@@ -12,9 +12,9 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::model::clock::Clock;
+use crate::model::json::Value;
 use crate::settings::Secret;
 use crate::verify::client::Client;
 use crate::vmdb::Finding;

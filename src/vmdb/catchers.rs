@@ -7,6 +7,7 @@ use rusqlite::params;
 
 use crate::model::clock::Timestamp;
 use crate::model::ems::EmsId;
+use crate::model::json;
 use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
 use crate::vmdb::codec;
@@ -41,7 +42,7 @@ pub struct StoredCatcher {
     /// The last sign of life of who wrote it.
     pub seen_at: Timestamp,
     /// Where its stream has got to, in the stream's own words, and when that was saved.
-    pub position: Option<(serde_json::Value, Timestamp)>,
+    pub position: Option<(json::Value, Timestamp)>,
     /// When its stream last brought something that was not kept before.
     pub kept_at: Option<Timestamp>,
 }
@@ -95,8 +96,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(EmsId, StoredCatcher)> {
     let time = |index| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(codec::time));
     let position: Option<String> = row.get(9)?;
     // Written by us as JSON; what somebody else put there is shown as the text it is.
-    let position =
-        position.map(|text| serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text)));
+    let position = position.map(|text| json::read(&text).unwrap_or(json::Value::String(text)));
     let record = CatcherRecord {
         ems_id,
         wanted: row.get(1)?,

@@ -12,6 +12,7 @@ use crate::model::delivery::Retry;
 use crate::model::event::EventHash;
 use crate::model::event::EventKey;
 use crate::model::event::FullData;
+use crate::model::json;
 use crate::model::value::ValueMap;
 use crate::vmdb::VmdbError;
 use crate::vmdb::stored_value::Restored;
@@ -111,7 +112,7 @@ struct RetryIn {
 }
 
 /// What a state machine needs to go on.
-pub(crate) fn write_retry(retry: &Retry) -> Result<serde_json::Value, VmdbError> {
+pub(crate) fn write_retry(retry: &Retry) -> Result<json::Value, VmdbError> {
     let out = RetryOut {
         after: retry.after,
         server_affinity: retry.server_affinity,
@@ -123,7 +124,7 @@ pub(crate) fn write_retry(retry: &Retry) -> Result<serde_json::Value, VmdbError>
         state_vars: StoredMap(&retry.state_vars),
         root: &retry.root,
     };
-    serde_json::to_value(&out).map_err(|error| VmdbError::unreadable("a retry", error))
+    json::to_value(&out).map_err(|error| VmdbError::unreadable("a retry", error))
 }
 
 fn machine(state: &MachineState) -> [Stored<'_>; 4] {
@@ -136,8 +137,8 @@ fn machine(state: &MachineState) -> [Stored<'_>; 4] {
 }
 
 /// Reads what [`write_retry`] wrote.
-pub(crate) fn read_retry(json: serde_json::Value) -> Result<Retry, serde_json::Error> {
-    let read: RetryIn = serde_json::from_value(json)?;
+pub(crate) fn read_retry(json: &json::Value) -> Result<Retry, serde_json::Error> {
+    let read: RetryIn = json::from_value(json)?;
     let machine = |[state, started, retries, most]: [Restored; 4]| MachineState {
         ae_state: state.0,
         ae_state_started: started.0,

@@ -4,6 +4,7 @@ use rusqlite::OptionalExtension;
 use rusqlite::params;
 
 use crate::model::ems::EmsId;
+use crate::model::json;
 use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
 use crate::vmdb::codec;
@@ -17,7 +18,7 @@ pub struct Cursor {
     /// Which of its streams: `poll`, or the path of a file.
     pub stream: String,
     /// The position, in the stream's own words.
-    pub position: serde_json::Value,
+    pub position: json::Value,
 }
 
 impl Vmdb {
@@ -25,7 +26,7 @@ impl Vmdb {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn cursor(&self, ems_id: EmsId, stream: &str) -> Result<Option<serde_json::Value>, VmdbError> {
+    pub fn cursor(&self, ems_id: EmsId, stream: &str) -> Result<Option<json::Value>, VmdbError> {
         let text: Option<String> = self.read(|transaction| {
             let mut query = transaction
                 .prepare_cached("SELECT position FROM cursors WHERE ems_id = ?1 AND stream = ?2")?;
@@ -33,7 +34,7 @@ impl Vmdb {
                 .query_row(params![ems_id.0, stream], |row| row.get(0))
                 .optional()?)
         })?;
-        let position = text.map(|text| serde_json::from_str(&text)).transpose();
+        let position = text.map(|text| json::read(&text)).transpose();
         position.map_err(|error| VmdbError::unreadable(format!("the cursor of manager {ems_id}"), error))
     }
 }

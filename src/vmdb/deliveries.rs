@@ -1,7 +1,6 @@
 //! deliveries: what the rules made of each event, and which rules: what users are shown is what was recorded.
 
 use rusqlite::params;
-use serde::Deserialize;
 use serde::Serialize;
 
 use crate::model::clock::Timestamp;
@@ -9,6 +8,7 @@ use crate::model::delivery::Delivery;
 use crate::model::delivery::DeliveryError;
 use crate::model::delivery::RulesId;
 use crate::model::event::EventId;
+use crate::model::json;
 use crate::model::target::Target;
 use crate::model::target::TargetCollection;
 use crate::vmdb::FeedPosition;
@@ -29,15 +29,15 @@ pub struct StoredDelivery {
     /// `delivered`, `failed` or `retry`.
     pub state: String,
     /// The URI that was instantiated.
-    pub uri: serde_json::Value,
+    pub uri: json::Value,
     /// The steps, as `simulate` prints them.
-    pub steps: serde_json::Value,
+    pub steps: json::Value,
     /// The method calls.
-    pub actions: serde_json::Value,
+    pub actions: json::Value,
     /// What was asked to be refreshed.
-    pub targets: serde_json::Value,
+    pub targets: json::Value,
     /// Everything that was asked for, in order.
-    pub effects: serde_json::Value,
+    pub effects: json::Value,
     /// What went wrong.
     pub errors: Vec<DeliveryError>,
 }
@@ -113,9 +113,9 @@ pub(crate) fn of_event(
     let mut deliveries = Vec::new();
     while let Some(row) = rows.next()? {
         let unreadable = |error| VmdbError::unreadable(format!("a delivery of event {}", event.0), error);
-        let json = |column: usize| -> Result<serde_json::Value, VmdbError> {
+        let json = |column: usize| -> Result<json::Value, VmdbError> {
             let text: Option<String> = row.get(column)?;
-            serde_json::from_str(text.as_deref().unwrap_or("[]")).map_err(unreadable)
+            json::read(text.as_deref().unwrap_or("[]")).map_err(|error| unreadable(error.into()))
         };
         let trace: String = row.get(3)?;
         let trace = ReadTrace::read(transaction, &trace)?;
@@ -129,14 +129,14 @@ pub(crate) fn of_event(
             actions: trace.actions,
             targets: targets(&effects).map_err(unreadable)?,
             effects,
-            errors: serde_json::from_value(json(5)?).map_err(unreadable)?,
+            errors: json::from_value(&json(5)?).map_err(unreadable)?,
         });
     }
     Ok(deliveries)
 }
 
 /// The targets of all effects, sorted and without duplicates, as `simulate` prints them.
-fn targets(effects: &serde_json::Value) -> Result<serde_json::Value, serde_json::Error> {
+fn targets(effects: &json::Value) -> Result<json::Value, serde_json::Error> {
     let lists = effects
         .as_array()
         .into_iter()
@@ -144,11 +144,11 @@ fn targets(effects: &serde_json::Value) -> Result<serde_json::Value, serde_json:
         .filter_map(|effect| effect.get("targets"));
     let mut collection = TargetCollection::default();
     for list in lists {
-        for target in Vec::<Target>::deserialize(list)? {
+        for target in json::from_value::<Vec<Target>>(list)? {
             collection.add(target);
         }
     }
-    serde_json::to_value(collection.sorted())
+    json::to_value(&collection.sorted())
 }
 
 fn list<T: Serialize>(what: &'static str, items: &[T]) -> Result<Option<String>, VmdbError> {

@@ -176,10 +176,10 @@ impl VmdbError {
         }
     }
 
-    pub(crate) fn unreadable(what: impl Into<String>, source: serde_json::Error) -> Self {
+    pub(crate) fn unreadable(what: impl Into<String>, source: impl Into<serde_json::Error>) -> Self {
         Self::Unreadable {
             what: what.into(),
-            source: Arc::new(source),
+            source: Arc::new(source.into()),
         }
     }
 

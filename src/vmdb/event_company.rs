@@ -7,6 +7,7 @@ use rusqlite::params;
 
 use crate::model::event::EmsEvent;
 use crate::model::event::EventId;
+use crate::model::json;
 use crate::model::relation::RELATIONS;
 use crate::vmdb::QueueEntry;
 use crate::vmdb::RefreshId;
@@ -183,7 +184,7 @@ impl Vmdb {
                 named(&sources),
                 named(&destinations)
             ))?;
-            let parameters = params![serde_json::json!(about).to_string(), reference];
+            let parameters = params![json::json!(about).to_string(), reference];
             Ok(query.query_row(parameters, |row| {
                 Ok(Mentions {
                     source: row.get(0)?,

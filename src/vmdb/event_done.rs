@@ -1,9 +1,10 @@
 //! What was done about events, in few words: for the rows of a list.
 
 use rusqlite::params;
-use serde_json::Value;
 
 use crate::model::event::EventId;
+use crate::model::json;
+use crate::model::json::Value;
 use crate::vmdb::RefreshId;
 use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
@@ -78,14 +79,14 @@ impl Vmdb {
 }
 
 fn changed(changes: &str) -> u64 {
-    let changes: Value = serde_json::from_str(changes).unwrap_or_default();
+    let changes: Value = json::read(changes).unwrap_or_default();
     let count = |key| changes.get(key).and_then(Value::as_u64).unwrap_or(0);
     count("created") + count("updated") + count("archived")
 }
 
 /// The message of the error that ended a run.
 fn fatal(errors: &str) -> Option<String> {
-    let errors: Value = serde_json::from_str(errors).ok()?;
+    let errors: Value = json::read(errors).ok()?;
     let last = errors.as_array()?.last()?;
     Some(last.get("message")?.as_str()?.to_owned())
 }

@@ -2,8 +2,8 @@
 
 use rusqlite::Connection;
 use rusqlite::types::Value as Parameter;
-use serde_json::json;
 
+use crate::model::json::json;
 use crate::model::relation::RELATIONS;
 use crate::model::target::ManagerRef;
 use crate::vmdb::EventFilter;

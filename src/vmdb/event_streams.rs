@@ -142,7 +142,7 @@ impl EventRow {
 /// The chain of a task as text, whatever the parser gave (C46).
 pub(crate) fn chain_id(hash: &EventHash) -> Option<String> {
     match hash.attributes.get("chain_id")? {
-        value @ (Value::Text(_) | Value::Symbol(_) | Value::Int(_)) => {
+        value @ (Value::Text(_) | Value::Symbol(_) | Value::Int(_) | Value::Decimal(_)) => {
             Some(value.to_string()).filter(|text| !text.trim().is_empty())
         }
         _other => None,

@@ -1,11 +1,14 @@
 //! inventory_objects, inventory_history: what the managers have, found by association and key.
 
+use std::collections::BTreeMap;
+
 use rusqlite::OptionalExtension;
 use rusqlite::Row;
 use rusqlite::params;
 
 use crate::model::ems::EmsId;
 use crate::model::inventory::InventoryObject;
+use crate::model::json;
 use crate::model::target::ManagerRef;
 use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
@@ -135,7 +138,7 @@ impl Vmdb {
 fn read(row: &Row<'_>) -> rusqlite::Result<Result<InventoryObject, VmdbError>> {
     let id: i64 = row.get(0)?;
     let (key, attributes): (String, String) = (row.get(3)?, row.get(4)?);
-    let parts = serde_json::from_str(&key).and_then(|key| Ok((key, serde_json::from_str(&attributes)?)));
+    let parts = serde_json::from_str(&key).and_then(|key| Ok((key, entries(&attributes)?)));
     let (ems_id, association) = (EmsId(row.get(1)?), row.get::<_, String>(2)?);
     Ok(match parts {
         Ok((manager_ref, attributes)) => Ok(InventoryObject {
@@ -147,4 +150,15 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Result<InventoryObject, VmdbError>> {
         }),
         Err(error) => Err(VmdbError::unreadable(format!("inventory object {id}"), error)),
     })
+}
+
+/// The attributes of an object by name.
+fn entries(text: &str) -> Result<BTreeMap<String, json::Value>, serde_json::Error> {
+    match json::read(text)? {
+        json::Value::Object(map) => Ok(map.into_iter().collect()),
+        other => Err(serde::de::Error::custom(format_args!(
+            "an object is expected, it is {}",
+            other.kind()
+        ))),
+    }
 }

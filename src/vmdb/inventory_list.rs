@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::model::clock::Timestamp;
 use crate::model::ems::EmsId;
 use crate::model::event::EventId;
+use crate::model::json;
 use crate::model::target::ManagerRef;
 use crate::vmdb::RefreshId;
 use crate::vmdb::Vmdb;
@@ -45,9 +46,9 @@ pub struct ListedObject {
     /// The collection it belongs to.
     pub association: String,
     /// Its key in that collection.
-    pub manager_ref: serde_json::Value,
+    pub manager_ref: json::Value,
     /// Its attributes as they are now, or were at last.
-    pub attributes: serde_json::Value,
+    pub attributes: json::Value,
     /// When it was first seen.
     pub created_at: Timestamp,
     /// When it changed last.
@@ -59,13 +60,13 @@ pub struct ListedObject {
 impl ListedObject {
     /// What names it within its association, as [`ManagerRef::reference`] says it.
     pub fn reference(&self) -> String {
-        let key = serde_json::from_value::<ManagerRef>(self.manager_ref.clone());
+        let key = json::from_value::<ManagerRef>(&self.manager_ref);
         key.map_or_else(|_odd| self.manager_ref.to_string(), |key| key.reference())
     }
 
     /// What people call it: its `name`, or else what names it within its association.
     pub fn name(&self) -> String {
-        let name = self.attributes.get("name").and_then(serde_json::Value::as_str);
+        let name = self.attributes.get("name").and_then(json::Value::as_str);
         let name = name.filter(|name| !name.trim().is_empty());
         name.map_or_else(|| self.reference(), str::to_owned)
     }
@@ -86,9 +87,9 @@ pub struct ObjectChange {
     /// `created`, `updated` or `archived`.
     pub change: String,
     /// The attributes before it.
-    pub before: Option<serde_json::Value>,
+    pub before: Option<json::Value>,
     /// The attributes after it.
-    pub after: Option<serde_json::Value>,
+    pub after: Option<json::Value>,
 }
 
 /// What [`object`] reads.
@@ -214,8 +215,8 @@ impl Vmdb {
 pub(crate) fn object(row: &Row<'_>, managers: &Managers) -> Result<ListedObject, VmdbError> {
     let id = row.get(0)?;
     let unreadable = |error| VmdbError::unreadable(format!("inventory object {id}"), error);
-    let json = |column: usize| -> Result<serde_json::Value, VmdbError> {
-        serde_json::from_str(&row.get::<_, String>(column)?).map_err(unreadable)
+    let json = |column: usize| -> Result<json::Value, VmdbError> {
+        json::read(&row.get::<_, String>(column)?).map_err(unreadable)
     };
     Ok(ListedObject {
         id,
@@ -232,9 +233,9 @@ pub(crate) fn object(row: &Row<'_>, managers: &Managers) -> Result<ListedObject,
 /// Reads a row of inventory_history.
 pub(crate) fn change(row: &Row<'_>) -> Result<ObjectChange, VmdbError> {
     let id = row.get(0)?;
-    let json = |column: usize| -> Result<Option<serde_json::Value>, VmdbError> {
+    let json = |column: usize| -> Result<Option<json::Value>, VmdbError> {
         let text: Option<String> = row.get(column)?;
-        let read = text.map(|text| serde_json::from_str(&text)).transpose();
+        let read = text.map(|text| json::read(&text)).transpose();
         read.map_err(|error| VmdbError::unreadable(format!("change {id} of an inventory object"), error))
     };
     Ok(ObjectChange {

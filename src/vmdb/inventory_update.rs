@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use rusqlite::params;
 
 use crate::model::event::EventId;
+use crate::model::json;
 use crate::model::value::ValueMap;
 use crate::vmdb::VmdbError;
 use crate::vmdb::codec;
@@ -32,10 +33,10 @@ impl InventoryUpdate {
         )?;
         let Some(before) = before else { return Ok(()) };
         let unreadable = |error| VmdbError::unreadable(format!("inventory object {}", self.id), error);
-        let mut attributes: BTreeMap<String, serde_json::Value> =
+        let mut attributes: BTreeMap<String, json::Value> =
             serde_json::from_str(&before).map_err(unreadable)?;
         for (key, value) in &self.attributes {
-            attributes.insert(key.to_string(), serde_json::json!(value));
+            attributes.insert(key.to_string(), json::json!(value));
         }
         let after = codec::to_json("attributes", &attributes)?;
         if after == before {

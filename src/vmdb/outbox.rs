@@ -15,6 +15,7 @@ use crate::model::ems::EmsId;
 use crate::model::event::EmsEvent;
 use crate::model::event::EventHash;
 use crate::model::event::EventId;
+use crate::model::json;
 use crate::vmdb::MessageId;
 use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
@@ -36,7 +37,7 @@ pub struct NewEffect {
     /// It is sent after those before it with the same one: [`effect_lane`].
     pub lane: Arc<str>,
     /// What the rule described: `http`, `command`, `email` or `log`.
-    pub action: serde_json::Value,
+    pub action: json::Value,
 }
 
 /// The lane of the effects of an event: manager and resource; where it names none, the event itself.
@@ -52,7 +53,7 @@ pub struct OutboxEntry {
     /// The same for every attempt to send it.
     pub idempotency_key: String,
     /// What the rule described.
-    pub action: serde_json::Value,
+    pub action: json::Value,
     /// How often it failed.
     pub attempts: u32,
     /// When it was decided on.
@@ -226,7 +227,7 @@ fn load(
         id: MessageId(id),
         idempotency_key: row.get(0)?,
         // What cannot be read has no shape either, and is given up for that.
-        action: serde_json::from_str(&action).unwrap_or_default(),
+        action: json::read(&action).unwrap_or_default(),
         attempts: row.get(2)?,
         created_at: codec::time(row.get(3)?),
         event_id,

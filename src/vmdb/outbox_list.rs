@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::model::clock::Timestamp;
 use crate::model::ems::EmsId;
 use crate::model::event::EventId;
+use crate::model::json;
 use crate::vmdb::MessageId;
 use crate::vmdb::MessageKind;
 use crate::vmdb::MessageState;
@@ -42,7 +43,7 @@ pub struct StoredEffect {
     /// The same in every attempt.
     pub idempotency_key: String,
     /// What the rule described.
-    pub action: serde_json::Value,
+    pub action: json::Value,
 }
 
 /// How many effects there are.
@@ -100,7 +101,7 @@ impl Vmdb {
             state => state,
         };
         let action: String = row.get(9)?;
-        let action: serde_json::Value = serde_json::from_str(&action).unwrap_or_default();
+        let action: json::Value = json::read(&action).unwrap_or_default();
         let ems_id: Option<i64> = row.get(2)?;
         Ok(QueueEntry {
             id: MessageId(id),
@@ -114,7 +115,7 @@ impl Vmdb {
             received_at: codec::time(row.get(7)?),
             error: row.get(8)?,
             generation: None,
-            payload: Some(serde_json::json!({
+            payload: Some(json::json!({
                 "event": row.get::<_, i64>(10)?,
                 "position": row.get::<_, i64>(11)?,
                 "idempotency_key": row.get::<_, String>(12)?,
@@ -191,7 +192,7 @@ pub(crate) fn of_event(
             answer: row.get(6)?,
             error: row.get(7)?,
             idempotency_key: row.get(8)?,
-            action: serde_json::from_str(&action).unwrap_or_default(),
+            action: json::read(&action).unwrap_or_default(),
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::model::clock::Timestamp;
 use crate::model::delivery::RulesId;
 use crate::model::ems::EmsId;
+use crate::model::json;
 use crate::vmdb::MessageId;
 use crate::vmdb::MessageKind;
 use crate::vmdb::MessageState;
@@ -63,7 +64,7 @@ pub struct QueueEntry {
     pub generation: Option<RulesId>,
     /// What it carries; only where one message is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub payload: Option<serde_json::Value>,
+    pub payload: Option<json::Value>,
     /// The native event as it came; only where one message is shown. It need not be JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub full_data: Option<String>,
@@ -272,7 +273,7 @@ impl Vmdb {
             state => state,
         };
         let payload: String = row.get(10)?;
-        let payload: serde_json::Value = serde_json::from_str(&payload).unwrap_or_default();
+        let payload: json::Value = json::read(&payload).unwrap_or_default();
         let rules_id: Option<[u8; 16]> = row.get(9)?;
         Ok(QueueEntry {
             id: MessageId(id),

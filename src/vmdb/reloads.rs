@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::model::clock::SignedDuration;
 use crate::model::clock::Timestamp;
 use crate::model::delivery::RulesId;
+use crate::model::json;
 use crate::vmdb::Vmdb;
 use crate::vmdb::VmdbError;
 use crate::vmdb::codec;
@@ -31,7 +32,7 @@ pub struct NewReload {
     /// Their text, as a unified diff.
     pub difference: Option<String>,
     /// Why it was refused, as `check` prints it.
-    pub findings: Option<serde_json::Value>,
+    pub findings: Option<json::Value>,
     /// How long it took.
     pub took: SignedDuration,
 }
@@ -68,7 +69,7 @@ pub struct StoredReload {
     /// Which files made the difference.
     pub changes: ChangedFiles,
     /// Why it was refused; null where it was not.
-    pub findings: serde_json::Value,
+    pub findings: json::Value,
     /// How long it took, in milliseconds.
     #[serde(rename = "took_ms", serialize_with = "milliseconds")]
     pub took: SignedDuration,

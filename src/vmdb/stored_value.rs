@@ -15,6 +15,7 @@ use serde::de::MapAccess;
 use serde::de::SeqAccess;
 use serde::de::Visitor;
 
+use crate::model::json::Number;
 use crate::model::value::Record;
 use crate::model::value::Secret;
 use crate::model::value::Value;
@@ -65,6 +66,7 @@ impl Serialize for Stored<'_> {
             Value::Int(whole) => serializer.serialize_i64(*whole),
             Value::Float(float) if float.is_finite() => serializer.serialize_f64(*float),
             Value::Float(float) => tagged(serializer, "$float", &float.to_string()),
+            Value::Decimal(decimal) => tagged(serializer, "$number", decimal.as_str()),
             Value::Text(text) => serializer.serialize_str(text),
             Value::Symbol(text) => tagged(serializer, "$symbol", text),
             Value::Time(time) => tagged(serializer, "$time", time),
@@ -173,6 +175,7 @@ fn untag(map: &ValueMap) -> Option<Value> {
         ("$symbol", Value::Text(text)) => Some(Value::Symbol(text.clone())),
         ("$time", Value::Text(text)) => Some(Value::Time(text.parse().ok()?)),
         ("$float", Value::Text(text)) => Some(Value::Float(text.parse().ok()?)),
+        ("$number", Value::Text(text)) => Some(Value::from(Number::read(text)?)),
         ("$password", Value::Text(text)) => Some(Value::Password(Secret::new(text.clone()))),
         ("$map", content) => Some(content.clone()),
         ("$record", Value::List(parts)) => {
@@ -194,6 +197,7 @@ mod tests {
     use super::Restored;
     use super::Stored;
     use super::StoredRecord;
+    use crate::model::json::Number;
     use crate::model::value::Secret;
     use crate::model::value::Value;
 
@@ -207,12 +211,16 @@ mod tests {
                     .collect(),
             ))
         };
+        let number = |numeral| Value::from(Number::read(numeral).unwrap());
         for value in [
             Value::Null,
             Value::Bool(true),
             Value::Int(i64::MIN),
             Value::Float(1.0),
             Value::Float(f64::INFINITY),
+            number("18446744073709551616"),
+            number("1.10"),
+            number("-0"),
             Value::text("2024-01-01T00:00:00Z"),
             Value::Symbol("name".into()),
             Value::Time("2024-01-01T00:00:00.000001Z".parse().unwrap()),

@@ -15,6 +15,7 @@ use crate::model::ems::EmsId;
 use crate::model::event::EventId;
 use crate::model::event::FullData;
 use crate::model::event::NativeEvent;
+use crate::model::json;
 use crate::vmdb::Message;
 use crate::vmdb::MessageId;
 use crate::vmdb::MessageKind;
@@ -35,7 +36,7 @@ const DUE_AT_ONCE: i64 = 4_096;
 struct DeliverPayload {
     event: EventId,
     run: u32,
-    retry: serde_json::Value,
+    retry: json::Value,
 }
 
 /// The payload of a message that goes on with a state machine.
@@ -43,7 +44,7 @@ pub(crate) fn deliver_payload(event: EventId, run: u32, retry: &Retry) -> Result
     let retry = codec::write_retry(retry)?;
     codec::to_json(
         "a retry",
-        &serde_json::json!({"event": event, "run": run, "retry": retry}),
+        &json::json!({"event": event, "run": run, "retry": retry}),
     )
 }
 
@@ -266,7 +267,7 @@ fn deliver(
     managers: &Managers,
 ) -> Result<Work, VmdbError> {
     let read = serde_json::from_str::<DeliverPayload>(payload);
-    let read = read.and_then(|payload| Ok((payload.event, payload.run, codec::read_retry(payload.retry)?)));
+    let read = read.and_then(|payload| Ok((payload.event, payload.run, codec::read_retry(&payload.retry)?)));
     let (event, run, retry) = match read {
         Ok(read) => read,
         Err(error) => return Ok(Work::Unreadable(error.to_string())),

@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 use serde::Serialize;
-use serde_json::Map;
-use serde_json::Value as Json;
 
 use crate::model::delivery;
 use crate::model::delivery::Action;
 use crate::model::delivery::Step;
 use crate::model::delivery::Trace;
+use crate::model::json;
+use crate::model::json::Map;
+use crate::model::json::Value as Json;
 use crate::model::value::Value;
 use crate::vmdb::VmdbError;
 use crate::vmdb::codec;
@@ -116,11 +117,11 @@ pub(crate) struct ReadTrace {
 impl ReadTrace {
     pub(crate) fn read(connection: &Connection, text: &str) -> Result<Self, VmdbError> {
         let unreadable = |error| VmdbError::unreadable("a trace", error);
-        let mut trace: Json = serde_json::from_str(text).map_err(unreadable)?;
+        let mut trace: Json = json::read(text).map_err(unreadable)?;
         let mut query = connection.prepare_cached("SELECT step FROM trace_steps WHERE id = ?1")?;
         let mut named = |number: &Json| -> Result<Json, VmdbError> {
             let step: String = query.query_row([number.as_i64()], |row| row.get(0))?;
-            serde_json::from_str(&step).map_err(unreadable)
+            json::read(&step).map_err(unreadable)
         };
         let mut take = |key| trace.get_mut(key).map(Json::take).unwrap_or_default();
         let (uri, steps, actions) = (take("uri"), take("steps"), take("actions"));

@@ -14,14 +14,14 @@ use axum::response::IntoResponse;
 use axum::response::Response;
 use axum::routing::get;
 use serde::Deserialize;
-use serde_json::Value;
-use serde_json::json;
 
 use crate::model::clock::Timestamp;
 use crate::model::ems::EmsId;
 use crate::model::event::EventId;
 use crate::model::event_group::EventLevel;
 use crate::model::event_outcome::EventOutcome;
+use crate::model::json::Value;
+use crate::model::json::json;
 use crate::model::written_time;
 use crate::vmdb::EventCursor;
 use crate::vmdb::EventFilter;

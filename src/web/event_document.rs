@@ -4,11 +4,11 @@ use serde::Serialize;
 use serde::Serializer;
 use serde::ser::Error;
 use serde::ser::SerializeMap;
-use serde_json::Map;
-use serde_json::Value;
-use serde_json::json;
-use serde_json::value::RawValue;
 
+use crate::model::json;
+use crate::model::json::Map;
+use crate::model::json::Value;
+use crate::model::json::json;
 use crate::model::relation;
 use crate::vmdb::ShownEvent;
 use crate::vmdb::StoredDelivery;
@@ -21,7 +21,7 @@ pub(crate) fn listed(stored: &StoredEvent) -> Map<String, Value> {
     map.insert("id".to_owned(), json!(event.id));
     map.insert("ems".to_owned(), json!(event.ems.as_ref().map(|ems| &ems.name)));
     map.insert("event_key".to_owned(), json!(event.hash.event_key));
-    if let Ok(Value::Object(keys)) = serde_json::to_value(event.hash.without_full_data()) {
+    if let Ok(Value::Object(keys)) = json::to_value(&event.hash.without_full_data()) {
         for (key, value) in keys {
             map.entry(key).or_insert(value);
         }
@@ -83,7 +83,7 @@ impl Serialize for Shown<'_> {
             map.serialize_entry(&key, &value)?;
         }
         let text = self.event.stored.event.hash.full_data.text();
-        match serde_json::from_str::<&RawValue>(text) {
+        match json::raw(text) {
             Ok(raw) => map.serialize_entry("full_data", raw)?,
             Err(_) if text.is_empty() => {
                 return Err(S::Error::custom("the event was read without its full data"));

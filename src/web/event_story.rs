@@ -1,13 +1,14 @@
 //! Everything that is known of one event: what the page shows and the API tells.
 
 use serde::Serialize;
-use serde_json::Map;
-use serde_json::Value;
-use serde_json::json;
 
 use crate::model::clock::Timestamp;
 use crate::model::event::EventId;
 use crate::model::flood::FLOOD;
+use crate::model::json;
+use crate::model::json::Map;
+use crate::model::json::Value;
+use crate::model::json::json;
 use crate::model::relation::RELATIONS;
 use crate::model::relation::Relation;
 use crate::model::target::ManagerRef;
@@ -146,7 +147,7 @@ impl EventStory {
     /// What was asked to be refreshed.
     pub(crate) fn targets(&self) -> Vec<Target> {
         let last = self.shown.deliveries.last();
-        let targets = last.map(|last| serde_json::from_value(last.targets.clone()));
+        let targets = last.map(|last| json::from_value(&last.targets));
         targets.and_then(Result::ok).unwrap_or_default()
     }
 
@@ -226,8 +227,8 @@ impl Flood {
         if let Some(EventValue::Int(leader)) = map.get("folded_into") {
             return Some(Self::FoldedInto(EventId(*leader)));
         }
-        let ids = serde_json::to_value(map.get("ids")?).ok()?;
-        let ids: Vec<EventId> = serde_json::from_value(ids).ok()?;
+        let ids = json::to_value(map.get("ids")?).ok()?;
+        let ids: Vec<EventId> = json::from_value(&ids).ok()?;
         let others = ids.into_iter().filter(|id| Some(*id) != stored.event.id);
         Some(Self::Leads(others.collect()))
     }

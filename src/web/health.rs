@@ -9,10 +9,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::response::Response;
-use serde_json::Map;
-use serde_json::Value;
-use serde_json::json;
 
+use crate::model::json::Map;
+use crate::model::json::Value;
+use crate::model::json::json;
 use crate::web::Shared;
 
 /// The state of one part at one moment.

@@ -9,9 +9,9 @@ use axum::extract::State;
 use axum::extract::rejection::QueryRejection;
 use axum::routing::get;
 use serde::Deserialize;
-use serde_json::Value;
-use serde_json::json;
 
+use crate::model::json::Value;
+use crate::model::json::json;
 use crate::web::Shared;
 use crate::web::api::look;
 use crate::web::api::moment;

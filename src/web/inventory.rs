@@ -10,9 +10,9 @@ use axum::extract::State;
 use axum::extract::rejection::QueryRejection;
 use axum::routing::get;
 use serde::Deserialize;
-use serde_json::Value;
-use serde_json::json;
 
+use crate::model::json::Value;
+use crate::model::json::json;
 use crate::model::relation::RELATIONS;
 use crate::source::suggest;
 use crate::vmdb::InventoryFilter;

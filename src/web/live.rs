@@ -31,6 +31,7 @@ use tracing::warn;
 
 use crate::model::ems::EmsId;
 use crate::model::event_group::EventLevel;
+use crate::model::json;
 use crate::model::metric::Sample;
 use crate::vmdb::FeedPosition;
 use crate::vmdb::StoredEvent;
@@ -303,7 +304,7 @@ async fn read(vmdb: &Vmdb, after: FeedPosition) -> Option<Vec<Arc<LiveEvent>>> {
 
 fn live_event(position: FeedPosition, stored: &StoredEvent) -> LiveEvent {
     // JSON has no line breaks outside its texts, and none within them.
-    let document = serde_json::Value::Object(listed(stored));
+    let document = json::Value::Object(listed(stored));
     LiveEvent {
         position,
         ems_id: stored.event.ems.as_ref().map(|ems| ems.id),

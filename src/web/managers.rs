@@ -8,11 +8,12 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use serde::Serialize;
-use serde_json::Value;
-use serde_json::json;
 
 use crate::model::clock::Timestamp;
 use crate::model::ems::Ems;
+use crate::model::json;
+use crate::model::json::Value;
+use crate::model::json::json;
 use crate::vmdb::ManagerRefreshes;
 use crate::vmdb::StoredCatcher;
 use crate::vmdb::Tally;
@@ -51,7 +52,7 @@ pub(crate) struct CatcherDocument {
     pub(crate) until: Option<Timestamp>,
     pub(crate) broke_off: u64,
     pub(crate) seen_at: Timestamp,
-    pub(crate) position: Option<serde_json::Value>,
+    pub(crate) position: Option<json::Value>,
     pub(crate) position_saved_at: Option<Timestamp>,
     /// When its stream last brought something that was not kept before.
     pub(crate) last_kept_at: Option<Timestamp>,

@@ -6,10 +6,10 @@ use axum::http::StatusCode;
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::response::Response;
-use serde_json::json;
 use tracing::error;
 
 use crate::catcher::PushError;
+use crate::model::json::json;
 use crate::vmdb::VmdbError;
 use crate::web::refusals::Reason;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::model::clock::Timestamp;
 use crate::model::delivery::RulesId;
 use crate::model::event::EmsEvent;
+use crate::model::json;
 use crate::model::rule_tree::RuleTree;
 use crate::reload::ReloadOutcome;
 use crate::reload::ReloadState;
@@ -30,7 +31,7 @@ pub trait Rules: fmt::Debug + Send + Sync {
 
     /// What they would make of an event that was recorded, were it decided at this time: the document of `simulate`.
     /// Nothing acts; records are looked up in the inventory as it is now. Retries are followed for so many runs.
-    fn simulate(&self, event: &Arc<EmsEvent>, at: Timestamp, deliveries: u32) -> serde_json::Value;
+    fn simulate(&self, event: &Arc<EmsEvent>, at: Timestamp, deliveries: u32) -> json::Value;
 
     /// Reads rules and settings anew.
     fn reload(&self) -> ReloadOutcome;

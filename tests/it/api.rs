@@ -109,7 +109,7 @@ fn vm(number: i64, name: &str) -> InventoryObject {
         ems_id: EmsId(1),
         association: "vms".into(),
         manager_ref: ManagerRef::ems_ref(format!("vm-{number}")),
-        attributes: BTreeMap::from([("name".to_owned(), json!(name))]),
+        attributes: BTreeMap::from([("name".to_owned(), name.into())]),
     }
 }
 

@@ -196,11 +196,11 @@ fn what_is_no_event_is_refused_with_the_reason() {
         writeln!(told, "{ems} {body}: {} {}", answer.status, answer.body.trim()).unwrap();
     }
     expect![[r#"
-        trouble : 400 {"error":"the body is no JSON: EOF while parsing a value at line 1 column 0","help":"nothing of the request was taken"}
-        trouble {\"type\": \"a\": 400 {"error":"the body is no JSON: EOF while parsing an object at line 1 column 12","help":"nothing of the request was taken"}
+        trouble : 400 {"error":"the body is no JSON: EOF while parsing a value at line 1 column 1","help":"nothing of the request was taken"}
+        trouble {\"type\": \"a\": 400 {"error":"the body is no JSON: EOF while parsing an object at line 1 column 13","help":"nothing of the request was taken"}
         trouble not JSON: 400 {"error":"the body is no JSON: expected ident at line 1 column 2","help":"nothing of the request was taken"}
         trouble \0\u{1}: 400 {"error":"the body is no JSON: expected value at line 1 column 1","help":"nothing of the request was taken"}
-        trouble [[[[[[[[[[[[: 400 {"error":"the body is no JSON: EOF while parsing a list at line 1 column 100000","help":"nothing of the request was taken"}
+        trouble [[[[[[[[[[[[: 400 {"error":"the body is no JSON: EOF: a bracket is not closed at line 1 column 100001","help":"nothing of the request was taken"}
         trouble 3: 400 {"error":"a JSON object, or a list of objects, is expected","help":"nothing of the request was taken"}
         trouble {\"type\": \"xx: 413 {"error":"the body is longer than 8388608 bytes"}
         nobody {}: 404 {"error":"there is no manager `nobody`","help":"add it: switchboard ems add nobody --type PROVIDER"}

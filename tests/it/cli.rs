@@ -514,7 +514,7 @@ fn messages_that_cannot_be_parsed_wait_with_the_reason() {
         accepted 2, filtered 1, unparsed 1
         ! [time]  WARN switchboard::catcher::parse: Kept a message that could not be parsed. ems=box reason="scripts/lab/event_parser.rhai: `event_to_hash`: it returned no `event_type`; a text was expected" untold=0
         $ switchboard event add cut.json --ems box --format json
-        ! error: document 2: EOF while parsing an object at line 1 column 15
+        ! error: document 2: EOF: a bracket is not closed at line 1 column 16
         !   help: nothing of it was taken
         exit Some(2)
         $ switchboard event add --ems bax

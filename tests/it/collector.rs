@@ -322,13 +322,13 @@ fn the_collector_and_the_gap_that_the_guide_shows_do_what_it_says() {
     };
     for (cursor, gap) in [
         (None, None),
-        (Some(json!(5)), None),
-        (Some(json!(4)), Some("the cloud holds events from 5 on")),
+        (Some(5.into()), None),
+        (Some(4.into()), Some("the cloud holds events from 5 on")),
     ] {
         let found = board
             .poll_answer(&ems("shown"), cursor.as_ref(), &answer, false)
             .unwrap();
         assert_eq!(found.gap.as_deref(), gap, "{cursor:?}");
-        assert_eq!(found.cursor, Some(json!(9)));
+        assert_eq!(found.cursor, Some(9.into()));
     }
 }

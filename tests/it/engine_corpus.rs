@@ -454,7 +454,7 @@ fn followed(switchboard: &Switchboard, source: &str, event_type: &str) -> (Vec<S
         class: EventClass::EmsEvent,
         source: source.to_owned(),
         event_type: event_type.to_owned(),
-        attributes: serde_json::Map::new(),
+        attributes: switchboard::model::json::Map::new(),
     };
     let document = run(
         switchboard,

@@ -16,7 +16,7 @@ fn told(tree: &Tree, uri: &str) -> String {
     let document = run(
         &tree.load().0,
         &SimulationRequest {
-            records: Some(records),
+            records: Some(records.into()),
             ..request(uri)
         },
     );

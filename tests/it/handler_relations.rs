@@ -274,7 +274,7 @@ fn events_are_linked_late_to_objects_that_come_to_be_known_after_them() {
         ems_id: ems.id,
         association: association.into(),
         manager_ref: ManagerRef::ems_ref(reference),
-        attributes: BTreeMap::from([("name".to_owned(), serde_json::json!("found"))]),
+        attributes: BTreeMap::from([("name".to_owned(), "found".into())]),
     };
     let objects = vec![
         object("miq_templates", "i-1"),

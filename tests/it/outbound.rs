@@ -425,7 +425,11 @@ fn a_wrong_description_is_refused_with_the_key_that_is_wrong() {
         ),
         (json!({"log": 1}), "`log` is a number; a map is expected"),
     ] {
-        assert_eq!(Outside::parse(&action).unwrap_err().to_string(), why, "{action}");
+        assert_eq!(
+            Outside::parse(&action.clone().into()).unwrap_err().to_string(),
+            why,
+            "{action}"
+        );
     }
     for action in [
         json!({"http": {"url": url}}),
@@ -436,6 +440,6 @@ fn a_wrong_description_is_refused_with_the_key_that_is_wrong() {
         json!({"log": {"level": "warn", "message": "x"}}),
         json!({"log": "x"}),
     ] {
-        assert!(Outside::parse(&action).is_ok(), "{action}");
+        assert!(Outside::parse(&action.clone().into()).is_ok(), "{action}");
     }
 }

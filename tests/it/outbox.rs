@@ -65,7 +65,9 @@ pub(crate) fn decide(
     let handler = start(database, move |event, _| Delivery {
         effects: actions(event)
             .into_iter()
-            .map(|action| Effect::Outside { action })
+            .map(|action| Effect::Outside {
+                action: action.into(),
+            })
             .collect(),
         ..Delivery::default()
     });

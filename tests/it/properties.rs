@@ -199,7 +199,7 @@ proptest! {
                 class: EventClass::EmsEvent,
                 source: source.to_owned(),
                 event_type: event_type.clone(),
-                attributes: [("message".to_owned(), Json::from(data.clone()))].into_iter().collect(),
+                attributes: [("message".to_owned(), data.clone().into())].into_iter().collect(),
             },
             workspace: true,
             deliveries: 2,

@@ -192,7 +192,7 @@ fn what_waits_is_never_purged() {
             position: 0,
             idempotency_key: "key".to_owned(),
             lane: "event/2".into(),
-            action: serde_json::json!({"http": {}}),
+            action: serde_json::json!({"http": {}}).into(),
         }),
         _ => {}
     });

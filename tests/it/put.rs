@@ -47,7 +47,7 @@ fn unparsed(ems: &Ems) -> NewMessage {
     let envelope = Envelope {
         event_key: EventKey("enveloped".into()),
         time: Some(noon()),
-        attributes: serde_json::Map::new(),
+        attributes: switchboard::model::json::Map::new(),
     };
     NewMessage::Unparsed {
         ems_id: ems.id,
@@ -149,7 +149,7 @@ fn what_did_not_come_is_counted_with_the_cursor_and_the_refresh_that_go_with_it(
         cursor: Some(Cursor {
             ems_id: ems.id,
             stream: "poll".to_owned(),
-            position: serde_json::json!({"page": 7}),
+            position: serde_json::json!({"page": 7}).into(),
         }),
         refresh: Some(RefreshRequest {
             ems_id: ems.id,
@@ -171,7 +171,7 @@ fn what_did_not_come_is_counted_with_the_cursor_and_the_refresh_that_go_with_it(
     };
     assert_eq!(tally(&database, &ems), expected);
     let cursor = vmdb.cursor(ems.id, "poll").unwrap();
-    assert_eq!(cursor, Some(serde_json::json!({"page": 7})));
+    assert_eq!(cursor, Some(serde_json::json!({"page": 7}).into()));
     let refreshes = vmdb.refresh_list(&RefreshFilter::default()).unwrap();
     let asked: Vec<_> = refreshes.iter().map(|refresh| refresh.full.as_deref()).collect();
     assert_eq!(asked, [Some("a gap")]);

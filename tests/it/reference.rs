@@ -9,12 +9,22 @@ use switchboard::switchboard::all_functions;
 use switchboard::switchboard::own_functions;
 
 /// The sections in reading order: the type, its title, and what a reader has to know before its functions.
-const SECTIONS: [(&str, &str, &str); 9] = [
+const SECTIONS: [(&str, &str, &str); 10] = [
     (
         "",
         "Functions",
         "Every script can call these. The first argument may stand in front: `event.at(\"/vm/id\")` is \
          `at(event, \"/vm/id\")`.",
+    ),
+    (
+        "number",
+        "Numbers to the letter",
+        "Numbers of JSON keep every digit. One that an `int` or a `float` gives back as it is written is that; any other, such as \
+         `18446744073709551616`, `1.10`, `1e400` or `-0`, is a `number`. It compares with others by what it is worth (`1.10 == 1.1`), is \
+         printed as it was written, and leaves a script to the letter: in keys, references, cursors, targets, effects and \
+         inventory. Calculations on whole numbers are exact, or an error; others give the `float` that the floats next to the \
+         numbers would give. `type_of` says `number`. A `float` that may have been rounded is an error where it would be a key, a \
+         reference or a cursor; `to_json` and `to_string` make a text of it where that is what you want.",
     ),
     (
         "Evm",

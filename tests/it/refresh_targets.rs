@@ -34,7 +34,7 @@ fn target(association: &str, keys: &[(&str, &str)], options: Option<Value>) -> T
         .iter()
         .map(|(key, value)| (Arc::from(*key), Arc::from(*value)));
     let mut target = Target::new(association, ManagerRef(keys.collect()));
-    target.options = options;
+    target.options = options.map(Into::into);
     target
 }
 
@@ -152,7 +152,7 @@ fn parsed(body: &str) -> (Value, String) {
             class: switchboard::model::event::EventClass::EmsEvent,
             source: "AWESOME_CLOUD".to_owned(),
             event_type: "com.awesomecloud.vm.create".to_owned(),
-            attributes: serde_json::Map::new(),
+            attributes: switchboard::model::json::Map::new(),
         },
         workspace: false,
         deliveries: 1,

@@ -267,7 +267,7 @@ fn what_our_own_functions_are_given_has_a_bound() {
         ),
         (
             "let s = \"\"; s.pad(60000, '['); parse_json(s)",
-            "this is no JSON: recursion limit exceeded",
+            "this is no JSON: nested more than 127 deep",
         ),
         ("base64_decode(\"?\")", "1:1: this is no base64"),
         (

@@ -293,7 +293,7 @@ fn seen(number: usize, place: Place, switchboard: &Switchboard, text: &str) -> O
                 class: EventClass::EmsEvent,
                 source: format!("Lab{number}"),
                 event_type: text.to_owned(),
-                attributes: serde_json::Map::default().into_iter().collect(),
+                attributes: switchboard::model::json::Map::default(),
             };
             let request = SimulationRequest { event, ..request("") };
             let document = run(switchboard, &request);

@@ -14,6 +14,7 @@ use crate::automate::workspace::Workspace;
 use crate::model::delivery::Effect;
 use crate::model::event::EmsEvent;
 use crate::model::event::EventClass;
+use crate::model::json;
 use crate::model::value::Record;
 use crate::model::value::Value;
 use crate::model::value::ValueMap;
@@ -144,12 +145,15 @@ pub(crate) fn check_policy_prevent(
     _: &ValueMap,
 ) -> Ae<Value> {
     let event = event(workspace, name)?;
-    let data: serde_json::Value = serde_json::from_str(event.hash.full_data.text()).unwrap_or_default();
-    if data.is_null() || data.as_object().is_some_and(serde_json::Map::is_empty) {
+    let data: json::Value = json::read(event.hash.full_data.text()).unwrap_or_default();
+    if data.is_null() || data.as_object().is_some_and(json::Map::is_empty) {
         return Ok(Value::Null);
     }
-    let part = |value: &serde_json::Value, key: &str| {
-        value.get(key).or_else(|| value.get(format!(":{key}"))).cloned()
+    let part = |value: &json::Value, key: &str| {
+        value
+            .get(key)
+            .or_else(|| value.get(format!(":{key}").as_str()))
+            .cloned()
     };
     let Some(policy) = part(&data, "policy") else {
         return Err(AeError::engine(
@@ -158,7 +162,7 @@ pub(crate) fn check_policy_prevent(
         ));
     };
     match part(&policy, "prevented") {
-        None | Some(serde_json::Value::Null | serde_json::Value::Bool(false)) => Ok(Value::Null),
+        None | Some(json::Value::Null | json::Value::Bool(false)) => Ok(Value::Null),
         Some(_) => Err(AeError::engine(
             "AbortInstantiation",
             "a policy prevented the action",

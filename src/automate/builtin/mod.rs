@@ -13,6 +13,7 @@ use crate::automate::field::Messages;
 use crate::automate::field::SchemaField;
 use crate::automate::workspace::Workspace;
 use crate::model::delivery::Effect;
+use crate::model::json;
 use crate::model::value::Value;
 use crate::model::value::ValueMap;
 
@@ -152,9 +153,9 @@ fn log_workspace(workspace: &mut Workspace, _: usize, _: &str, _: &ValueMap) -> 
 }
 
 fn send_email(workspace: &mut Workspace, _: usize, _: &str, inputs: &ValueMap) -> Ae<Value> {
-    let email = serde_json::to_value(inputs).unwrap_or_default();
+    let email = json::to_value(inputs).unwrap_or_default();
     workspace.state.effects.push(Effect::Outside {
-        action: serde_json::json!({ "email": email }),
+        action: json::json!({ "email": email }),
     });
     Ok(Value::Bool(true))
 }

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 
-use serde_json::value::RawValue;
 use tokio::runtime;
 
 use crate::catcher::Batch;
@@ -26,6 +25,7 @@ use crate::cli::output::Output;
 use crate::model::ems::Ems;
 use crate::model::event::NativeEvent;
 use crate::model::json;
+use crate::model::json::JsonError;
 use crate::settings::ActiveSettings;
 use crate::switchboard::ActiveSwitchboard;
 use crate::switchboard::Switchboard;
@@ -112,35 +112,39 @@ enum Source {
     Pipe(Box<dyn Read + Send>),
 }
 
+/// The end of a fault of a file.
+const NOTHING_TAKEN: &str = "nothing of it was taken";
+
 /// Every message of a text of JSON documents, or the fault that makes all of it unreadable.
 fn messages(text: &str) -> Result<Vec<NativeEvent>, CliError> {
     let unreadable = |position: usize, problem: String| {
-        CliError::usage(
-            format!("document {position}: {problem}"),
-            "nothing of it was taken",
-        )
+        CliError::usage(format!("document {position}: {problem}"), NOTHING_TAKEN)
     };
-    let documents = serde_json::Deserializer::from_str(json::without_mark(text)).into_iter::<&RawValue>();
     let mut natives = Vec::new();
-    for (position, document) in documents.enumerate() {
-        let document = document.map_err(|error| unreadable(position + 1, error.to_string()))?;
-        for element in elements(document).map_err(|error| unreadable(position + 1, error.to_string()))? {
-            if !element.get().starts_with('{') {
-                return Err(unreadable(
-                    position + 1,
-                    "a JSON object, or a list of objects, is expected".to_owned(),
+    for (position, document) in json::Documents::of(text).enumerate() {
+        let unreadable = |error: JsonError| unreadable(position + 1, error.to_string());
+        let (at, document) = document.map_err(unreadable)?;
+        json::check_form(document).map_err(|error| unreadable(error.within(text, at)))?;
+        for element in elements(document).map_err(unreadable)? {
+            if !element.starts_with('{') {
+                return Err(CliError::usage(
+                    format!(
+                        "document {}: a JSON object, or a list of objects, is expected",
+                        position + 1
+                    ),
+                    NOTHING_TAKEN,
                 ));
             }
-            natives.push(NativeEvent::new(element.get()));
+            natives.push(NativeEvent::new(element));
         }
     }
     Ok(natives)
 }
 
 /// The elements of a list, or the document itself.
-fn elements(document: &RawValue) -> serde_json::Result<Vec<&RawValue>> {
-    match document.get().starts_with('[') {
-        true => serde_json::from_str(document.get()),
+fn elements(document: &str) -> Result<Vec<&str>, JsonError> {
+    match document.starts_with('[') {
+        true => json::elements(document),
         false => Ok(vec![document]),
     }
 }
@@ -189,8 +193,9 @@ impl Next {
     fn add(&mut self, piece: io::Result<Piece>) {
         match piece {
             Ok(Piece::Document(document)) => {
-                let natives = elements(&document).unwrap_or_else(|_no_list| vec![&document]);
-                let natives = natives.into_iter().map(|native| NativeEvent::new(native.get()));
+                let document = document.get();
+                let natives = elements(document).unwrap_or_else(|_no_list| vec![document]);
+                let natives = natives.into_iter().map(NativeEvent::new);
                 self.batch.messages.extend(natives);
             }
             Ok(Piece::Broken(broken)) => self.batch.broken.push(broken),

@@ -7,8 +7,9 @@ mod tail;
 
 use std::io::Write;
 
+use crate::model::json;
+use crate::model::json::Value;
 use clap::Subcommand;
-use serde_json::Value;
 
 use crate::cli::database::limit;
 use crate::cli::database::manager;
@@ -229,7 +230,7 @@ fn show(
             print_event(&listed(&event.stored), out)?;
             print_full_data(event.stored.event.hash.full_data.text(), out)?;
             let decision = Value::Object(shown.decision());
-            let document: Document = serde_json::from_value(decision).map_err(std::io::Error::from)?;
+            let document: Document = json::from_value(&decision).map_err(std::io::Error::from)?;
             document.print_decision(out)?;
             print_outbox(&event.outbox, out)?;
         }

@@ -20,6 +20,7 @@ use crate::cli::output::Output;
 use crate::cli::width::line;
 use crate::model::clock::Clock;
 use crate::model::event::EventClass;
+use crate::model::json;
 use crate::model::rule_tree::RuleInstance;
 use crate::model::unseen::is_unseen;
 use crate::model::unseen::visible;
@@ -179,7 +180,7 @@ impl Handler {
                 class: EventClass::EmsEvent,
                 source: source.to_owned(),
                 event_type: self.event_type.clone(),
-                attributes: serde_json::Map::new(),
+                attributes: json::Map::new(),
             },
             workspace: false,
             deliveries: 1,

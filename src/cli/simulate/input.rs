@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
-use serde_json::Map;
-use serde_json::Value;
 
 use crate::model::delivery::DeliveryError;
+use crate::model::json;
+use crate::model::json::Map;
+use crate::model::json::Value;
 use crate::settings::Blacklists;
 use crate::source::suggest;
 use crate::switchboard::simulation::SimulatedEvent;
@@ -69,8 +70,12 @@ impl Defaults<'_> {
     }
 
     fn pair(&self, line: &[u8]) -> Result<SimulationRequest, DeliveryError> {
-        let mut map: Map<String, Value> = serde_json::from_slice(line)
-            .map_err(|error| unreadable(format!("the line is no JSON object: {error}")))?;
+        let read = json::read_bytes(line);
+        let read = read.map_err(|error| unreadable(format!("the line is no JSON object: {error}")))?;
+        let Value::Object(mut map) = read else {
+            let kind = read.kind();
+            return Err(unreadable(format!("the line is no JSON object, it is {kind}")));
+        };
         refuse_misspelt(&map)?;
         let deliveries = deliveries(&map)?.unwrap_or(self.deliveries);
         let workspace = match map.get("workspace") {
@@ -78,7 +83,7 @@ impl Defaults<'_> {
             Some(Value::Bool(flag)) => *flag || self.workspace,
             Some(_) => return Err(expected("workspace", "true or false")),
         };
-        let records = map.remove("records").filter(|records| !records.is_null());
+        let records = map.shift_remove("records").filter(|records| !records.is_null());
         if records.as_ref().is_some_and(|records| !records.is_object()) {
             return Err(expected("records", "an object such as {\"Vm\": {\"5\": {…}}}"));
         }
@@ -147,7 +152,7 @@ fn event(mut map: Map<String, Value>) -> Result<SimulatedEvent, DeliveryError> {
         Some(name) => name.parse().map_err(unreadable)?,
         None => Default::default(),
     };
-    let attributes = match map.remove("attributes") {
+    let attributes = match map.shift_remove("attributes") {
         None | Some(Value::Null) => Map::new(),
         Some(Value::Object(attributes)) => attributes,
         Some(_) => return Err(expected("attributes", "an object")),
@@ -205,12 +210,9 @@ mod tests {
         for (line, expected) in [
             (
                 "",
-                "the line is no JSON object: EOF while parsing a value at line 1 column 0",
+                "the line is no JSON object: EOF while parsing a value at line 1 column 1",
             ),
-            (
-                "[]",
-                "the line is no JSON object: invalid type: sequence, expected a map at line 1 column 0",
-            ),
+            ("[]", "the line is no JSON object, it is a list"),
             (
                 "{}",
                 "the line has neither `uri` nor both `source` and `event_type`",

@@ -26,6 +26,7 @@ use crate::cli::simulate::input::Sender;
 use crate::model::clock::Clock;
 use crate::model::delivery::DeliveryError;
 use crate::model::event::EventClass;
+use crate::model::json;
 use crate::switchboard::Records;
 use crate::switchboard::Switchboard;
 use crate::switchboard::simulation::SimulatedEvent;
@@ -65,7 +66,7 @@ pub(crate) struct Simulate {
     event_type: Option<String>,
     /// A key of the event hash, with --source; may repeat. A JSON object or list is taken as such
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value, requires = "source")]
-    attribute: Vec<(String, serde_json::Value)>,
+    attribute: Vec<(String, json::Value)>,
     /// EmsEvent, MiqEvent, RequestEvent, CustomEvent or CustomButtonEvent, with --source
     #[arg(long, value_name = "CLASS", default_value = "EmsEvent", value_parser = event_class)]
     event_class: EventClass,
@@ -287,13 +288,13 @@ fn failed(error: DeliveryError) -> Simulation {
 }
 
 fn document(simulation: &Simulation) -> Result<Document, serde_json::Error> {
-    serde_json::from_value(serde_json::to_value(simulation)?)
+    json::from_value(&json::to_value(simulation)?)
 }
 
-fn key_and_value(text: &str) -> Result<(String, serde_json::Value), String> {
+fn key_and_value(text: &str) -> Result<(String, json::Value), String> {
     let (key, value) = text.split_once('=').ok_or("KEY=VALUE is expected")?;
     let is_json = value.starts_with(['{', '[']);
-    let json = is_json.then(|| serde_json::from_str(value).ok()).flatten();
+    let json = is_json.then(|| json::read(value).ok()).flatten();
     Ok((key.to_owned(), json.unwrap_or_else(|| value.into())))
 }
 

@@ -18,6 +18,7 @@ use tokio::runtime;
 use crate::handler::outbox::verdict::Trouble;
 use crate::model::event::EmsEvent;
 use crate::model::event::EventHash;
+use crate::model::json;
 use crate::outbound::CommandCall;
 use crate::settings::CommandSettings;
 use crate::settings::OutboxSettings;
@@ -55,7 +56,7 @@ enum Told<'a> {
     Whole(&'a EventHash),
     /// Where the native event is no JSON.
     WithText {
-        keys: serde_json::Value,
+        keys: json::Value,
         full_data: &'a str,
     },
 }
@@ -95,7 +96,7 @@ fn told(event: &EmsEvent) -> Told<'_> {
     match serde_json::to_string(&event.hash) {
         Ok(_json) => Told::Whole(&event.hash),
         Err(_no_json) => Told::WithText {
-            keys: serde_json::to_value(event.hash.without_full_data()).unwrap_or_default(),
+            keys: json::to_value(&event.hash.without_full_data()).unwrap_or_default(),
             full_data: event.hash.full_data.text(),
         },
     }

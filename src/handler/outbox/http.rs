@@ -6,12 +6,12 @@ use http::Request;
 use http::header;
 use percent_encoding::NON_ALPHANUMERIC;
 use percent_encoding::utf8_percent_encode;
-use serde_json::Map;
-use serde_json::Value;
 
 use crate::handler::outbox::verdict::Trouble;
 use crate::handler::outbox::verdict::revealed;
 use crate::model::clock::Timestamp;
+use crate::model::json::Map;
+use crate::model::json::Value;
 use crate::outbound;
 use crate::outbound::Body;
 use crate::outbound::Client;

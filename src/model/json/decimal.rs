@@ -54,19 +54,31 @@ impl Decimal {
         (!other.is_nan()).then(|| compare(&self.0, &format!("{other:?}")))
     }
 
-    /// The number with the other sign.
-    #[must_use]
-    pub fn negated(&self) -> Self {
+    /// The numeral of the number with the other sign.
+    pub(crate) fn opposite(&self) -> String {
         match self.0.strip_prefix('-') {
-            Some(positive) => Self::new(positive),
-            None => Self(format!("-{}", self.0).into()),
+            Some(positive) => positive.to_owned(),
+            None => format!("-{}", self.0),
         }
     }
 
-    /// Whether it is less than zero.
-    pub fn is_negative(&self) -> bool {
+    /// The number without its fraction, where an `i64` holds it.
+    pub fn truncated(&self) -> Option<i64> {
         let parts = Parts::of(&self.0);
-        parts.is_negative && !parts.digits.is_empty()
+        if parts.digits.is_empty() {
+            return Some(0);
+        }
+        let length = usize::try_from(parts.magnitude.max(0))
+            .ok()
+            .filter(|length| *length <= 19)?;
+        let sign = if parts.is_negative { "-" } else { "" };
+        let digits: String = parts
+            .digits
+            .chars()
+            .chain(std::iter::repeat('0'))
+            .take(length)
+            .collect();
+        format!("{sign}0{digits}").parse().ok()
     }
 }
 
@@ -209,6 +221,25 @@ mod tests {
             decimal("9223372036854775808").compare_int(i64::MAX),
             Ordering::Greater
         );
+    }
+
+    #[test]
+    fn a_number_is_cut_to_a_whole_one_where_it_fits() {
+        for (numeral, expected) in [
+            ("1.10", Some(1)),
+            ("-1.99", Some(-1)),
+            ("-0", Some(0)),
+            ("0.0001e4", Some(1)),
+            ("1e3", Some(1000)),
+            ("1e-3", Some(0)),
+            ("9007199254740993.50", Some(9_007_199_254_740_993)),
+            ("-9223372036854775808.0", Some(i64::MIN)),
+            ("9223372036854775808", None),
+            ("1e400", None),
+            ("0e400", Some(0)),
+        ] {
+            assert_eq!(Decimal::new(numeral).truncated(), expected, "{numeral}");
+        }
     }
 
     proptest! {

@@ -11,6 +11,8 @@ pub struct JsonError {
     pub line: usize,
     /// The column.
     pub column: usize,
+    /// Whether a value alone is at fault, and not the form of the text: a lone surrogate, or one that lies too deep.
+    pub is_of_value: bool,
 }
 
 impl std::error::Error for JsonError {}
@@ -21,7 +23,25 @@ impl fmt::Display for JsonError {
     }
 }
 
+/// For those who tell of faults of the library's kind, too.
+impl From<JsonError> for serde_json::Error {
+    fn from(error: JsonError) -> Self {
+        serde::de::Error::custom(error)
+    }
+}
+
 impl JsonError {
+    /// The same place counted from the beginning of a longer text, in which this one begins at a byte.
+    #[must_use]
+    pub(crate) fn within(mut self, text: &str, begins: usize) -> Self {
+        let begin = Self::at(text, begins, "");
+        if self.line == 1 {
+            self.column += begin.column - 1;
+        }
+        self.line += begin.line - 1;
+        self
+    }
+
     /// A reason at a byte of a text.
     pub(crate) fn at(text: &str, byte: usize, reason: impl Into<String>) -> Self {
         let before = text.get(..byte).unwrap_or(text);
@@ -30,6 +50,7 @@ impl JsonError {
             reason: reason.into(),
             line: before.matches('\n').count() + 1,
             column: before.get(begins..).unwrap_or_default().chars().count() + 1,
+            is_of_value: false,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A number of a JSON text: the same letters come out that went in.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::fmt::Write;
 
@@ -9,7 +10,7 @@ use serde::Serializer;
 use crate::model::json::Decimal;
 
 /// A number in the simplest form that gives it back as it was written. Two are equal when they are written alike.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Number {
     /// A whole number.
     Int(i64),
@@ -18,6 +19,26 @@ pub enum Number {
     /// Any other: `18446744073709551616`, `1.10`, `1e400`, `-0`.
     Decimal(Decimal),
 }
+
+/// A float that cannot name anything.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error(
+    "the float {0:?} may have been rounded, so that it names nothing; hand on the number as it came, or a text"
+)]
+pub struct Rounded(pub f64);
+
+impl PartialEq for Number {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Int(left), Self::Int(right)) => left == right,
+            (Self::Float(left), Self::Float(right)) => left.to_bits() == right.to_bits(),
+            (Self::Decimal(left), Self::Decimal(right)) => left == right,
+            _other => false,
+        }
+    }
+}
+
+impl Eq for Number {}
 
 /// What all printers write without an exponent: those of Rust, of scripts and of `serde_json`.
 const PLAIN: std::ops::Range<f64> = 1e-4..1e13;
@@ -76,6 +97,80 @@ impl Number {
             Self::Float(float) => Some(*float),
             Self::Decimal(decimal) => decimal.as_f64(),
         }
+    }
+
+    /// The number as a text that names something: a key, a reference, a place to ask from.
+    ///
+    /// # Errors
+    /// When it is a float that may have been rounded, so that two things would have one name.
+    pub fn name(&self) -> Result<String, Rounded> {
+        let written = self.to_string();
+        match self {
+            Self::Float(float) if plain_float(&written).is_none() => Err(Rounded(*float)),
+            _exact => Ok(written),
+        }
+    }
+
+    /// Whether it is less or more than another number, or worth the same; a float counts as the number that it is
+    /// written as, so that `1.10` is worth `1.1`. None where one of them is no number.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "what a float does not tell apart, it does not"
+    )]
+    pub fn compare(&self, other: &Self) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Int(left), Self::Int(right)) => Some(left.cmp(right)),
+            (Self::Int(left), Self::Float(right)) => (*left as f64).partial_cmp(right),
+            (Self::Float(left), Self::Int(right)) => left.partial_cmp(&(*right as f64)),
+            (Self::Float(left), Self::Float(right)) => left.partial_cmp(right),
+            (Self::Decimal(left), Self::Decimal(right)) => Some(left.compare(right)),
+            (Self::Decimal(left), Self::Int(right)) => Some(left.compare_int(*right)),
+            (Self::Int(left), Self::Decimal(right)) => Some(right.compare_int(*left).reverse()),
+            (Self::Decimal(left), Self::Float(right)) => left.compare_float(*right),
+            (Self::Float(left), Self::Decimal(right)) => right.compare_float(*left).map(Ordering::reverse),
+        }
+    }
+
+    /// Whether it is written without a point and an exponent.
+    pub(crate) fn is_written_whole(&self) -> bool {
+        match self {
+            Self::Int(_) => true,
+            Self::Float(_) => false,
+            Self::Decimal(decimal) => !decimal.as_str().contains(['.', 'e', 'E']),
+        }
+    }
+
+    /// The number, where it is whole, written without a point and an exponent, and an `i128` holds it.
+    pub fn whole(&self) -> Option<i128> {
+        match self {
+            Self::Int(whole) => Some((*whole).into()),
+            Self::Float(_) => None,
+            Self::Decimal(decimal) => decimal.whole(),
+        }
+    }
+}
+
+impl From<i64> for Number {
+    fn from(whole: i64) -> Self {
+        Self::Int(whole)
+    }
+}
+
+impl From<f64> for Number {
+    fn from(float: f64) -> Self {
+        Self::Float(float)
+    }
+}
+
+impl From<Decimal> for Number {
+    fn from(decimal: Decimal) -> Self {
+        Self::Decimal(decimal)
+    }
+}
+
+impl From<i128> for Number {
+    fn from(whole: i128) -> Self {
+        i64::try_from(whole).map_or_else(|_wide| Self::Decimal(Decimal::new(&whole.to_string())), Self::Int)
     }
 }
 

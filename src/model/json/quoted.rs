@@ -14,6 +14,16 @@ impl<'a> Quoted<'a> {
         Self { written, has_escapes }
     }
 
+    /// What is between the quotes.
+    pub(crate) fn written(self) -> &'a str {
+        self.written
+    }
+
+    /// Whether it has escapes, so that it means another text than is written.
+    pub(crate) fn has_escapes(self) -> bool {
+        self.has_escapes
+    }
+
     /// The text that it means.
     pub(crate) fn decode(self) -> Cow<'a, str> {
         if !self.has_escapes {

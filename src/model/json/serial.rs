@@ -62,6 +62,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::json::json;
 
     #[derive(Debug, PartialEq, Deserialize, Serialize)]
     struct Holder {
@@ -101,6 +102,11 @@ mod tests {
             assert_eq!(holder.held.to_string(), text);
             assert_eq!(serde_json::to_string(&holder).unwrap(), written);
             assert_eq!(from_value::<Holder>(&to_value(&holder).unwrap()).unwrap(), holder);
+            let shown = json!({"list": [holder, null, {"inner": []}], "empty": {}});
+            assert_eq!(
+                shown.to_string(),
+                format!(r#"{{"list":[{written},null,{{"inner":[]}}],"empty":{{}}}}"#)
+            );
         }
     }
 

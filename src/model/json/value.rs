@@ -13,7 +13,7 @@ use crate::model::json::Quoted;
 pub type Map<K = String, V = Value> = IndexMap<K, V>;
 
 /// A JSON value. Objects are equal whatever the order of their keys, numbers when they are written alike.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Value {
     /// Nothing.
     #[default]
@@ -31,6 +31,18 @@ pub enum Value {
 }
 
 impl Value {
+    /// What it is, for people.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "true or false",
+            Self::Number(_) => "a number",
+            Self::String(_) => "a text",
+            Self::Array(_) => "a list",
+            Self::Object(_) => "an object",
+        }
+    }
+
     /// Whether it is null.
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
@@ -39,6 +51,11 @@ impl Value {
     /// Whether it is an object.
     pub fn is_object(&self) -> bool {
         matches!(self, Self::Object(_))
+    }
+
+    /// Whether it is a text.
+    pub fn is_string(&self) -> bool {
+        matches!(self, Self::String(_))
     }
 
     /// Whether it is a list.
@@ -137,6 +154,16 @@ impl Value {
         })
     }
 
+    /// The same to be changed.
+    pub fn pointer_mut(&mut self, pointer: &str) -> Option<&mut Self> {
+        let mut steps = pointer.split('/').skip(1);
+        steps.try_fold(self, |value, step| match value {
+            Self::Object(map) => map.get_mut(&step.replace("~1", "/").replace("~0", "~")),
+            Self::Array(items) => items.get_mut(step.parse::<usize>().ok()?),
+            _scalar => None,
+        })
+    }
+
     /// The value; null takes its place.
     pub fn take(&mut self) -> Self {
         std::mem::take(self)
@@ -158,6 +185,16 @@ impl Step for &str {
 
     fn enter_mut(self, value: &mut Value) -> Option<&mut Value> {
         value.as_object_mut()?.get_mut(self)
+    }
+}
+
+impl Step for &String {
+    fn enter(self, value: &Value) -> Option<&Value> {
+        self.as_str().enter(value)
+    }
+
+    fn enter_mut(self, value: &mut Value) -> Option<&mut Value> {
+        self.as_str().enter_mut(value)
     }
 }
 

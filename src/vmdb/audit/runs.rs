@@ -4,9 +4,9 @@ use ahash::HashSet;
 use rusqlite::OptionalExtension;
 use rusqlite::Transaction;
 use rusqlite::params;
-use serde::Deserialize;
-use serde_json::Value;
 
+use crate::model::json;
+use crate::model::json::Value;
 use crate::model::target::Target;
 use crate::vmdb::VmdbError;
 use crate::vmdb::audit::finding::Finding;
@@ -112,7 +112,7 @@ fn asked_by(run: &Run, asked: &mut Asked) -> Result<(), serde_json::Error> {
             Some("outside") => asked.outside += 1,
             Some("queue_full_refresh") => asked.refreshes += 1,
             Some("queue_refresh") => {
-                let targets = Vec::<Target>::deserialize(effect.get("targets").unwrap_or(&Value::Null))?;
+                let targets = json::from_value::<Vec<Target>>(&effect["targets"])?;
                 // Those of another manager are dropped where there is no such manager.
                 let own = targets.into_iter().filter(|target| target.ems.is_none());
                 let before = asked.targets.len();

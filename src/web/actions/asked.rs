@@ -12,8 +12,9 @@ use axum::response::IntoResponse;
 use axum::response::Redirect;
 use axum::response::Response;
 use percent_encoding::percent_decode_str;
-use serde_json::Value;
 
+use crate::model::json;
+use crate::model::json::Value;
 use crate::source::suggest;
 use crate::web::Shared;
 use crate::web::pages::problem::PageProblem;
@@ -67,7 +68,7 @@ impl Asked {
         if body.trim_ascii().is_empty() {
             return Ok(Self::default());
         }
-        let value: Value = serde_json::from_slice(body).map_err(|error| unreadable(error.to_string()))?;
+        let value: Value = json::read_bytes(body).map_err(|error| unreadable(error.to_string()))?;
         let Value::Object(map) = value else {
             return Err(unreadable("`{\"key\": value}` is expected".to_owned()));
         };

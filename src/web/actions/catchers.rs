@@ -5,9 +5,9 @@ use std::sync::Arc;
 use axum::extract::Path;
 use axum::extract::State;
 use axum::response::Response;
-use serde_json::Value;
-use serde_json::json;
 
+use crate::model::json::Value;
+use crate::model::json::json;
 use crate::vmdb::VmdbError;
 use crate::web::Shared;
 use crate::web::actions::Doing;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use serde_json::Value;
-use serde_json::json;
 
+use crate::model::json::Value;
+use crate::model::json::json;
 use crate::reload::ReloadOutcome;
 use crate::web::Shared;
 use crate::web::actions::Doing;

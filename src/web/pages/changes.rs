@@ -2,8 +2,9 @@
 
 use maud::Markup;
 use maud::html;
-use serde_json::Value;
 
+use crate::model::json;
+use crate::model::json::Value;
 use crate::vmdb::ObjectChange;
 use crate::web::pages::words;
 
@@ -60,7 +61,7 @@ pub(crate) fn value(value: Option<&Value>) -> Markup {
 
 /// The reference to another object.
 fn reference(reference: Option<&Value>) -> Markup {
-    let key = reference.and_then(|reference| serde_json::from_value(reference.clone()).ok());
+    let key = reference.and_then(|reference| json::from_value(reference).ok());
     match key {
         Some(crate::model::inventory::ObjectKey {
             association,
@@ -77,7 +78,7 @@ fn reference(reference: Option<&Value>) -> Markup {
 
 /// The fields that a change is about, by name.
 pub(crate) fn fields(change: &ObjectChange) -> Vec<FieldChange> {
-    let empty = serde_json::Map::new();
+    let empty = json::Map::new();
     let before = change
         .before
         .as_ref()

@@ -71,7 +71,7 @@ fn typed_and_array_arguments() {
             ended(&run(
                 &switchboard,
                 &SimulationRequest {
-                    records: Some(records.clone()),
+                    records: Some(records.clone().into()),
                     ..request(uri)
                 },
             ))

@@ -35,7 +35,7 @@ fn asked(question: &str) -> String {
         "3": {"name": "old", "power_state": "off", "cpus": 1, "note": ""},
     }});
     let request = SimulationRequest {
-        records: Some(records),
+        records: Some(records.into()),
         ..request("/Lab/Top/t")
     };
     let document = run(&tree.load().0, &request);

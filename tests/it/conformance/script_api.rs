@@ -32,7 +32,7 @@ fn answer(script: &str) -> String {
     let document = run(
         &tree.load().0,
         &SimulationRequest {
-            records: Some(records),
+            records: Some(records.into()),
             ..request("/Lab/Top/t")
         },
     );

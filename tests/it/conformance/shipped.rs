@@ -19,7 +19,10 @@ fn event(class: EventClass, source: &str, event_type: &str, attributes: &Json) -
         class,
         source: source.to_owned(),
         event_type: event_type.to_owned(),
-        attributes: attributes.as_object().cloned().unwrap_or_default(),
+        attributes: switchboard::model::json::Value::from(attributes.clone())
+            .as_object()
+            .cloned()
+            .unwrap_or_default(),
     };
     SimulationRequest {
         event,
@@ -176,7 +179,7 @@ fn asked(switchboard: &Switchboard, source: &str, event_type: &str, attributes: 
         "Host": {"3": {"name": "rack", "power_state": "on"}},
     });
     let request = SimulationRequest {
-        records: Some(records),
+        records: Some(records.into()),
         ..event(EventClass::EmsEvent, source, event_type, attributes)
     };
     let document = run(switchboard, &request);

@@ -177,7 +177,7 @@ fn a_column_of_a_record_is_a_step() {
         .instance("i", &[]);
     let records = serde_json::json!({"Vm": {"5": {"name": "web", "auth_key": "s3", "root_password": "s3", "host": {"name": "h"}}}});
     let request = SimulationRequest {
-        records: Some(records),
+        records: Some(records.into()),
         ..request("/Lab/V/i?vm::vm=5")
     };
     let found = ended(&run(&tree.load().0, &request));

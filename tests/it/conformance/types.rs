@@ -139,7 +139,7 @@ fn a_record_is_fetched_by_its_number() {
         ],
         |instance| {
             let request = SimulationRequest {
-                records: Some(records.clone()),
+                records: Some(records.clone().into()),
                 ..request(&format!("/Lab/One/{instance}"))
             };
             ended(&run(&switchboard, &request))

@@ -135,7 +135,9 @@ fn s18_nobody_ever_sees_an_event_without_all_that_it_caused() {
         }
         let mut delivery = refresh(vec![vm(event.hash.text("vm_ems_ref").unwrap())]);
         let action = serde_json::json!({"kind": "event", "event_type": "x"});
-        delivery.effects.push(Effect::Outside { action });
+        delivery.effects.push(Effect::Outside {
+            action: action.into(),
+        });
         delivery
     });
     // Until enough of what is between two commits was looked at.

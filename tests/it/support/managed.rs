@@ -145,7 +145,7 @@ impl Managed {
             let cursor = self.vmdb().cursor(self.ems.id, "poll").unwrap();
             let is_open =
                 |refresh: &Refresh| matches!(refresh.state, RefreshState::Waiting | RefreshState::Running);
-            cursor == Some(json!(self.cloud.events()))
+            cursor == Some(json!(self.cloud.events()).into())
                 && self.vmdb().waiting() == 0
                 && !self.refreshes().iter().any(is_open)
         });

@@ -2,10 +2,10 @@
 
 use maud::Markup;
 use maud::html;
-use serde_json::Value;
 
 use crate::model::clock::Timestamp;
 use crate::model::event::EventId;
+use crate::model::json::Value;
 use crate::outbound::Outside;
 use crate::vmdb::MessageId;
 use crate::vmdb::StoredEffect;

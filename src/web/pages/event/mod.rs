@@ -28,6 +28,7 @@ use serde::Deserialize;
 use crate::model::clock::Timestamp;
 use crate::model::event::EventId;
 use crate::model::event_outcome::EventOutcome;
+use crate::model::json;
 use crate::vmdb::StoredDelivery;
 use crate::web::Rules;
 use crate::web::Shared;
@@ -140,7 +141,7 @@ impl<'a> EventPage<'a> {
             .filter(|_| story.shown.stored.outcome != EventOutcome::Folded)
             .map(|_| {
                 let document = today::run(&story.shown, rules, run + 1);
-                let today = serde_json::from_value(document).unwrap_or_default();
+                let today = json::from_value(&document).unwrap_or_default();
                 let generation = rules.generation().to_string();
                 Comparison::new(&decision, &today, &files, short_generation(&generation))
             });

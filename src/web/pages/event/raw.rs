@@ -4,6 +4,7 @@ use maud::Markup;
 use maud::html;
 
 use crate::model::event::EventId;
+use crate::model::json;
 use crate::vmdb::StoredEvent;
 use crate::web::event_document::listed;
 use crate::web::mask;
@@ -17,9 +18,9 @@ const LONGEST: usize = 200_000;
 pub(crate) fn card(id: EventId, stored: &StoredEvent) -> Markup {
     let sent = &stored.event.hash.full_data;
     let (name, search) = (format!("raw-{}", id.0), format!("q-{}", id.0));
-    let mut parsed = serde_json::Value::Object(listed(stored));
+    let mut parsed = json::Value::Object(listed(stored));
     mask::mask(&mut parsed);
-    let keys = parsed.as_object().map_or(0, serde_json::Map::len);
+    let keys = parsed.as_object().map_or(0, json::Map::len);
     let parsed = serde_json::to_string_pretty(&parsed).unwrap_or_default();
     let commands = [
         format!("switchboard event show {}", id.0),

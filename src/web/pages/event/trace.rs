@@ -1,12 +1,13 @@
 //! A decision as it is shown: typed steps and calls, and the steps as a tree.
 
 use serde::Deserialize;
-use serde_json::Map;
-use serde_json::Value;
 
 use crate::model::delivery::DeliveryError;
 use crate::model::delivery::Outcome;
 use crate::model::delivery::StepKind;
+use crate::model::json;
+use crate::model::json::Map;
+use crate::model::json::Value;
 use crate::model::target::Target;
 use crate::vmdb::StoredDelivery;
 
@@ -61,9 +62,9 @@ impl Decision {
     pub(crate) fn recorded(run: &StoredDelivery) -> Self {
         let list = |value: &Value| value.clone();
         Self {
-            steps: serde_json::from_value(list(&run.steps)).unwrap_or_default(),
-            actions: serde_json::from_value(list(&run.actions)).unwrap_or_default(),
-            targets: serde_json::from_value(list(&run.targets)).unwrap_or_default(),
+            steps: json::from_value(&list(&run.steps)).unwrap_or_default(),
+            actions: json::from_value(&list(&run.actions)).unwrap_or_default(),
+            targets: json::from_value(&list(&run.targets)).unwrap_or_default(),
             errors: run.errors.clone(),
         }
     }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use maud::Markup;
 use maud::html;
-use serde_json::Value;
 
 use crate::model::clock::Timestamp;
+use crate::model::json;
+use crate::model::json::Value;
 use crate::vmdb::ListedObject;
 use crate::web::mask;
 use crate::web::pages::changes;
@@ -26,7 +27,7 @@ pub(crate) fn card(story: &ResourceStory, zone: &Zone, now: Timestamp) -> Markup
     let state = state::state(object).map(|(field, _)| field);
     let mut masked = object.attributes.clone();
     mask::mask(&mut masked);
-    let empty = serde_json::Map::new();
+    let empty = json::Map::new();
     let attributes = masked.as_object().unwrap_or(&empty);
     let (first, rest): (Vec<_>, Vec<_>) = attributes.iter().partition(|(name, _)| Some(&***name) == state);
     html! {

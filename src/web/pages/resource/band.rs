@@ -2,9 +2,9 @@
 
 use maud::Markup;
 use maud::html;
-use serde_json::Value;
 
 use crate::model::clock::Timestamp;
+use crate::model::json::Value;
 use crate::vmdb::ExplainedChange;
 use crate::web::pages::resource::state;
 use crate::web::pages::resource::story::ResourceStory;
@@ -113,7 +113,7 @@ fn add(periods: &mut Vec<Period>, from: Timestamp, to: Timestamp, state: Option<
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::model::json::json;
 
     use super::*;
     use crate::vmdb::ChangeCause;

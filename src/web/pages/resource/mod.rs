@@ -20,6 +20,7 @@ use axum::response::Response;
 use maud::Markup;
 use maud::html;
 
+use crate::model::json;
 use crate::web::Shared;
 use crate::web::api::look;
 use crate::web::api::readable;
@@ -48,7 +49,7 @@ impl Wanted {
     fn read(mut query: BTreeMap<String, String>) -> Result<Self, Problem> {
         let changes = query.remove("changes").map(|text| text.parse());
         let wrong = |_error| Problem::unreadable("`changes` is no number of a change");
-        let asked = serde_json::to_value(query).and_then(serde_json::from_value);
+        let asked = json::to_value(&query).and_then(|query| json::from_value(&query));
         Ok(Self {
             changes_before: changes.transpose().map_err(wrong)?,
             asked: asked.map_err(|error| Problem::unreadable(error.to_string()))?,

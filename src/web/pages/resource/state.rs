@@ -2,9 +2,9 @@
 
 use maud::Markup;
 use maud::html;
-use serde_json::Value;
 
 use crate::model::clock::Timestamp;
+use crate::model::json::Value;
 use crate::vmdb::ChangeCause;
 use crate::vmdb::ExplainedChange;
 use crate::vmdb::ListedObject;

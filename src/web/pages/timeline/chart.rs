@@ -2,10 +2,10 @@
 
 use maud::Markup;
 use maud::html;
-use serde_json::Value;
-use serde_json::json;
 
 use crate::model::clock::Timestamp;
+use crate::model::json::Value;
+use crate::model::json::json;
 use crate::vmdb::Buckets;
 use crate::vmdb::Count;
 use crate::web::pages::shell::icon;

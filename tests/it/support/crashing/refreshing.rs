@@ -163,7 +163,7 @@ impl RefreshTrial {
         let refreshes = refreshes(vmdb);
         let is_open =
             |refresh: &Refresh| matches!(refresh.state, RefreshState::Waiting | RefreshState::Running);
-        vmdb.cursor(self.ems.id, "poll").unwrap() == Some(json!(self.cloud.events()))
+        vmdb.cursor(self.ems.id, "poll").unwrap() == Some(json!(self.cloud.events()).into())
             && refreshes.iter().any(|refresh| refresh.state == RefreshState::Done)
             && !refreshes.iter().any(is_open)
             // Last, since what is decided may ask for a refresh.
