@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::model::fired::Fired;
 use crate::model::json;
@@ -246,10 +246,22 @@ pub struct DeliveryError {
     pub fatal: bool,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it on like this")]
+fn seconds<S: Serializer>(seconds: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    // Every whole number up to here is exact in both forms.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    #[expect(clippy::cast_possible_truncation, reason = "it is whole and small enough")]
+    match seconds.fract() == 0.0 && seconds.abs() < EXACT {
+        true => serializer.serialize_i64(*seconds as i64),
+        false => serializer.serialize_f64(*seconds),
+    }
+}
+
 /// What a run that ended in `retry` needs to go on later.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Retry {
-    /// Seconds until it is due.
+    /// Seconds until it is due; whole ones are written without a point.
+    #[serde(serialize_with = "seconds")]
     pub after: f64,
     /// Whether the same server has to go on with it.
     pub server_affinity: bool,

@@ -483,7 +483,7 @@ fn the_root_tells_how_it_stands() {
                 "s2=METHOD::rty & s2.max_retries=5 | /retry/machines",
                 "{\"/Base/Lab/Flow/f\":{\"ae_state\":\"s2\",\"ae_state_max_retries\":5,\"ae_state_retries\":1,\"ae_state_started\":\"2026-01-31T12:00:00Z\"}}",
             ),
-            ("contract", "s2=METHOD::rty | /retry/after", "0.0"),
+            ("contract", "s2=METHOD::rty | /retry/after", "0"),
             ("contract", "s2=METHOD::rty | /retry/server_affinity", "false"),
             ("contract", "s2=METHOD::rty | /retry/state_vars", "{}"),
             ("C114", "s2.on_exit=rty | /root/attributes/ae_state_retries", "1"),
@@ -514,7 +514,7 @@ fn the_root_tells_how_it_stands() {
                 "true",
             ),
             ("C127", "s3=METHOD::aff | /retry/server_affinity", "true"),
-            ("5.7", "s3=METHOD::aff | /retry/after", "30.0"),
+            ("5.7", "s3=METHOD::aff | /retry/after", "30"),
         ],
         attribute,
     );

@@ -94,7 +94,7 @@ fn state_variables_survive_and_the_clock_moves() {
     let document = tree.deliveries("/Lab/Flow/f", 9);
     let deliveries = document["deliveries"].as_array().unwrap();
     assert_eq!(deliveries.len(), 3);
-    assert_eq!(deliveries[0]["retry"]["after"], 60.0);
+    assert_eq!(deliveries[0]["retry"]["after"], 60);
     assert_eq!(
         deliveries[1]["retry"]["state_vars"],
         serde_json::json!({"seen": 2})

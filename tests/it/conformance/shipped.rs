@@ -433,7 +433,7 @@ fn a_refresh_is_waited_for_over_deliveries() {
     assert_eq!(
         courses,
         [
-            "target_refresh check_refreshed 60.0 1",
+            "target_refresh check_refreshed 60 1",
             "check_refreshed event_action_policy null 0"
         ]
     );
