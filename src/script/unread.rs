@@ -181,7 +181,11 @@ impl<'a> Reader<'a> {
         for (key, value) in members {
             let is_odd = self.how.has_odd_bytes && odd_bytes::has_stand_ins(key);
             let key = json::read(key).ok().filter(|_| !is_odd)?;
-            map.insert(key.as_str()?.into(), self.part(value, item, depth + 1));
+            let (key, value) = (key.as_str()?, self.part(value, item, depth + 1));
+            // Of a key that is there twice the last one counts, unless what it would hide is why the item was not read.
+            if map.get(key).and_then(within).is_none() {
+                map.insert(key.into(), value);
+            }
         }
         Some(Dynamic::from_map(map))
     }

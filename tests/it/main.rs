@@ -37,6 +37,7 @@ mod lanes;
 mod live;
 mod loss_points;
 mod new;
+mod numbers;
 mod openapi;
 #[cfg(feature = "opentelemetry")]
 mod opentelemetry;
