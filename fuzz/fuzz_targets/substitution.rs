@@ -5,6 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use serde_json::json;
 use switchboard::model::clock::Timestamp;
+use switchboard::model::json::Value;
 use switchboard::source::SourceTree;
 use switchboard::switchboard::SimulatedEvent;
 use switchboard::switchboard::SimulationRequest;
@@ -40,7 +41,7 @@ fuzz_target!(|input: (String, String)| {
             class: switchboard::model::event::EventClass::EmsEvent,
             source: "LAB".to_owned(),
             event_type: if value.trim().is_empty() { "x".to_owned() } else { value },
-            attributes: attributes.as_object().cloned().unwrap_or_default(),
+            attributes: Value::from(attributes).as_object().cloned().unwrap_or_default(),
         },
         workspace: true,
         deliveries: 2,

@@ -242,7 +242,7 @@ impl<'a> Worker<'a> {
                 cursor: Some(Cursor {
                     ems_id: self.ems.id,
                     stream: stream.to_owned(),
-                    position: json!(position),
+                    position: json!(position).into(),
                 }),
                 filtered: vec![Filtered {
                     ems_id: self.ems.id,
@@ -396,7 +396,7 @@ impl<'a> Worker<'a> {
             position,
             idempotency_key,
             lane: "event/1".into(),
-            action: json!({"log": number}),
+            action: json!({"log": number}).into(),
         };
         Decided {
             rules_id: RulesId(7),
