@@ -4,6 +4,7 @@ mod event;
 mod parse;
 mod refresh;
 mod subject;
+mod wait;
 
 use std::sync::Arc;
 
