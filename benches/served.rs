@@ -21,6 +21,7 @@ use switchboard::model::event::NativeEvent;
 use switchboard::settings::ActiveSettings;
 use switchboard::settings::Environment;
 use switchboard::settings::Settings;
+use switchboard::settings::SettingsPath;
 use switchboard::source::Root;
 use switchboard::source::RootKind;
 use switchboard::source::SourceTree;
@@ -81,7 +82,7 @@ pub(crate) fn catch(folder: &Folder, events: &[String]) {
     let ems = Arc::new(vmdb.ems_add(manager(None)).wait().unwrap());
     let tree = SourceTree::from_disk(&roots()).unwrap();
     let rules = ActiveSwitchboard::new(Switchboard::load(&tree, None).switchboard);
-    let settings = ActiveSettings::new(Settings::load(Some(&settings()), &Environment::default()).0);
+    let settings = ActiveSettings::new(Settings::load(&settings(), &Environment::default()).unwrap().0);
     let catcher = Catcher::start(&vmdb, &rules, settings, 1).unwrap();
     Runtime::new().unwrap().block_on(async {
         let push = catcher.push_stream();
@@ -110,7 +111,6 @@ impl Served {
         let config = ApplianceConfig {
             roots: roots(),
             settings: settings(),
-            settings_required: true,
             environment: Environment::default(),
             database: DatabaseUrl::sqlite(folder.database()),
             listen: Some(([127, 0, 0, 1], 0).into()),
@@ -202,8 +202,8 @@ impl Served {
     }
 }
 
-fn settings() -> PathBuf {
-    project().join("config/settings.yml")
+fn settings() -> SettingsPath {
+    SettingsPath::named(project().join("config/settings.yml"))
 }
 
 fn project() -> &'static Path {

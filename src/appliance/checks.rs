@@ -29,6 +29,8 @@ pub(crate) fn rules(state: watch::Receiver<ReloadState>) -> Check {
             "left_out": state.left_out,
             "refused": refusal(state.refused.as_ref()),
             "settings_refused": refusal(state.settings_refused.as_ref()),
+            "settings_left_out": state.settings_left_out,
+            "settings_after_restart": state.settings_waiting,
             "problem": state.problem,
         });
         Condition {

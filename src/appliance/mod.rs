@@ -10,7 +10,6 @@ mod upkeep;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
@@ -47,6 +46,8 @@ use crate::settings::ActiveSettings;
 use crate::settings::DatabaseSettings;
 use crate::settings::Environment;
 use crate::settings::Settings;
+use crate::settings::SettingsError;
+use crate::settings::SettingsPath;
 use crate::source::Diagnostic;
 use crate::source::Root;
 use crate::source::Severity;
@@ -71,10 +72,8 @@ use crate::web::WebConfig;
 pub struct ApplianceConfig {
     /// The folders of rules and scripts.
     pub roots: Vec<Root>,
-    /// The settings file, which need not be there unless it is `settings_required`.
-    pub settings: PathBuf,
-    /// Whether the settings file has to be there.
-    pub settings_required: bool,
+    /// The settings file.
+    pub settings: SettingsPath,
     /// The environment variables that go before the settings file.
     pub environment: Environment,
     /// The database.
@@ -92,6 +91,9 @@ pub struct ApplianceConfig {
 /// Why an appliance does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplianceError {
+    /// The settings would mean something else than is written.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// The rules or scripts cannot be read at all.
     #[error("cannot read the rules")]
     Source(#[source] io::Error),
@@ -140,12 +142,12 @@ impl Appliance {
     /// # Errors
     /// When a stage cannot start; what was started before it has ended again.
     pub async fn start(config: ApplianceConfig) -> Result<Self, ApplianceError> {
-        let settings_path =
-            (config.settings_required || config.settings.exists()).then_some(&*config.settings);
-        let (settings, in_settings) = Settings::load(settings_path, &config.environment);
+        // First of all: nothing is opened, and nothing touched, by settings that mean something else.
+        let settings_path = config.settings.clone().kept();
+        let (settings, in_settings) = Settings::load(&settings_path, &config.environment)?;
         let vmdb = open(&config, &settings.database).await?;
         // Watched before they are read, so that no change between the two is missed.
-        let watcher = Watcher::new(&config.roots, Some(&config.settings), settings.reload.gather);
+        let watcher = Watcher::new(&config.roots, Some(settings_path.path()), settings.reload.gather);
         let tree = SourceTree::from_disk(&config.roots).map_err(ApplianceError::Source)?;
         let limits = script::Limits::from(&settings.script);
         let loaded = Switchboard::load_within(&tree, None, &limits);
@@ -156,10 +158,10 @@ impl Appliance {
         let active_settings = ActiveSettings::new(settings.clone());
         let reloader = Reloader::new(rules.clone(), tree, &loaded.diagnostics, config.clock.clone());
         let reloader = reloader.with_settings(SettingsFile {
-            path: config.settings.clone(),
-            required: config.settings_required,
+            path: settings_path,
             environment: config.environment.clone(),
             active: active_settings.clone(),
+            started: active_settings.take(),
             findings: in_settings,
         });
         let reloader = reloader.with_reports(reloads::reports(&vmdb));

@@ -1,7 +1,6 @@
 //! `switchboard check`: everything wrong in the datastore, the scripts and the settings, at once.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io;
 use std::io::Write;
 
@@ -34,10 +33,8 @@ impl Check {
         let tree = options.source_tree()?;
         let loaded = Switchboard::load(&tree, None);
         let across_files = loaded.switchboard.check(&tree);
-        let (_settings, in_settings) = options.settings()?;
-        let settings_text = options
-            .settings_file()
-            .and_then(|path| fs::read_to_string(path).ok());
+        let in_settings = options.settings_findings()?;
+        let settings_text = options.settings_path().shown_text();
         let findings = tree
             .diagnostics()
             .iter()

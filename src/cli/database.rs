@@ -72,7 +72,7 @@ impl GlobalOptions {
         if self.database.is_none() {
             return Ok(None);
         }
-        let ways = RefreshWays::of_settings(&self.settings()?.0);
+        let ways = RefreshWays::of_settings(&self.settings()?);
         let records = InventoryRecords::new(self.existing_database()?, Arc::new(ways));
         Ok(Some(Arc::new(records)))
     }

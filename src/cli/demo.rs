@@ -13,7 +13,6 @@ use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::path::Path;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
@@ -25,7 +24,6 @@ use crate::cli::demo::cloud::Kind;
 use crate::cli::error::CliError;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::options::GlobalOptions;
-use crate::cli::options::SETTINGS;
 use crate::cli::output::Output;
 use crate::cli::serve::serve;
 use crate::cli::serve::start_runtime;
@@ -121,8 +119,7 @@ impl Demo {
         let database_shown = database.to_string();
         let config = ApplianceConfig {
             roots: options.roots(),
-            settings: options.config.clone().unwrap_or_else(|| PathBuf::from(SETTINGS)),
-            settings_required: options.config.is_some(),
+            settings: options.settings_path(),
             environment,
             database,
             // Where temporary files are, and nothing in it is missed.

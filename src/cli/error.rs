@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use crate::cli::width::line;
+use crate::settings::SettingsError;
 
 /// Why a command could not do its work; each is an exit status of 2.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,9 @@ pub(crate) enum CliError {
         /// What to do; may be empty.
         help: String,
     },
+    /// The settings would mean something else than is written.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// Something below failed.
     #[error("{doing}")]
     Failed {
@@ -59,6 +63,14 @@ impl CliError {
     /// Prints it, its causes and its help; a reader that is gone is no error.
     pub(crate) fn report(&self, to: &mut impl Write) {
         let mut text = format!("error: {}\n", line(&self.to_string()));
+        if let Self::Settings(SettingsError(findings)) = self {
+            for finding in findings {
+                text.push_str(&format!("  {}\n", line(&finding.to_string())));
+                if !finding.help.is_empty() {
+                    text.push_str(&format!("    help: {}\n", line(&finding.help)));
+                }
+            }
+        }
         let mut cause = self.source();
         while let Some(error) = cause {
             text.push_str(&format!("  because: {}\n", line(&error.to_string())));

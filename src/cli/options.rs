@@ -8,6 +8,7 @@ use crate::cli::error::CliError;
 use crate::cli::logging::LogFormat;
 use crate::settings::Environment;
 use crate::settings::Settings;
+use crate::settings::SettingsPath;
 use crate::source::Diagnostic;
 use crate::source::Root;
 use crate::source::RootKind;
@@ -16,7 +17,7 @@ use crate::source::SourceTree;
 /// Where the rules stand unless told otherwise.
 const AUTOMATE: &str = "automate";
 /// Where the settings stand unless told otherwise.
-pub(crate) const SETTINGS: &str = "config/settings.yml";
+const SETTINGS: &str = "config/settings.yml";
 /// Where the scripts stand unless told otherwise.
 const SCRIPTS: &str = "scripts";
 
@@ -81,17 +82,26 @@ impl GlobalOptions {
         names
     }
 
-    /// The settings file that was named, or the usual one where it is there.
-    pub(crate) fn settings_file(&self) -> Option<&Path> {
-        let usual = Path::new(SETTINGS);
-        self.config.as_deref().or_else(|| usual.exists().then_some(usual))
+    /// The settings file that was named, or the usual one.
+    pub(crate) fn settings_path(&self) -> SettingsPath {
+        let usual = || SettingsPath::usual(SETTINGS);
+        self.config.as_ref().map_or_else(usual, SettingsPath::named)
     }
 
-    /// The settings in force, and what is wrong in them.
+    /// The settings in force.
+    ///
+    /// # Errors
+    /// When they cannot be used: no command goes on with others than those that are written.
+    pub(crate) fn settings(&self) -> Result<Settings, CliError> {
+        let (settings, _told_by_check) = Settings::load(&self.settings_path(), &Environment::of_process())?;
+        Ok(settings)
+    }
+
+    /// Everything that is wrong in the settings.
     ///
     /// # Errors
     /// When a file that was named is not there.
-    pub(crate) fn settings(&self) -> Result<(Settings, Vec<Diagnostic>), CliError> {
+    pub(crate) fn settings_findings(&self) -> Result<Vec<Diagnostic>, CliError> {
         if let Some(named) = self.config.as_deref().filter(|named| !named.exists()) {
             let message = format!("there is no settings file `{}`", named.display());
             return Err(CliError::usage(
@@ -99,7 +109,8 @@ impl GlobalOptions {
                 "name it with --config FILE, or leave the option out",
             ));
         }
-        Ok(Settings::load(self.settings_file(), &Environment::of_process()))
+        let loaded = Settings::load(&self.settings_path(), &Environment::of_process());
+        Ok(loaded.map_or_else(|error| error.0, |(_, findings)| findings))
     }
 
     /// The text of every rule and script.

@@ -4,7 +4,6 @@ use std::io;
 use std::io::Write;
 use std::mem;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use tokio::runtime;
 use tokio::runtime::Runtime;
@@ -19,7 +18,6 @@ use crate::cli::logging::LogFormat;
 #[cfg(feature = "opentelemetry")]
 use crate::cli::metric_export::MetricExport;
 use crate::cli::options::GlobalOptions;
-use crate::cli::options::SETTINGS;
 use crate::cli::signals::Asked;
 use crate::cli::signals::Hangup;
 use crate::cli::signals::Signals;
@@ -53,8 +51,7 @@ impl Serve {
     pub(crate) fn run(&self, options: &GlobalOptions) -> Result<ExitCode, CliError> {
         let config = ApplianceConfig {
             roots: options.roots(),
-            settings: options.config.clone().unwrap_or_else(|| PathBuf::from(SETTINGS)),
-            settings_required: options.config.is_some(),
+            settings: options.settings_path(),
             environment: Environment::of_process(),
             database: options.database_url()?,
             unsafe_filesystem: self.unsafe_filesystem,
@@ -100,6 +97,7 @@ pub(crate) async fn serve(
             let _closed = writeln!(stderr, "not started, because of --strict");
             return Ok(ExitCode::No);
         }
+        Err(ApplianceError::Settings(error)) => return Err(error.into()),
         Err(error) => return Err(CliError::failed("cannot serve", error)),
     };
     announce(&format!("http://{}", appliance.address()), log_format);

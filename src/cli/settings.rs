@@ -28,12 +28,7 @@ impl PrintSettings {
             out.write_all(Settings::default_text().as_bytes())?;
             return Ok(ExitCode::Fine);
         }
-        let path = options.settings_file();
-        let text =
-            effective_text(path, &Environment::of_process()).map_err(|source| CliError::Unreadable {
-                path: path.map(ToOwned::to_owned).unwrap_or_default(),
-                source,
-            })?;
+        let text = effective_text(&options.settings_path(), &Environment::of_process())?;
         out.write_all(text.as_bytes())?;
         Ok(ExitCode::Fine)
     }

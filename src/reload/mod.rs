@@ -106,6 +106,8 @@ impl Reloader {
     /// Keeps the settings up to date too; their limits of scripts hold from the next load on.
     #[must_use]
     pub fn with_settings(mut self, settings: SettingsFile) -> Self {
+        let left_out = settings.left_out().into();
+        self.state.send_modify(|state| state.settings_left_out = left_out);
         self.settings = Some(settings);
         self
     }

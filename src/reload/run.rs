@@ -93,14 +93,24 @@ impl Reloader {
         let Some(settings) = &mut self.settings else {
             return;
         };
-        let path = settings.path.display().to_string();
+        let path = settings.path.path().display().to_string();
         match settings.reload() {
             SettingsOutcome::Replaced(findings) => {
+                let (left_out, waiting) = (settings.left_out().into(), settings.waiting());
                 self.state.send_modify(|state| {
                     state.settings_refused = None;
+                    state.settings_left_out = left_out;
+                    state.settings_waiting = waiting.as_slice().into();
                     state.settings_replaced += 1;
                 });
                 info!(path, "Read the settings again.");
+                if !waiting.is_empty() {
+                    let settings = waiting.join(", ");
+                    warn!(
+                        settings,
+                        "These settings differ from those at the start, and count after a restart."
+                    );
+                }
                 log(&findings);
             }
             SettingsOutcome::Kept(wrong) => {

@@ -1,24 +1,26 @@
 //! The settings file in force: read anew when it changed, kept as it was when something in it is wrong.
 
-use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::settings::ActiveSettings;
 use crate::settings::Environment;
 use crate::settings::Settings;
+use crate::settings::SettingsPath;
 use crate::source::Diagnostic;
 use crate::source::Severity;
 
 /// The settings in force and where they are from.
 #[derive(Debug)]
 pub struct SettingsFile {
-    /// The file.
-    pub path: PathBuf,
-    /// Whether it has to exist, as one that the user named has to.
-    pub required: bool,
+    /// The file. One that was there when settings were read last has to stay there: without it whom it keeps out would
+    /// be let in.
+    pub path: SettingsPath,
     /// The variables that go before it.
     pub environment: Environment,
     /// The settings in force.
     pub active: ActiveSettings,
+    /// Those that the program started with, some of which count until it ends.
+    pub started: Arc<Settings>,
     /// What was wrong when they were loaded.
     pub findings: Vec<Diagnostic>,
 }
@@ -34,16 +36,34 @@ pub(crate) enum SettingsOutcome {
 
 impl SettingsFile {
     pub(crate) fn reload(&mut self) -> SettingsOutcome {
-        let is_there = self.required || self.path.exists();
-        let (settings, findings) = Settings::load(is_there.then_some(&*self.path), &self.environment);
-        let is_new_error =
-            |finding: &&Diagnostic| finding.severity == Severity::Error && !self.findings.contains(finding);
-        let wrong: Vec<Diagnostic> = findings.iter().filter(is_new_error).cloned().collect();
+        let path = self.path.clone().kept();
+        let (settings, findings) = match Settings::load(&path, &self.environment) {
+            Ok(loaded) => loaded,
+            Err(error) => return SettingsOutcome::Kept(errors(error.0).collect()),
+        };
+        let is_new = |finding: &Diagnostic| !self.findings.contains(finding);
+        let wrong: Vec<Diagnostic> = errors(findings.clone()).filter(is_new).collect();
         if !wrong.is_empty() {
             return SettingsOutcome::Kept(wrong);
         }
         self.active.replace(settings);
         self.findings.clone_from(&findings);
+        self.path = path;
         SettingsOutcome::Replaced(findings)
     }
+
+    /// What differs from the settings that the program started with, and counts after a restart.
+    pub(crate) fn waiting(&self) -> Vec<&'static str> {
+        self.started.waiting_for_restart(&self.active.take())
+    }
+
+    /// What was wrong when the settings in force were loaded, and made them let in or send less than is written.
+    pub(crate) fn left_out(&self) -> Vec<Diagnostic> {
+        errors(self.findings.clone()).collect()
+    }
+}
+
+fn errors(findings: Vec<Diagnostic>) -> impl Iterator<Item = Diagnostic> {
+    let mut findings = findings.into_iter();
+    std::iter::from_fn(move || findings.find(|finding| finding.severity == Severity::Error))
 }

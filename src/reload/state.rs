@@ -25,6 +25,10 @@ pub struct ReloadState {
     pub refused: Option<Refusal>,
     /// The same of the settings file.
     pub settings_refused: Option<Refusal>,
+    /// What is wrong in the settings in force, and makes them let in or send less than is written.
+    pub settings_left_out: Arc<[Diagnostic]>,
+    /// What differs in the settings in force from those at the start, and counts only after a restart.
+    pub settings_waiting: Arc<[&'static str]>,
     /// Why some changes are seen late, if so.
     pub problem: Option<Arc<str>>,
     /// How long the last load took, from the first file read to the rules in force.
@@ -61,6 +65,8 @@ impl ReloadState {
             left_out: Arc::default(),
             refused: None,
             settings_refused: None,
+            settings_left_out: Arc::default(),
+            settings_waiting: Arc::default(),
             problem: None,
             took: Duration::ZERO,
             replaced: 0,

@@ -4,6 +4,9 @@ use crate::settings::section::Section;
 use crate::settings::value::size;
 use crate::settings::value::truth;
 
+/// The largest reserve: more than any disk of a database has to spare.
+const MAX_RESERVE: usize = 1 << 40;
+
 /// `database`: how the database is looked after.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DatabaseSettings {
@@ -16,7 +19,9 @@ pub struct DatabaseSettings {
 impl DatabaseSettings {
     pub(crate) fn read(section: Section<'_>) -> Self {
         let database = Self {
-            reserve: section.value("reserve", size).unwrap_or_default(),
+            reserve: section
+                .value("reserve", size(0..=MAX_RESERVE))
+                .unwrap_or_default(),
             unsafe_filesystem: section.value("unsafe_filesystem", truth).unwrap_or_default(),
         };
         section.finish();

@@ -1,14 +1,20 @@
 //! Settings: the compiled-in defaults, then the settings file, then the environment; the guide's own tree.
 //!
-//! Whatever is wrong is a diagnostic, and the default stands in. Knows nothing of who uses a setting.
+//! Settings mean what is written, or they are refused: no default stands in for what is wrong. Knows nothing of who uses
+//! a setting.
 
 mod active;
 mod database;
 mod effective;
 mod environment;
 mod event_groups;
+mod file;
+mod guards;
+mod mask;
 mod name_pattern;
 mod outbox;
+mod refreshes;
+mod report;
 mod secret;
 mod section;
 mod sections;
@@ -20,42 +26,52 @@ pub use active::ActiveSettings;
 pub use database::DatabaseSettings;
 pub use effective::effective_text;
 pub use environment::Environment;
+pub use file::SettingsPath;
 pub use name_pattern::Blacklist;
 pub use name_pattern::Blacklists;
 pub use outbox::CommandSettings;
 pub use outbox::EmailSettings;
 pub use outbox::OutboxSettings;
 pub use outbox::RelaySecurity;
+pub use refreshes::GatherSettings;
+pub use refreshes::RefreshSettings;
 pub use secret::Secret;
 pub use secret::SecretError;
 pub use sections::CatcherSettings;
-pub use sections::GatherSettings;
 pub use sections::HandlerSettings;
 pub use sections::HistorySettings;
-pub use sections::RefreshSettings;
 pub use sections::ReloadSettings;
 pub use sections::ScriptSettings;
-pub(crate) use value::duration_of;
+pub(crate) use value::duration;
 pub use web::WebSettings;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io;
-use std::io::Read;
-use std::path::Path;
 use std::sync::Arc;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use crate::model::event_group::EventGroups;
-use crate::settings::section::Origin;
-use crate::settings::section::Report;
+use crate::settings::environment::TAKEN_FOR_CONFIG;
+use crate::settings::report::Origin;
+use crate::settings::report::Report;
 use crate::settings::section::Section;
 use crate::source::Diagnostic;
+use crate::source::text::without_mark;
+use crate::source::yaml::Node;
 
 /// Every setting with its default and its comment.
 const DEFAULT: &str = include_str!("default.yml");
-/// The longest settings file that is read, in bytes.
-const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// The same as a tree.
+static DEFAULTS: LazyLock<Node> = LazyLock::new(|| {
+    let file: Arc<str> = "default.yml".into();
+    tree::parse(&file, DEFAULT, &Report::new(&file, DEFAULT))
+});
+
+/// Why settings cannot be used: everything that is wrong in them, warnings too.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the settings cannot be used")]
+pub struct SettingsError(pub Vec<Diagnostic>);
 
 /// All settings. What is told for one kind of manager is asked for by its type, for example `awesome_cloud`.
 #[derive(Clone, Debug)]
@@ -87,45 +103,62 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self::parse(&"default.yml".into(), "", &Environment::default()).0
+        Self::of(&"default.yml".into(), "", &Environment::default()).0
     }
 }
 
 impl Settings {
-    /// Reads the settings file, none where the site has none, and the environment. Everything that is wrong is
-    /// told with its place; of what cannot be used the default counts.
-    pub fn load(path: Option<&Path>, environment: &Environment) -> (Self, Vec<Diagnostic>) {
-        let Some(path) = path else {
-            return Self::parse(&"settings.yml".into(), "", environment);
-        };
-        let file: Arc<str> = name_for_people(path).into();
-        match read(path) {
-            Ok(text) => Self::parse(&file, &text, environment),
-            Err(error) => {
-                let (settings, mut findings) = Self::parse(&file, "", environment);
-                let message = format!("cannot read the settings file `{}`: {error}", path.display());
-                let finding = Diagnostic::error("Unreadable", &file, message);
-                findings.insert(0, finding.help("all settings have their defaults"));
-                (settings, findings)
-            }
+    /// Reads the settings file, none where the site has none, and the environment. Returned with them is what works,
+    /// but perhaps not as meant, and what they let in or send less of than is written, each with its place.
+    ///
+    /// # Errors
+    /// When they would mean something else than is written.
+    pub fn load(
+        path: &SettingsPath,
+        environment: &Environment,
+    ) -> Result<(Self, Vec<Diagnostic>), SettingsError> {
+        let set = |name: &&&str| environment.get(name).is_some_and(|value| !value.is_empty());
+        if let Some(name) = TAKEN_FOR_CONFIG.iter().find(set).filter(|_| !path.is_named()) {
+            let message = format!("nobody reads the environment variable `{name}`");
+            let finding = Diagnostic::error("UnknownSetting", &(*name).into(), message);
+            return Err(SettingsError(vec![
+                finding.help("name the settings file with `--config`"),
+            ]));
         }
+        let text = path.read().map_err(|finding| SettingsError(vec![*finding]))?;
+        Self::parse(&path.name(), &text.unwrap_or_default(), environment)
     }
 
     /// The settings that `text` makes of the defaults; `file` is its name in diagnostics.
-    pub fn parse(file: &Arc<str>, text: &str, environment: &Environment) -> (Self, Vec<Diagnostic>) {
+    ///
+    /// # Errors
+    /// When they would mean something else than is written.
+    pub fn parse(
+        file: &Arc<str>,
+        text: &str,
+        environment: &Environment,
+    ) -> Result<(Self, Vec<Diagnostic>), SettingsError> {
+        let (settings, findings, is_usable) = Self::of(file, text, environment);
+        match is_usable {
+            true => Ok((settings, findings)),
+            false => Err(SettingsError(findings)),
+        }
+    }
+
+    /// The settings, with defaults for what is wrong; what that is; and whether they can be used.
+    fn of(file: &Arc<str>, text: &str, environment: &Environment) -> (Self, Vec<Diagnostic>, bool) {
+        let text = without_mark(text);
         let report = Report::new(file, text);
-        let default = tree::parse(&"default.yml".into(), DEFAULT, &report);
         let site = tree::parse(file, text, &report);
-        let (variables, findings) = environment.layer(&[&default, &site]);
-        findings.into_iter().for_each(|finding| report.push(finding));
+        let variables = environment.layer(&[&DEFAULTS, &site], &report);
         let layers = vec![
             (Origin::Environment, &variables),
             (Origin::File, &site),
-            (Origin::Default, &default),
+            (Origin::Default, &DEFAULTS),
         ];
         let settings = Self::read(Section::root(&report, layers), environment);
-        settings.web.check(&report);
-        (settings, report.finish())
+        let (findings, is_usable) = report.finish();
+        (settings, findings, is_usable)
     }
 
     /// Every setting with its default and its comment, as a settings file.
@@ -185,6 +218,30 @@ impl Settings {
         self.refresh(ems_type).refresh_interval
     }
 
+    /// The sections and settings of others that differ from these and count only after a restart.
+    pub(crate) fn waiting_for_restart(&self, others: &Self) -> Vec<&'static str> {
+        let web = |settings: &Self| WebSettings {
+            webhook_secrets: BTreeMap::new(),
+            token: None,
+            listen: (std::net::Ipv4Addr::LOCALHOST, 0).into(),
+            ..settings.web.clone()
+        };
+        let differences = [
+            ("web.listen", self.web.listen != others.web.listen),
+            ("web.token", self.web.token != others.web.token),
+            ("web", web(self) != web(others)),
+            ("database", self.database != others.database),
+            ("outbox.threads", self.outbox.threads != others.outbox.threads),
+            (
+                "workers.worker_base.event_handler.threads",
+                self.handler.threads != others.handler.threads,
+            ),
+            ("reload.gather", self.reload != others.reload),
+        ];
+        let differences = differences.into_iter().filter(|(_, is_other)| *is_other);
+        differences.map(|(name, _)| name).collect()
+    }
+
     fn read(root: Section<'_>, environment: &Environment) -> Self {
         let (ems, event_handling) = (root.section("ems"), root.section("event_handling"));
         let (blacklists, ems_groups) = sections::read_ems(ems);
@@ -203,7 +260,7 @@ impl Settings {
         let history = HistorySettings::read(event_streams.section("history"));
         event_streams.finish();
 
-        let (refresh_gather, refresh, refreshes) = sections::read_refreshes(root.section("ems_refresh"));
+        let (refresh_gather, refresh, refreshes) = refreshes::read(root.section("ems_refresh"));
         let settings = Self {
             blacklists: Arc::new(Blacklists(blacklists)),
             event_groups,
@@ -224,28 +281,4 @@ impl Settings {
         root.finish();
         settings
     }
-}
-
-fn read(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    let length = File::open(path)?
-        .take(MAX_FILE_BYTES + 1)
-        .read_to_string(&mut text)?;
-    if u64::try_from(length).is_ok_and(|length| length > MAX_FILE_BYTES) {
-        return Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            "it is longer than 1 MiB",
-        ));
-    }
-    Ok(text)
-}
-
-/// The file with its folder's name in front.
-fn name_for_people(path: &Path) -> String {
-    let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
-    let in_working_folder = || Path::new(".").canonicalize().unwrap_or_default();
-    let folder = folder.unwrap_or_else(in_working_folder);
-    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
-    let (folder, file) = (name(&folder), name(path).unwrap_or_default());
-    folder.map_or(file.clone(), |folder| format!("{folder}/{file}"))
 }

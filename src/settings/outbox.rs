@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde_yaml::Value;
-
 use crate::model::origin::Origin;
 use crate::settings::Environment;
 use crate::settings::Secret;
 use crate::settings::section::Section;
+use crate::settings::sections::MAX_THREADS;
 use crate::settings::value;
 use crate::settings::value::count;
 use crate::settings::value::positive;
 
+/// The most tries of an effect.
+const MAX_ATTEMPTS: usize = 1_000_000;
 /// How long a program may run where its settings do not say.
 const COMMAND_TIME: Duration = Duration::from_secs(30);
 
@@ -82,8 +83,12 @@ pub enum RelaySecurity {
 impl OutboxSettings {
     pub(crate) fn read(section: Section<'_>, environment: &Environment) -> Self {
         let outbox = Self {
-            threads: section.value("threads", count(1)).unwrap_or_default(),
-            attempts: section.value("attempts", count(1)).unwrap_or_default(),
+            threads: section
+                .value("threads", count(1..=MAX_THREADS))
+                .unwrap_or_default(),
+            attempts: section
+                .value("attempts", count(1..=MAX_ATTEMPTS))
+                .unwrap_or_default(),
             pause: section.value("pause", positive).unwrap_or_default(),
             longest_pause: section.value("longest_pause", positive).unwrap_or_default(),
             timeout: section.value("timeout", positive).unwrap_or_default(),
@@ -101,11 +106,21 @@ impl EmailSettings {
     fn read(section: Section<'_>, environment: &Environment) -> Option<Self> {
         let relay = section.value("relay", relay);
         let user = section.value("user", value::text);
-        let password = section.value("password", secret(environment));
+        let password = section.secret("password", secret(environment));
         let security = section
             .value("security", security)
             .unwrap_or(RelaySecurity::StartTls);
         let from = section.value("from", value::text).unwrap_or_default();
+        // Without the other, either would go unused, and the relay be asked for more than it lets anybody do.
+        for (one, other) in [("user", "password"), ("password", "user")] {
+            if let (Some(place), None) = (section.place(one), section.place(other)) {
+                let message = format!("`outbox.email.{one}` stands without `{other}`");
+                let finding = section.report().error("WrongSetting", &place, message);
+                section
+                    .report()
+                    .refuse(finding.help(format!("set `{other}` too, or neither of them")));
+            }
+        }
         section.finish();
         let (host, port) = relay?;
         Some(Self {
@@ -118,15 +133,13 @@ impl EmailSettings {
     }
 }
 
-fn origin(value: &Value) -> Result<Origin, String> {
+fn origin(text: &str) -> Result<Origin, String> {
     let wrong = |why: &str| format!("an origin such as `http://127.0.0.1:9000`; this {why}");
-    value::text(value)?
-        .parse()
+    text.parse()
         .map_err(|why: crate::model::origin::OriginError| wrong(&why.to_string()))
 }
 
-fn relay(value: &Value) -> Result<(String, u16), String> {
-    let text = value::text(value)?;
+fn relay(text: &str) -> Result<(String, u16), String> {
     let parts = text
         .rsplit_once(':')
         .and_then(|(host, port)| Some((host, port.parse().ok()?)));
@@ -135,8 +148,8 @@ fn relay(value: &Value) -> Result<(String, u16), String> {
     Ok((host.trim_matches(['[', ']']).to_owned(), port))
 }
 
-fn security(value: &Value) -> Result<RelaySecurity, String> {
-    match value::text(value)?.as_str() {
+fn security(text: &str) -> Result<RelaySecurity, String> {
+    match text {
         "tls" => Ok(RelaySecurity::Tls),
         "starttls" => Ok(RelaySecurity::StartTls),
         "none" => Ok(RelaySecurity::Nothing),
@@ -145,21 +158,18 @@ fn security(value: &Value) -> Result<RelaySecurity, String> {
 }
 
 /// The secret that a value refers to, or is.
-fn secret(environment: &Environment) -> impl Fn(&Value) -> Result<Secret, String> {
-    move |value| {
-        let variable = |name: &str| environment.get(name).map(ToOwned::to_owned);
-        let resolved = Secret::resolve(&value::text(value)?, variable);
-        let resolved = resolved.map_err(|error| format!("a secret, but {error}"))?;
-        let is_there = !resolved.reveal().trim().is_empty();
-        is_there
-            .then_some(resolved)
-            .ok_or_else(|| "a secret that is not blank".to_owned())
+fn secret(environment: &Environment) -> impl Fn(&str) -> Result<Secret, String> {
+    move |text| {
+        environment
+            .secret(text)
+            .map_err(|error| format!("a secret, but {error}"))
     }
 }
 
 fn secrets(section: Section<'_>, environment: &Environment) -> BTreeMap<String, Secret> {
     let names = section.keys().into_iter();
-    let secrets = names.filter_map(|name| Some((name.to_owned(), section.value(name, secret(environment))?)));
+    let secrets =
+        names.filter_map(|name| Some((name.to_owned(), section.secret(name, secret(environment))?)));
     let secrets = secrets.collect();
     section.finish();
     secrets
@@ -170,7 +180,10 @@ fn commands(section: Section<'_>, environment: &Environment) -> BTreeMap<String,
     let commands = names.filter_map(|name| {
         let one = section.section(name);
         let path = one.value("path", path);
-        let (args, timeout) = (one.list("args", value::text), one.value("timeout", positive));
+        let (args, timeout) = (
+            one.list("args", |arg| Ok(arg.to_owned())),
+            one.value("timeout", positive),
+        );
         let environment = secrets(one.section("environment"), environment);
         one.finish();
         let command = CommandSettings {
@@ -186,8 +199,8 @@ fn commands(section: Section<'_>, environment: &Environment) -> BTreeMap<String,
     commands
 }
 
-fn path(value: &Value) -> Result<PathBuf, String> {
-    let path = PathBuf::from(value::text(value)?);
+fn path(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
     path.is_absolute()
         .then_some(path)
         .ok_or_else(|| "the absolute path of a program".to_owned())

@@ -17,6 +17,21 @@ use crate::settings::value::truth;
 
 /// The longest time for which changed files may have to be quiet: they are to be live within 100 ms.
 const MAX_GATHER: Duration = Duration::from_millis(50);
+/// The most threads of a stage: far beyond what any machine has a use for, and few enough for every system to start.
+pub(crate) const MAX_THREADS: usize = 256;
+/// The most events that are asked for, committed or purged at once.
+const MAX_TOGETHER: usize = 100_000;
+/// The most rows, targets and events of anything that is counted: a number that everything can add to.
+pub(crate) const MAX_COUNT: usize = 1_000_000_000_000;
+/// How deep functions may call each other at most: what the stack of a thread holds.
+const MAX_CALL_LEVELS: usize = 128;
+/// The most items of a list or a map of a script.
+const MAX_ITEMS: usize = 1_000_000_000;
+/// The most events a minute of one resource.
+const MAX_RATE: usize = 1_000_000_000;
+/// The most memory of a script, and the most that a text of it takes.
+const MAX_MEMORY: usize = 1 << 40;
+const MAX_TEXT: usize = 1 << 30;
 /// What ManageIQ takes a `keep_events` of 0 for: 6 months.
 const DEFAULT_KEEP: Duration = Duration::from_secs(6 * 2_629_746);
 
@@ -55,30 +70,6 @@ pub struct HistorySettings {
     pub keep_rows: Option<usize>,
     /// How many are deleted at once.
     pub purge_window_size: usize,
-}
-
-/// `ems_refresh`: how inventory of one type of manager is refreshed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RefreshSettings {
-    /// How often everything is read again; none for never.
-    pub refresh_interval: Option<Duration>,
-    /// Whether single objects may be refreshed.
-    pub allow_targeted_refresh: bool,
-    /// Whether the provider keeps inventory up to date by itself.
-    pub streaming_refresh: bool,
-    /// The pause after a first failure; it doubles from failure to failure.
-    pub retry_pause: Duration,
-}
-
-/// `ems_refresh`: how targets are gathered, whatever the type of manager.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct GatherSettings {
-    /// From so many distinct targets on, everything is read.
-    pub full_refresh_threshold: usize,
-    /// A manager that was just refreshed is refreshed again once nothing was asked for during this time ...
-    pub gather: Duration,
-    /// ... and at the latest after this one.
-    pub gather_most: Duration,
 }
 
 /// `script`: what one call of a script may use before it is stopped.
@@ -120,13 +111,15 @@ impl CatcherSettings {
         } = *base;
         let catcher = Self {
             poll: section.value("poll", positive).unwrap_or(poll),
-            ems_event_page_size: section.value("ems_event_page_size", count(1)).unwrap_or(page),
+            ems_event_page_size: section
+                .value("ems_event_page_size", count(1..=MAX_TOGETHER))
+                .unwrap_or(page),
             ems_event_thread_shutdown_timeout: section
                 .value("ems_event_thread_shutdown_timeout", duration)
                 .unwrap_or(stop),
             flooding_monitor_enabled: section.value("flooding_monitor_enabled", truth).unwrap_or(flood),
             flooding_events_per_minute: section
-                .value("flooding_events_per_minute", count(1))
+                .value("flooding_events_per_minute", count(1..=MAX_RATE))
                 .unwrap_or(rate),
             ca_file: section
                 .value("ca_file", value::text)
@@ -139,11 +132,15 @@ impl CatcherSettings {
 
 impl HandlerSettings {
     pub(crate) fn read(section: Section<'_>) -> Self {
-        let threads = section.value("threads", count(0)).and_then(NonZero::new);
+        let threads = section
+            .value("threads", count(0..=MAX_THREADS))
+            .and_then(NonZero::new);
         let threads = threads.or_else(|| thread::available_parallelism().ok());
         let handler = Self {
             threads: threads.map_or(1, NonZero::get),
-            batch: section.value("batch", count(1)).unwrap_or_default(),
+            batch: section
+                .value("batch", count(1..=MAX_TOGETHER))
+                .unwrap_or_default(),
         };
         section.finish();
         handler
@@ -157,39 +154,40 @@ impl HistorySettings {
             .filter(|keep| !keep.is_zero());
         let history = Self {
             keep_events: keep.unwrap_or(DEFAULT_KEEP),
-            keep_rows: section.value("keep_rows", count(0)).filter(|rows| *rows > 0),
-            purge_window_size: section.value("purge_window_size", count(1)).unwrap_or_default(),
+            keep_rows: section
+                .value("keep_rows", count(0..=MAX_COUNT))
+                .filter(|rows| *rows > 0),
+            purge_window_size: section
+                .value("purge_window_size", count(1..=MAX_TOGETHER))
+                .unwrap_or_default(),
         };
         section.finish();
         history
     }
 }
 
-impl RefreshSettings {
-    fn read(section: &Section<'_>, base: &Self) -> Self {
-        let interval = section.value("refresh_interval", duration);
-        let targeted = section.value("allow_targeted_refresh", truth);
-        let streaming = section.value("streaming_refresh", truth);
-        let not_never = |interval: Duration| (!interval.is_zero()).then_some(interval);
-        Self {
-            refresh_interval: interval.map_or(base.refresh_interval, not_never),
-            allow_targeted_refresh: targeted.unwrap_or(base.allow_targeted_refresh),
-            streaming_refresh: streaming.unwrap_or(base.streaming_refresh),
-            retry_pause: section.value("retry_pause", positive).unwrap_or(base.retry_pause),
-        }
-    }
-}
-
 impl ScriptSettings {
     pub(crate) fn read(section: Section<'_>) -> Self {
         let script = Self {
-            max_operations: section.value("max_operations", count(1)).unwrap_or_default(),
+            max_operations: section
+                .value("max_operations", count(1..=MAX_COUNT))
+                .unwrap_or_default(),
             max_time: section.value("max_time", positive).unwrap_or_default(),
-            max_memory: section.value("max_memory", size).unwrap_or_default(),
-            max_call_levels: section.value("max_call_levels", count(1)).unwrap_or_default(),
-            max_string_size: section.value("max_string_size", size).unwrap_or_default(),
-            max_array_size: section.value("max_array_size", count(1)).unwrap_or_default(),
-            max_map_size: section.value("max_map_size", count(1)).unwrap_or_default(),
+            max_memory: section
+                .value("max_memory", size(1..=MAX_MEMORY))
+                .unwrap_or_default(),
+            max_call_levels: section
+                .value("max_call_levels", count(1..=MAX_CALL_LEVELS))
+                .unwrap_or_default(),
+            max_string_size: section
+                .value("max_string_size", size(1..=MAX_TEXT))
+                .unwrap_or_default(),
+            max_array_size: section
+                .value("max_array_size", count(1..=MAX_ITEMS))
+                .unwrap_or_default(),
+            max_map_size: section
+                .value("max_map_size", count(1..=MAX_ITEMS))
+                .unwrap_or_default(),
         };
         section.finish();
         script
@@ -209,7 +207,7 @@ impl ReloadSettings {
 /// `ems`: what each type drops, and the sections of their event groups.
 pub(crate) fn read_ems(ems: Section<'_>) -> (BTreeMap<String, Blacklist>, Vec<Section<'_>>) {
     let (mut blacklists, mut groups) = (BTreeMap::new(), Vec::new());
-    for key in ems.keys() {
+    for key in ems.keys().into_iter().filter(|key| value::is_name(key)) {
         let section = ems.section(key);
         let mut blacklist = Blacklist::default();
         section.list("blacklisted_event_names", |entry| blacklist.add(entry));
@@ -238,10 +236,13 @@ pub(crate) fn read_task_final_events(section: Section<'_>) -> BTreeMap<String, V
 /// `workers.worker_base.event_catcher`: the defaults, and each type's.
 pub(crate) fn read_catchers(section: Section<'_>) -> (CatcherSettings, BTreeMap<String, CatcherSettings>) {
     let defaults = CatcherSettings::read(section.section("defaults"), &CatcherSettings::default());
-    let types = section
-        .keys()
-        .into_iter()
-        .filter_map(|key| Some((key, key.strip_prefix("event_catcher_")?)));
+    let types = section.keys().into_iter().filter_map(|key| {
+        Some((
+            key,
+            key.strip_prefix("event_catcher_")
+                .filter(|name| value::is_name(name))?,
+        ))
+    });
     let catchers = types.map(|(key, ems_type)| {
         let catcher = CatcherSettings::read(section.section(key), &defaults);
         (ems_type.to_owned(), catcher)
@@ -249,28 +250,4 @@ pub(crate) fn read_catchers(section: Section<'_>) -> (CatcherSettings, BTreeMap<
     let catchers = catchers.collect();
     section.finish();
     (defaults, catchers)
-}
-
-/// `ems_refresh`: how targets are gathered, what holds for all types, and each type's.
-pub(crate) fn read_refreshes(
-    section: Section<'_>,
-) -> (GatherSettings, RefreshSettings, BTreeMap<String, RefreshSettings>) {
-    let gather = GatherSettings {
-        full_refresh_threshold: section
-            .value("full_refresh_threshold", count(0))
-            .unwrap_or_default(),
-        gather: section.value("gather", duration).unwrap_or_default(),
-        gather_most: section.value("gather_most", duration).unwrap_or_default(),
-    };
-    let all = RefreshSettings::read(&section, &RefreshSettings::default());
-    let types = section.keys().into_iter().filter(|key| section.has_section(key));
-    let refreshes = types.map(|ems_type| {
-        let section = section.section(ems_type);
-        let refresh = RefreshSettings::read(&section, &all);
-        section.finish();
-        (ems_type.to_owned(), refresh)
-    });
-    let refreshes = refreshes.collect();
-    section.finish();
-    (gather, all, refreshes)
 }

@@ -2,53 +2,105 @@
 
 use std::sync::Arc;
 
-use serde_yaml::Mapping;
-use serde_yaml::Value;
-
-use crate::settings::section::Report;
+use crate::settings::mask;
+use crate::settings::report::Report;
 use crate::source::Diagnostic;
+use crate::source::yaml::Content;
+use crate::source::yaml::Node;
+use crate::source::yaml::Position;
 
-/// The mapping that a text is, its keys without leading colons and its values without tags; empty where it is
-/// none, which is reported.
-pub(crate) fn parse(file: &Arc<str>, text: &str, report: &Report<'_>) -> Mapping {
-    let value = match serde_yaml::from_str(text) {
-        Ok(value) => plain(value),
+/// The mapping that a text is, its keys without leading colons; empty where it is none, which is reported.
+pub(crate) fn parse(file: &Arc<str>, text: &str, report: &Report<'_>) -> Node {
+    let refuse = |finding: Diagnostic, at: Position| report.refuse(finding.at(at.line, at.column));
+    if let Some((character, at)) = unseen(text) {
+        let code = u32::from(character);
+        let message = format!("a character that nobody sees stands here: U+{code:04X}");
+        let help = format!("take it out, or write it as `\\u{code:04x}` within double quotes");
+        refuse(Diagnostic::error("UnseenCharacter", file, message).help(help), at);
+    }
+    let mut node = match Node::parse(text) {
+        Ok(node) => node,
         Err(error) => {
-            let (line, column) = error.location().map_or((1, 1), |at| (at.line(), at.column()));
-            let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-            let finding = Diagnostic::error("YamlSyntax", file, error.to_string());
-            let help = "all settings have their defaults until this is mended";
-            report.push(finding.at(number(line), number(column)).help(help));
-            return Mapping::new();
+            // It quotes what it is about, which may be a secret.
+            let (message, help) = match mask::is_masked(text, error.at.line) {
+                true => (
+                    mask::unquoted(&error.message),
+                    "a value that is to keep its letters stands in quotes".to_owned(),
+                ),
+                false => (error.message, error.help),
+            };
+            refuse(Diagnostic::error(error.code, file, message).help(help), error.at);
+            return empty();
         }
     };
-    match value {
-        Value::Mapping(mapping) => mapping,
-        Value::Null => Mapping::new(),
-        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Sequence(_) | Value::Tagged(_) => {
+    plain(&mut node, &|key, at| {
+        let finding = if key.is_empty() {
+            let help = "what stands before the colon is a name";
+            Diagnostic::error("WrongSetting", file, "a name is missing").help(help)
+        } else {
+            let message = format!("`{key}` is given twice");
+            let help = "one of the two has to go: only one could count. A colon in front makes no difference";
+            Diagnostic::error("DuplicateSetting", file, message).help(help)
+        };
+        refuse(finding, at);
+    });
+    match node.content {
+        Content::Map(_) => node,
+        Content::Nothing { .. } => empty(),
+        Content::Text { .. } | Content::List(_) => {
             let message = "settings are a mapping of names to values";
             let help = "for example `web:` and below it, indented, `listen: 127.0.0.1:3000`";
-            report.push(Diagnostic::error("WrongSetting", file, message).help(help));
-            Mapping::new()
+            refuse(
+                Diagnostic::error("WrongSetting", file, message).help(help),
+                node.at,
+            );
+            empty()
         }
     }
 }
 
-fn plain(value: Value) -> Value {
-    match value {
-        Value::Mapping(mapping) => {
-            let entries = mapping
-                .into_iter()
-                .map(|(key, value)| (plain_key(&key), plain(value)));
-            Value::Mapping(entries.collect())
-        }
-        Value::Sequence(items) => Value::Sequence(items.into_iter().map(plain).collect()),
-        Value::Tagged(tagged) => plain(tagged.value),
-        single => single,
+/// The first character, outside of comments, that nobody sees, so that a name or a text with it looks like another one.
+fn unseen(text: &str) -> Option<(char, Position)> {
+    let is_unseen = |c: char| {
+        (c.is_control() && !matches!(c, '\t' | '\r'))
+            || matches!(c, '\u{a0}' | '\u{ad}' | '\u{2000}'..='\u{200f}' | '\u{2028}'..='\u{202f}')
+            || matches!(c, '\u{205f}'..='\u{206f}' | '\u{3000}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+    };
+    let lines = (1..)
+        .zip(text.lines())
+        .filter(|(_, line)| !line.trim_start().starts_with('#'));
+    lines.into_iter().find_map(|(number, line)| {
+        let written = line.split(" # ").next().unwrap_or_default();
+        let (column, character) = (1..).zip(written.chars()).find(|(_, c)| is_unseen(*c))?;
+        Some((character, Position { line: number, column }))
+    })
+}
+
+/// A mapping without anything in it.
+pub(crate) fn empty() -> Node {
+    Node {
+        at: Position::START,
+        content: Content::Map(Vec::new()),
     }
 }
 
-fn plain_key(key: &Value) -> Value {
-    let key = crate::settings::value::text(key).unwrap_or_default();
-    Value::from(key.strip_prefix(':').unwrap_or(&key))
+/// Takes the colons away, and tells each key that is blank or there twice without them.
+fn plain(node: &mut Node, tell: &impl Fn(&str, Position)) {
+    match &mut node.content {
+        Content::Map(entries) => {
+            for at in 0..entries.len() {
+                let (before, rest) = entries.split_at_mut(at);
+                let Some(entry) = rest.first_mut() else { break };
+                if let Some(key) = entry.key.strip_prefix(':') {
+                    entry.key = key.to_owned();
+                }
+                if entry.key.trim().is_empty() || before.iter().any(|before| before.key == entry.key) {
+                    tell(entry.key.trim(), entry.at);
+                }
+                plain(&mut entry.value, tell);
+            }
+        }
+        Content::List(items) => items.iter_mut().for_each(|item| plain(item, tell)),
+        Content::Nothing { .. } | Content::Text { .. } => (),
+    }
 }

@@ -8,12 +8,18 @@ use std::time::Duration;
 
 use crate::settings::Environment;
 use crate::settings::Secret;
-use crate::settings::section::Report;
+use crate::settings::report::Place;
 use crate::settings::section::Section;
+use crate::settings::sections::MAX_COUNT;
 use crate::settings::value;
 use crate::settings::value::count;
 use crate::settings::value::positive;
 use crate::settings::value::size;
+
+/// The longest event and batch: more than the database takes in one value.
+const MAX_BYTES: usize = 1 << 29;
+/// The most connections: more than a system has descriptors for.
+const MAX_CONNECTIONS: usize = 1_000_000;
 
 /// `web`: the HTTP server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,31 +53,38 @@ pub struct WebSettings {
 
 impl WebSettings {
     pub(crate) fn read(section: Section<'_>, environment: &Environment) -> Self {
-        let variable = |name: &str| environment.get(name).map(ToOwned::to_owned);
-        let token = section.value("token", |token| {
-            let token = value::text(token)?;
-            Secret::resolve(&token, variable).map_err(|error| format!("a token, but {error}"))
+        let token = section.secret("token", |token| {
+            environment
+                .secret(token)
+                .map_err(|error| format!("a token, but {error}"))
         });
         let web = Self {
             listen: section
                 .value("listen", value::address)
                 .unwrap_or((Ipv4Addr::LOCALHOST, 3000).into()),
-            token: token.filter(|token| !token.reveal().is_empty()),
-            max_event_bytes: section.value("max_event_bytes", size).unwrap_or_default(),
-            max_batch_bytes: section.value("max_batch_bytes", size).unwrap_or_default(),
+            token,
+            max_event_bytes: section
+                .value("max_event_bytes", size(1..=MAX_BYTES))
+                .unwrap_or_default(),
+            max_batch_bytes: section
+                .value("max_batch_bytes", size(1..=MAX_BYTES))
+                .unwrap_or_default(),
             header_timeout: section.value("header_timeout", positive).unwrap_or_default(),
             idle_timeout: section.value("idle_timeout", positive).unwrap_or_default(),
             body_timeout: section.value("body_timeout", positive).unwrap_or_default(),
-            max_connections: section.value("max_connections", count(1)).unwrap_or_default(),
+            max_connections: section
+                .value("max_connections", count(1..=MAX_CONNECTIONS))
+                .unwrap_or_default(),
             max_connections_per_address: section
-                .value("max_connections_per_address", count(1))
+                .value("max_connections_per_address", count(1..=MAX_CONNECTIONS))
                 .unwrap_or_default(),
             max_waiting_messages: section
-                .value("max_waiting_messages", count(1))
+                .value("max_waiting_messages", count(1..=MAX_COUNT))
                 .unwrap_or_default(),
             webhook_origins: section.list("webhook_origins", value::text),
             webhook_secrets: read_secrets(section.section("webhook_secrets"), environment),
         };
+        web.check(&section);
         section.finish();
         web
     }
@@ -85,36 +98,49 @@ impl WebSettings {
         !is_loopback && self.token.is_none()
     }
 
-    pub(crate) fn check(&self, report: &Report<'_>) {
-        if self.is_open_to_all() {
+    fn check(&self, section: &Section<'_>) {
+        let report = section.report();
+        if self.is_open_to_all()
+            && let Some(place) = section.place("listen")
+        {
             let help = "set `web.token` (SWITCHBOARD_WEB_TOKEN), or listen on a loopback address";
             let message = format!(
                 "`web.listen` is `{}`, which others can reach, and there is no token",
                 self.listen
             );
-            report.at_key("TokenNeeded", &["web", "listen"], message, help);
+            // The server itself refuses that too, unless the command line has it listen elsewhere.
+            report.tell(report.error("TokenNeeded", &place, message).help(help));
         }
-        if self.max_batch_bytes < self.max_event_bytes {
+        if self.max_batch_bytes < self.max_event_bytes
+            && let Some(place) = section.place("max_batch_bytes")
+        {
             let help = "a batch of one event has to fit";
             let message = "`web.max_batch_bytes` is less than `web.max_event_bytes`".to_owned();
-            report.at_key("WrongSetting", &["web", "max_batch_bytes"], message, help);
+            report.refuse(report.error("WrongSetting", &place, message).help(help));
         }
     }
 }
 
-/// `webhook_secrets`: a list for each manager, so that an old secret is still good while a new one comes into use.
+/// `webhook_secrets`: a list for each manager, so that an old secret is still good while a new one comes into use. One
+/// that cannot be had closes its manager alone, where there is no other.
 fn read_secrets(section: Section<'_>, environment: &Environment) -> BTreeMap<String, Vec<Secret>> {
-    let variable = |name: &str| environment.get(name).map(ToOwned::to_owned);
-    let secret = |secret: &serde_yaml::Value| {
-        let resolved = Secret::resolve(&value::text(secret)?, variable);
-        let resolved = resolved.map_err(|error| format!("a secret, but {error}"))?;
-        let is_there = !resolved.reveal().trim().is_empty();
-        is_there
-            .then_some(resolved)
-            .ok_or_else(|| "a secret that is not blank".to_owned())
+    let report = section.report();
+    let secret = |place: &Place<'_>, text: &str| match environment.secret(text) {
+        Ok(secret) => Ok(Some(secret)),
+        Err(error) if error.is_dangling() => {
+            let message = format!("a secret of a manager cannot be had: {error}");
+            let help =
+                "until it can, nobody is let in with it; without another one the manager takes nothing";
+            report.tell(report.error("SecretMissing", place, message).help(help));
+            Ok(None)
+        }
+        Err(error) => Err(format!("a secret, but {error}")),
     };
     let managers = section.keys().into_iter();
-    let secrets = managers.map(|name| (name.to_owned(), section.list(name, secret)));
+    let secrets = managers.map(|name| {
+        let secrets = section.secrets(name, secret);
+        (name.to_owned(), secrets.into_iter().flatten().collect())
+    });
     let secrets = secrets.collect();
     section.finish();
     secrets

@@ -1,6 +1,7 @@
 //! A finding about a file: what is wrong, where, what was expected, what to do.
 
 use std::fmt;
+use std::string::FromUtf8Error;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -55,6 +56,17 @@ impl Diagnostic {
             severity: Severity::Warning,
             ..Self::error(code, file, message)
         }
+    }
+
+    /// A file that holds no UTF-8 text, at the first byte that is none.
+    pub(crate) fn not_utf8(file: &Arc<str>, error: &FromUtf8Error) -> Self {
+        let (valid, _) = error.as_bytes().split_at(error.utf8_error().valid_up_to());
+        let text = String::from_utf8_lossy(valid);
+        let columns = text.rsplit('\n').next().unwrap_or_default().chars().count();
+        let number = |count: usize| u32::try_from(count + 1).unwrap_or(u32::MAX);
+        Self::error("NotUtf8", file, "the file is not UTF-8 text")
+            .at(number(text.matches('\n').count()), number(columns))
+            .help("save it as UTF-8")
     }
 
     /// The same finding at a place, from 1.

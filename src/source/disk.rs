@@ -270,11 +270,7 @@ impl Scanner {
                 self.found.files.push(Arc::new(file));
             }
             Err(error) => {
-                let (valid, _) = error.as_bytes().split_at(error.utf8_error().valid_up_to());
-                let (line, column) = end_of(valid);
-                let finding = Diagnostic::error("NotUtf8", &path.into(), "the file is not UTF-8 text")
-                    .at(line, column)
-                    .help("save it as UTF-8");
+                let finding = Diagnostic::not_utf8(&path.into(), &error);
                 self.found.findings.push((relative, finding));
             }
         }
@@ -304,13 +300,4 @@ impl Scanner {
         .help(help);
         self.found.findings.push((String::new(), finding));
     }
-}
-
-/// Line and column just behind `text`, from 1.
-fn end_of(text: &[u8]) -> (u32, u32) {
-    let text = String::from_utf8_lossy(text);
-    let lines = text.matches('\n').count();
-    let columns = text.rsplit('\n').next().unwrap_or_default().chars().count();
-    let number = |count: usize| u32::try_from(count + 1).unwrap_or(u32::MAX);
-    (number(lines), number(columns))
 }

@@ -271,7 +271,7 @@ fn refreshes_and_catchers_do_as_they_are_told() {
 
 #[test]
 fn a_reload_is_asked_for_refused_and_kept_in_the_history() {
-    let served = Served::of(Project::copied(), "reload: {gather: 1h}\n");
+    let served = Served::of(Project::copied(), "reload: {gather: 50ms}\n");
     let before = served.get("/api/automate").json()["generation"].clone();
     let reload = || act(&served, "/api/automate/reload", "").json();
     assert_eq!(reload()["outcome"], "unchanged");

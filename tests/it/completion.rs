@@ -25,7 +25,7 @@ fn project() -> Project {
     }
     let name = project.output(&["ems", "add", "the other: one", "--type", "amazon"], "");
     assert!(name.status.success());
-    project.write("config/settings.yml", "");
+    project.write("config/settings.yml", "{}\n");
     let serving = Serving::start(&project, &[]);
     let event = |number: u32, event_type: &str| json!({ "id": format!("e-{number}"), "event_name": event_type, "vm": { "id": format!("vm-{number}") } });
     let types = [

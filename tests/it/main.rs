@@ -71,6 +71,8 @@ mod senders;
 mod serve;
 mod serve_watching;
 mod settings;
+mod settings_refused;
+mod settings_written;
 mod sign_in;
 mod source_tree;
 mod support;

@@ -50,7 +50,7 @@ pub(crate) fn settings(receivers: &[&Receiver], more: &str) -> ActiveSettings {
     ]
     .into_iter()
     .collect();
-    let (settings, findings) = Settings::parse(&"settings.yml".into(), &text, &environment);
+    let (settings, findings) = Settings::parse(&"settings.yml".into(), &text, &environment).unwrap();
     assert!(findings.is_empty(), "{findings:?}");
     ActiveSettings::new(settings)
 }

@@ -17,6 +17,7 @@ use switchboard::reload::Watcher;
 use switchboard::settings::ActiveSettings;
 use switchboard::settings::Environment;
 use switchboard::settings::Settings;
+use switchboard::settings::SettingsPath;
 use switchboard::source::Root;
 use switchboard::source::RootKind;
 use switchboard::source::SourceTree;
@@ -402,14 +403,15 @@ async fn the_loop_keeps_rules_and_settings_up_to_date_until_it_is_told_to_end() 
     write(&path("config/settings.yml"), "web: {token: one}");
     let settings_path = path("config/settings.yml");
     let environment = Environment::default();
-    let (settings, findings) = Settings::load(Some(&settings_path), &environment);
+    let named = SettingsPath::named(&settings_path);
+    let (settings, findings) = Settings::load(&named, &environment).unwrap();
     let settings = ActiveSettings::new(settings);
     let (watcher, reloader) = start(&roots(folder.path()), Some(&settings_path));
     let reloader = reloader.with_settings(SettingsFile {
-        path: settings_path.clone(),
-        required: true,
+        path: named,
         environment,
         active: settings.clone(),
+        started: settings.take(),
         findings,
     });
     let mut state = reloader.state();

@@ -55,7 +55,7 @@ fn a_hangup_has_it_read_rules_and_settings_again() {
     assert_eq!(status(&serving), 202);
 
     // What is broken then leaves in force what is, and says so.
-    project.write("config/settings.yml", "web:\n\t");
+    project.write("config/settings.yml", "web:\n\tx: 1");
     serving.signal("HUP");
     serving.until_told("Kept the old settings, the file is wrong.");
     assert_eq!(status(&serving), 202, "the signature is right still");
@@ -117,7 +117,7 @@ fn what_is_wrong_at_the_start_is_told_and_only_the_strict_do_not_start() {
     assert_eq!(serving.end().0, Some(0));
     expect![[r#"
         $ switchboard serve --strict --listen 127.0.0.1:0 --automate automate --automate site
-        ! site/Site/__domain__.yaml:2:1: error[YamlSyntax]: did not find expected node content
+        ! site/Site/__domain__.yaml:1:14: error[YamlSyntax]: unclosed bracket '['
         ! not started, because of --strict
         exit Some(1)
     "#]]

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 const HOMES: &[(&str, &[&str])] = &[
     ("rhai", &["script"]),
     ("granit_parser", &["source"]),
-    ("serde_yaml", &["settings"]),
     ("notify", &["reload"]),
     ("similar", &["source"]),
     ("rusqlite", &["vmdb"]),

@@ -59,7 +59,7 @@ impl Add {
         let vmdb = options.existing_database()?;
         let ems = manager(&vmdb, &self.ems)?;
         let source = self.source()?;
-        let (settings, _findings) = options.settings()?;
+        let settings = options.settings()?;
         let switchboard = Switchboard::load(&options.source_tree()?, None).switchboard;
         let rules = ActiveSwitchboard::new(switchboard);
         let runtime = runtime::Builder::new_current_thread()

@@ -118,6 +118,8 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Value;
 
+    use crate::source::yaml::Node;
+
     #[test]
     fn files_are_named_so_that_they_are_found_and_mean_nothing_else() {
         for (name, expected) in [
@@ -179,8 +181,11 @@ mod tests {
 
         #[test]
         fn what_yaml_reads_is_the_text(text: String) {
-            let read: Value = serde_yaml::from_str(&format!("name: {}\n", yaml_text(&text))).unwrap();
-            prop_assert_eq!(read, serde_json::json!({ "name": text }));
+            let line = format!("name: {}\n", yaml_text(&text));
+            let read = Node::parse(&line).unwrap();
+            prop_assert_eq!(read.get("name").and_then(Node::text), Some(text.as_str()));
+            let read_elsewhere: Value = serde_yaml::from_str(&line).unwrap();
+            prop_assert_eq!(read_elsewhere, serde_json::json!({ "name": text }));
         }
     }
 }

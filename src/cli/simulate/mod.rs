@@ -114,7 +114,7 @@ impl Simulate {
         let Some(provider) = self.provider.clone() else {
             return Ok(None);
         };
-        let (settings, _findings) = options.settings()?;
+        let settings = options.settings()?;
         let mut headers = HeaderMap::new();
         for (name, value) in &self.header {
             headers.append(name, value.clone());

@@ -29,7 +29,7 @@ pub(crate) fn run(
     if verify.add_ems {
         add_manager(&verify.ems, options)?;
     }
-    let (settings, _findings) = options.settings()?;
+    let settings = options.settings()?;
     let config = LiveConfig {
         url: url.to_owned(),
         token: settings.web.token,

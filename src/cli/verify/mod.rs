@@ -74,7 +74,7 @@ impl Verify {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let duration = settings::duration_of(text)
+    let duration = settings::duration(text)
         .ok()
         .filter(|duration| !duration.is_zero());
     duration.ok_or_else(|| "a duration above 0 is expected, such as 30s or 5m".to_owned())

@@ -8,6 +8,7 @@ use axum::response::Response;
 use crate::model::json::Value;
 use crate::model::json::json;
 use crate::reload::ReloadOutcome;
+use crate::source::Diagnostic;
 use crate::web::Shared;
 use crate::web::actions::Doing;
 use crate::web::actions::Who;
@@ -39,10 +40,19 @@ async fn now(shared: &Arc<Shared>, who: Who, asked: &Asked) -> Result<Value, Pro
                 (_same, Some(findings)) => ("refused", Some(findings)),
                 (_same, None) => ("unchanged", None),
             };
+            let in_settings = state.settings_refused.map(|refused| refused.diagnostics);
+            let word = if in_settings.is_some() && word == "unchanged" {
+                "refused"
+            } else {
+                word
+            };
+            let findings = [findings, in_settings.clone()].into_iter().flatten();
+            let findings: Vec<Diagnostic> = findings.flat_map(|findings| findings.to_vec()).collect();
             Ok(json!({
                 "outcome": word,
                 "generation": state.id,
-                "findings": findings.unwrap_or_default(),
+                "settings": if in_settings.is_some() { "refused" } else { "current" },
+                "findings": findings,
             }))
         })
         .await

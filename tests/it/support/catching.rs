@@ -197,7 +197,8 @@ pub(crate) fn with_settings(text: &str) -> Settings {
     let text = format!(
         "workers:\n  worker_base:\n    event_catcher:\n      event_catcher_awesome_cloud:\n        poll: 1.second\n{text}"
     );
-    let (settings, findings) = Settings::parse(&"settings.yml".into(), &text, &Environment::default());
+    let (settings, findings) =
+        Settings::parse(&"settings.yml".into(), &text, &Environment::default()).unwrap();
     assert!(findings.is_empty(), "{findings:?}");
     settings
 }

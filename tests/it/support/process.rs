@@ -40,7 +40,9 @@ pub(crate) fn project(settings: &str, ems_add: &str) -> Project {
 
 /// The same with rules and scripts of one's own.
 pub(crate) fn prepared(project: Project, settings: &str, ems_add: &str) -> Project {
-    project.write("config/settings.yml", settings);
+    if !settings.is_empty() {
+        project.write("config/settings.yml", settings);
+    }
     let line = format!("ems add my_cloud --type awesome_cloud {ems_add}");
     let told = project.run(&line);
     assert!(told.contains("added manager my_cloud"), "{told}");

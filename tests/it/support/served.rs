@@ -13,6 +13,7 @@ use switchboard::appliance::ApplianceError;
 use switchboard::model::clock::Clock;
 use switchboard::model::event::EventId;
 use switchboard::settings::Environment;
+use switchboard::settings::SettingsPath;
 use switchboard::source::Root;
 use switchboard::source::RootKind;
 use switchboard::vmdb::DatabaseUrl;
@@ -68,8 +69,7 @@ pub(crate) fn config(project: &Project) -> ApplianceConfig {
             root(RootKind::Automate, "automate"),
             root(RootKind::Scripts, "scripts"),
         ],
-        settings: project.path("settings.yml"),
-        settings_required: false,
+        settings: SettingsPath::usual(project.path("settings.yml")),
         environment: Environment::default(),
         database: DatabaseUrl::sqlite(project.path("test.db")),
         unsafe_filesystem: false,
@@ -85,9 +85,11 @@ impl Served {
         Self::of(Project::shipped(), settings)
     }
 
-    /// A project with these settings.
+    /// A project with these settings; without any, it has no file of them.
     pub(crate) fn of(project: Project, settings: &str) -> Self {
-        project.write("settings.yml", settings);
+        if !settings.is_empty() {
+            project.write("settings.yml", settings);
+        }
         Self::start(project, |config| config).unwrap()
     }
 
