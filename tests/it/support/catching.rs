@@ -101,9 +101,9 @@ impl Catching {
         passing(self.clock(), there).await
     }
 
-    /// The same for what takes the machine long: the clock moves five times as fast as its own.
+    /// The same for what takes the machine long: the clock moves as fast as its own.
     pub(crate) async fn until_done<T>(&self, there: impl Future<Output = T>) -> T {
-        passing_by(self.clock(), Duration::from_millis(20), there).await
+        passing_by(self.clock(), Duration::from_millis(100), 5 * PATIENCE, there).await
     }
 
     /// Lets time pass until a catcher is in this state.
@@ -174,11 +174,16 @@ impl Catching {
 
 /// Lets time pass until something is there.
 pub(crate) async fn passing<T>(clock: &Clock, there: impl Future<Output = T>) -> T {
-    passing_by(clock, Duration::from_millis(1), there).await
+    passing_by(clock, Duration::from_millis(1), PATIENCE, there).await
 }
 
 /// The same, a tenth of a second each tick.
-async fn passing_by<T>(clock: &Clock, tick: Duration, there: impl Future<Output = T>) -> T {
+async fn passing_by<T>(
+    clock: &Clock,
+    tick: Duration,
+    patience: Duration,
+    there: impl Future<Output = T>,
+) -> T {
     let mut tick = tokio::time::interval(tick);
     let wait = async {
         tokio::pin!(there);
@@ -189,7 +194,7 @@ async fn passing_by<T>(clock: &Clock, tick: Duration, there: impl Future<Output 
             }
         }
     };
-    tokio::time::timeout(PATIENCE, wait).await.unwrap()
+    tokio::time::timeout(patience, wait).await.unwrap()
 }
 
 /// The settings of these lines, with a poll each second.
