@@ -457,7 +457,7 @@ fn a_text_that_holds_no_message_is_told_in_a_document_of_its_own() {
             &["-"],
             vec![(
                 "error",
-                "the body is no JSON: EOF while parsing a value at line 1 column 7",
+                "the body is no JSON: EOF: a bracket is not closed at line 1 column 8",
             )],
         ),
         (
