@@ -71,6 +71,12 @@ pub(crate) fn meant(above: &[&str], entry: &Entry, known: &[&str]) -> Option<Opt
     if let Some((name, section)) = NAMES.iter().find(|(name, _)| is_within(entry, name)) {
         return Some(Some(format!("`{name}` stands below `{section}`")));
     }
+    let is_near = |name: &str| suggest::nearest(&entry.key, [name]).is_some();
+    if let Some((name, section)) = NAMES.iter().find(|(name, _)| is_near(name)) {
+        return Some(Some(format!(
+            "did you mean `{name}`, which is below `{section}`?"
+        )));
+    }
     // No section has such a name, and none is a list or a single value: something else is where it does not belong.
     let is_section = !above.is_empty() || matches!(entry.value.content, Content::Map(_));
     (!is_section || !value::is_name(&entry.key)).then_some(None)

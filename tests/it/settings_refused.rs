@@ -192,6 +192,7 @@ fn settings_that_break_while_it_runs_leave_in_force_what_is() {
         (Some(""), "EmptyFile"),
         (None, "Unreadable"),
         (Some("web: {webhook_secret: {}}"), "UnknownSetting"),
+        (Some("ebhook_secrets: {my_cloud: [hush]}"), "UnknownSetting"),
         (
             Some("web: {webhook_secrets: {my_cloud: ['env:NOT_SET']}}"),
             "SecretMissing",
